@@ -1,0 +1,36 @@
+//! The command definitions, from which help, man page and completions are generated.
+
+use clap::{Parser, Subcommand};
+
+use super::{diff, doctor, generate, run, shims, show, store, version};
+
+/// A drop-in C/C++ compiler wrapper for the people who ship live patches.
+#[derive(Debug, Parser)]
+#[command(name = "lpcc", disable_version_flag = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// lpcc's commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Fingerprints of an object, an archive or a linked file.
+    Show(show::Args),
+    /// What differs between two objects, archives, linked files, directories or recordings.
+    Diff(diff::Args),
+    /// Run a build with the shims first on PATH, recording into ./.lpcc.
+    Run(run::Args),
+    /// Lay links named like the compilers into a directory.
+    Shims(shims::Args),
+    /// Look after the store.
+    Store(store::Args),
+    /// Say what works here and what does not.
+    Doctor(doctor::Args),
+    /// Print the version of lpcc.
+    Version(version::Args),
+    /// Print the man page or shell completions.
+    #[command(hide = true)]
+    Generate(generate::Args),
+}

@@ -1,0 +1,1 @@
+//! Every environment variable that lpcc reads, and what it means.

@@ -1,0 +1,22 @@
+//! lpcc: a drop-in C/C++ compiler wrapper for the people who ship live patches.
+//!
+//! The modules stand in the order in which a compile, and later a question about it, passes through them:
+//!
+//! 1. `sys` captures what a language runtime changes at start-up; `env` names every variable we read.
+//! 2. `argv` reads the command line as data; `compiler` finds the real compiler, never ourselves.
+//! 3. `policy` decides what is done with the call; `wrap` runs it, so that the build never notices.
+//! 4. `object` turns the bytes that came out into fingerprints; `store` keeps them as a record.
+//! 5. `analysis` compares records and says what differs; `report` makes that text or JSON.
+//! 6. `commands` answers a person, one thin file per command.
+
+pub mod analysis;
+pub mod argv;
+pub mod commands;
+pub mod compiler;
+pub mod env;
+pub mod object;
+pub mod policy;
+pub mod report;
+pub mod store;
+pub mod sys;
+pub mod wrap;

@@ -1,0 +1,14 @@
+//! The one place that prints an error and turns it into an exit status.
+
+use std::process::ExitCode;
+
+/// Exit status for trouble of any kind: bad input, a file that cannot be read. Beats "different".
+pub const TROUBLE: u8 = 2;
+
+/// Prints the error, if there is one, as a single line `lpcc: outermost: cause: cause`, and gives the status.
+pub fn exit_code(result: anyhow::Result<ExitCode>) -> ExitCode {
+    result.unwrap_or_else(|error| {
+        anstream::eprintln!("lpcc: {error:#}");
+        ExitCode::from(TROUBLE)
+    })
+}

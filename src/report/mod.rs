@@ -1,0 +1,3 @@
+//! Answers made readable: text, JSON, HTML.
+
+pub mod error;

@@ -1,0 +1,151 @@
+//! The record of one unit and of one link: types only. How they become bytes is [`super::format`]'s matter.
+//!
+//! Paths and arguments are bytes, never text. Nothing here is random or timed: the same build gives the same
+//! record.
+
+use bstr::BString;
+use serde::{Deserialize, Serialize};
+
+use crate::argv::Language;
+use crate::object::{Fingerprints, Hash};
+use crate::policy::Decision;
+
+/// What is kept of one unit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// Which unit.
+    pub unit: Unit,
+    /// The compiler call.
+    pub call: Call,
+    /// The real compiler.
+    pub compiler: Compiler,
+    /// What the policy said.
+    pub decision: Decision,
+    /// What was read to make the object.
+    pub inputs: Inputs,
+    /// What came out: the primary first, then shadows.
+    pub variants: Vec<Variant>,
+    /// Trouble that did not stop the build, as lower-case fragments.
+    pub notes: Vec<String>,
+}
+
+/// One source file compiled to one object.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unit {
+    /// The source as the call named it; `-` for standard input.
+    pub source: BString,
+    /// The object, absolute; the unit's key in the store.
+    pub output: BString,
+    /// Its language.
+    pub language: Language,
+}
+
+/// One run of the wrapper.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Call {
+    /// Arguments as given, without the program name.
+    pub given: Vec<BString>,
+    /// Arguments as run, without the program name; `@file` unexpanded.
+    pub run: Vec<BString>,
+    /// Response files named by the call, with their contents: the build may delete them.
+    pub response_files: Vec<(BString, BString)>,
+    /// Programs between lpcc and the compiler (`ccache`, `distcc`), outermost first, absolute.
+    pub launchers: Vec<BString>,
+    /// Working directory, absolute.
+    pub directory: BString,
+    /// Environment variables that decide what is compiled, by the allow-list in `env`, sorted.
+    pub environment: Vec<(BString, BString)>,
+}
+
+/// The identity of a real compiler.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Compiler {
+    /// Absolute path by which it was run.
+    pub path: BString,
+    /// Family.
+    pub family: Family,
+    /// Version as the compiler gives it (`12.2.0`).
+    pub version: String,
+    /// Target triple as the compiler gives it.
+    pub target: String,
+    /// Content hashes of what does the work: driver first, then cc1 or cc1plus, as, plugins.
+    pub programs: Vec<(BString, Hash)>,
+}
+
+/// Compiler family.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Family {
+    /// GCC.
+    Gcc,
+    /// Clang, Apple's and vendors' included.
+    Clang,
+    /// Neither said so.
+    Unknown,
+}
+
+/// What was read to make the object.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Inputs {
+    /// Whether `files` is all of it.
+    pub completeness: Completeness,
+    /// Files read, in the order the compiler names them, the source first.
+    pub files: Vec<Input>,
+}
+
+/// Whether a list of inputs is all of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Completeness {
+    /// All files that the compiler says it read.
+    Full,
+    /// Some are known to be missing; the reason (`-MMD: no system headers`).
+    Partial(String),
+}
+
+/// One file that was read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Input {
+    /// Path as the compiler named it, relative to the call's directory.
+    pub path: BString,
+    /// Hash of its contents, or `None` where it was gone or unreadable after the compile.
+    pub hash: Option<Hash>,
+}
+
+/// One way of compiling the unit, and what came out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Variant {
+    /// `primary`, or the shadow's name.
+    pub name: String,
+    /// Hash of the object file's bytes.
+    pub hash: Hash,
+    /// Size of the object file in bytes.
+    pub size: u64,
+    /// What its functions and data are.
+    pub fingerprints: Outcome,
+}
+
+/// Fingerprints, or why there are none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::large_enum_variant, reason = "a record holds one or two of these")]
+pub enum Outcome {
+    /// The object was read.
+    Read(Fingerprints),
+    /// It could not be read; the reason.
+    Unreadable(String),
+}
+
+/// What is kept of a link call: enough to know an object's image later.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkRecord {
+    /// The linked file, absolute.
+    pub output: BString,
+    /// Its build id (`NT_GNU_BUILD_ID`), raw bytes.
+    pub build_id: Option<BString>,
+    /// Hash of its bytes.
+    pub hash: Option<Hash>,
+    /// Objects, archives and libraries named by the call, as given.
+    pub inputs: Vec<BString>,
+    /// Sources compiled and linked in one call: they left no object of their own.
+    pub without_object: Vec<BString>,
+    /// The call.
+    pub call: Call,
+}

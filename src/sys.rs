@@ -1,0 +1,1 @@
+//! What the standard library does not offer: the only unsafe code.
