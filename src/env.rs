@@ -15,8 +15,8 @@ pub const STORE: &str = "LPCC_STORE";
 pub const DISABLE: &str = "LPCC_DISABLE";
 /// Any value but empty or `0`: trouble with recording fails the compiler call, its output deleted.
 pub const STRICT: &str = "LPCC_STRICT";
-/// What lpcc says about its own work, on standard error: `error`, `warn`, `info`, `debug` or `trace`, or
-/// `target=level` pairs with commas between. Nothing is said without it.
+/// What lpcc says about its own work, on standard error: `error`, `warn`, `info`, `debug` or `trace`. Nothing is
+/// said without it.
 pub const LOG: &str = "LPCC_LOG";
 /// A file to append the log to instead of standard error; implies `debug` where [`LOG`] is not set.
 pub const LOG_FILE: &str = "LPCC_LOG_FILE";

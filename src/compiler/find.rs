@@ -11,7 +11,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 use super::guard::Passed;
-use super::names::{self, Own};
+use crate::argv;
 use crate::env;
 
 /// A compiler call taken apart: what to run, and which of its arguments are the compiler's.
@@ -45,34 +45,69 @@ impl Target {
     }
 }
 
+/// The languages lpcc itself can be called for without a compiler being named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Own {
+    /// `lpcc`
+    C,
+    /// `lpcc++`
+    Cxx,
+}
+
+/// The last component of a name or path.
+fn base(program: &OsStr) -> &OsStr {
+    OsStr::from_bytes(program.as_bytes().rsplit(|byte| *byte == b'/').next().unwrap_or_default())
+}
+
+fn own(program: &OsStr) -> Option<Own> {
+    match base(program).as_bytes() {
+        b"lpcc" => Some(Own::C),
+        b"lpcc++" => Some(Own::Cxx),
+        _ => None,
+    }
+}
+
+/// Whether a name or path is a compiler driver's, by its base name.
+pub fn is_compiler(program: &OsStr) -> bool {
+    argv::compiler_name(base(program)).is_some()
+}
+
+fn is_cxx(program: &OsStr) -> bool {
+    argv::compiler_name(base(program)).is_some_and(|name| name.cxx)
+}
+
+fn is_launcher(program: &OsStr) -> bool {
+    argv::launcher_name(base(program))
+}
+
 /// Finds what stands behind `argv`, the whole command line of this process.
 pub fn target(argv: &[OsString], passed: &Passed) -> Result<Target, NotFound> {
-    let (name, args) = argv.split_first().map_or((OsStr::new("lpcc"), argv), |(name, args)| (name.as_os_str(), args));
-    if names::own(name).is_none() && names::is_compiler(name) {
-        let bare = OsStr::from_bytes(names::base(name));
-        return named(bare, args, passed);
+    let (name, args) =
+        argv.split_first().map_or((OsStr::new("lpcc"), argv), |(name, args)| (name.as_os_str(), args));
+    if own(name).is_none() && is_compiler(name) {
+        return named(base(name), args, passed);
     }
-    let mut own = names::own(name).unwrap_or(Own::C);
+    let mut called = own(name).unwrap_or(Own::C);
     let mut args = args;
     // `lpcc lpcc gcc`: each is ourselves.
     while let Some((first, rest)) = args.split_first()
-        && let Some(again) = names::own(first)
+        && let Some(again) = own(first)
     {
-        own = again;
+        called = again;
         args = rest;
     }
     if let Some((first, rest)) = args.split_first()
-        && (names::is_compiler(first) || names::is_launcher(first))
+        && (is_compiler(first) || is_launcher(first))
         && (on_path(first).next().is_some() || !Path::new(first).exists())
     {
         return named(first, rest, passed);
     }
-    let (variable, usual) = match own {
+    let (variable, usual) = match called {
         Own::C => (env::CC, "cc"),
         Own::Cxx => (env::CXX, "c++"),
     };
     let words = env::get(variable).map(|line| split(&line)).unwrap_or_default();
-    let words: Vec<OsString> = words.into_iter().skip_while(|word| names::own(word).is_some()).collect();
+    let words: Vec<OsString> = words.into_iter().skip_while(|word| own(word).is_some()).collect();
     let Some((first, rest)) = words.split_first() else { return named(OsStr::new(usual), args, passed) };
     let whole: Vec<OsString> = rest.iter().chain(args).cloned().collect();
     named(first, &whole, passed)
@@ -87,9 +122,9 @@ fn named(first: &OsStr, rest: &[OsString], passed: &Passed) -> Result<Target, No
         args: rest.to_vec(),
         launchers: Vec::new(),
         compiler: None,
-        cxx: names::is_cxx(first),
+        cxx: is_cxx(first),
     };
-    if !names::is_launcher(first) {
+    if !is_launcher(first) {
         // The name is a compiler's, but what it leads to may be a launcher in disguise.
         let mut target = plain;
         (target.launchers, target.compiler) = behind_disguise(&program, first, passed);
@@ -100,13 +135,13 @@ fn named(first: &OsStr, rest: &[OsString], passed: &Passed) -> Result<Target, No
     while let Some((word, after)) = target.args.split_first() {
         let (word, after) = (word.clone(), after.to_vec());
         let setting = target.lead.len() + 1 == target.launchers.len() && word.as_bytes().contains(&b'=');
-        if names::is_launcher(&word) {
+        if is_launcher(&word) {
             target.launchers.push(find(&word, passed)?);
             target.lead.push(word);
-        } else if names::is_compiler(&word) {
+        } else if is_compiler(&word) {
             let compiler = find(&word, passed)?;
             let disguised = on_path(&word).next().is_some_and(|found| passed.contains(&found));
-            target.cxx = names::is_cxx(&word);
+            target.cxx = is_cxx(&word);
             // A cache must not take our shim for the compiler: it would watch lpcc for changes instead.
             target.lead.push(if disguised { compiler.clone().into_os_string() } else { word.clone() });
             let (more, compiler) = behind_disguise(&compiler, &word, passed);
@@ -114,7 +149,7 @@ fn named(first: &OsStr, rest: &[OsString], passed: &Passed) -> Result<Target, No
             target.compiler = compiler;
             target.args = after;
             break;
-        } else if names::own(&word).is_some() || setting {
+        } else if own(&word).is_some() || setting {
             target.lead.push(word);
         } else {
             break;
@@ -128,12 +163,12 @@ fn named(first: &OsStr, rest: &[OsString], passed: &Passed) -> Result<Target, No
 /// `/usr/lib/ccache/gcc`) the next program of that name that is none, with the launchers passed on the way.
 fn behind_disguise(program: &Path, name: &OsStr, passed: &Passed) -> (Vec<PathBuf>, Option<PathBuf>) {
     let is_disguised = |path: &Path| {
-        std::fs::canonicalize(path).is_ok_and(|real| real.file_name().is_some_and(names::is_launcher))
+        std::fs::canonicalize(path).is_ok_and(|real| real.file_name().is_some_and(is_launcher))
     };
     if !is_disguised(program) {
         return (Vec::new(), Some(program.to_path_buf()));
     }
-    let bare = OsStr::from_bytes(names::base(name));
+    let bare = base(name);
     let compiler = on_path(bare).find(|path| !passed.contains(path) && !is_disguised(path));
     (vec![program.to_path_buf()], compiler)
 }
@@ -146,21 +181,16 @@ pub fn find(name: &OsStr, passed: &Passed) -> Result<PathBuf, NotFound> {
         && passed.contains(first)
     {
         // A path to ourselves (`CC=/opt/shims/gcc` under `lpcc`) means the next of that name.
-        let bare = OsStr::from_bytes(names::base(name));
+        let bare = base(name);
         return on_path(bare).find(|path| !passed.contains(path)).ok_or_else(|| NotFound(name.to_owned()));
     }
     found.find(|path| !passed.contains(path)).ok_or_else(|| NotFound(name.to_owned()))
 }
 
 /// Every executable called `name` on PATH, absolute, in order; for a name with a slash that file alone.
-pub fn on_path(name: &OsStr) -> impl Iterator<Item = PathBuf> + use<> {
-    // An empty entry of PATH is the working directory, which `which` leaves out.
-    let search = std::env::split_paths(&env::search_path())
-        .map(|entry| if entry.as_os_str().is_empty() { PathBuf::from(".") } else { entry })
-        .collect::<Vec<_>>();
-    let search = std::env::join_paths(search).unwrap_or_else(|_| env::search_path());
+pub fn on_path(name: &OsStr) -> impl Iterator<Item = PathBuf> {
     let directory = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
-    which::which_in_all(name, Some(search), directory)
+    which::which_in_all(name, Some(env::search_path()), directory)
         .into_iter()
         .flatten()
         .map(|path| std::path::absolute(&path).unwrap_or(path))

@@ -3,4 +3,3 @@
 pub mod find;
 pub mod guard;
 pub mod identity;
-pub mod names;
