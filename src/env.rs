@@ -68,6 +68,11 @@ pub fn get(name: &str) -> Option<OsString> {
     std::env::var_os(name).filter(|value| !value.is_empty())
 }
 
+/// Whether a variable is set, be it empty: programs that only ask that are many.
+pub fn is_set(name: &str) -> bool {
+    std::env::var_os(name).is_some()
+}
+
 /// Whether a switch is on: set, not empty, not `0`.
 pub fn is_on(name: &str) -> bool {
     get(name).is_some_and(|value| value != "0")

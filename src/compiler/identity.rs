@@ -44,7 +44,7 @@ pub fn identify(store: &Store, path: &Path, line: &CommandLine, language: Langua
         if !probed.version.is_empty()
             && let Ok(bytes) = postcard::to_stdvec(&probed)
         {
-            store.compiler_cache_put(&key, &bytes);
+            let _ = store.compiler_cache_put(&key, &bytes); // asked again next time
         }
         probed
     });

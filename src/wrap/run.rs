@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs::File;
-use std::io;
+use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
@@ -104,7 +104,7 @@ fn retry_without_guard(error: io::Error, job: &Job, exec: impl Fn(&Program) -> i
 
 /// One line, and the status a shell would give.
 pub fn give_up(what: &dyn std::fmt::Display, status: i32) -> ! {
-    crate::report::error::line(what);
+    let _ = writeln!(io::stderr(), "lpcc: {what}");
     std::process::exit(status)
 }
 
@@ -146,7 +146,7 @@ pub fn buffer_stdin() -> Option<(File, Vec<u8>)> {
     if read.is_err() && text.is_empty() {
         return None;
     }
-    io::Write::write_all(&mut file, &text).ok()?;
+    file.write_all(&text).ok()?;
     io::Seek::rewind(&mut file).ok()?;
     Some((file, text))
 }
