@@ -86,7 +86,7 @@ impl Place {
         let mut records: Vec<Record> = Recording::open(&store, None)
             .unwrap()
             .units()
-            .map(|entry| entry.unwrap().file.record(Want::Fingerprints).unwrap())
+            .map(|entry| entry.unwrap().record.record(Want::Fingerprints).unwrap())
             .collect();
         records.sort_by(|one, other| one.unit.output.cmp(&other.unit.output));
         records
