@@ -281,7 +281,7 @@ fn a_full_disk_costs_new_records_and_no_old_ones() {
         }
     };
     assert!(
-        matches!(&error, StoreError::Io { source, .. } if source.kind() == std::io::ErrorKind::StorageFull),
+        matches!(&error, StoreError::Io { cause, .. } if cause.kind() == std::io::ErrorKind::StorageFull),
         "{error:?}"
     );
     assert!(written > 3);
