@@ -77,7 +77,8 @@ impl Program {
     /// `path` is executed as it stands (no search); `args` is the whole argv, `argv[0]` included; `env` are
     /// whole `NAME=value` entries.
     pub fn new(path: &OsStr, args: &[OsString], env: &[OsString]) -> io::Result<Self> {
-        let owned = |list: &[OsString]| list.iter().map(|entry| c_string(entry)).collect::<io::Result<Vec<_>>>();
+        let owned =
+            |list: &[OsString]| list.iter().map(|entry| c_string(entry)).collect::<io::Result<Vec<_>>>();
         Ok(Self { path: c_string(path)?, argv: owned(args)?, env: owned(env)? })
     }
 }

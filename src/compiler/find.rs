@@ -162,9 +162,8 @@ fn named(first: &OsStr, rest: &[OsString], passed: &Passed) -> Result<Target, No
 /// The compiler that runs when `program` is executed under `name`: itself, or (where it is a link to a launcher,
 /// `/usr/lib/ccache/gcc`) the next program of that name that is none, with the launchers passed on the way.
 fn behind_disguise(program: &Path, name: &OsStr, passed: &Passed) -> (Vec<PathBuf>, Option<PathBuf>) {
-    let is_disguised = |path: &Path| {
-        std::fs::canonicalize(path).is_ok_and(|real| real.file_name().is_some_and(is_launcher))
-    };
+    let is_disguised =
+        |path: &Path| std::fs::canonicalize(path).is_ok_and(|real| real.file_name().is_some_and(is_launcher));
     if !is_disguised(program) {
         return (Vec::new(), Some(program.to_path_buf()));
     }

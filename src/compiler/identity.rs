@@ -34,7 +34,13 @@ struct Probed {
 }
 
 /// The identity of the compiler at `path` for a call.
-pub fn identify(store: &Store, path: &Path, line: &CommandLine, language: Language, passed: &Passed) -> Compiler {
+pub fn identify(
+    store: &Store,
+    path: &Path,
+    line: &CommandLine,
+    language: Language,
+    passed: &Passed,
+) -> Compiler {
     let question = Question::new(path, line, language);
     let key = question.key();
     let cached = store.compiler_cache_get(&key).and_then(|bytes| postcard::from_bytes::<Probed>(&bytes).ok());
@@ -57,7 +63,9 @@ pub fn identify(store: &Store, path: &Path, line: &CommandLine, language: Langua
         family: probed.family,
         version: probed.version,
         target: probed.target,
-        programs: programs.filter_map(|file| Some((bytes(file.as_os_str()), store.hash_file(&file)?))).collect(),
+        programs: programs
+            .filter_map(|file| Some((bytes(file.as_os_str()), store.hash_file(&file)?)))
+            .collect(),
     }
 }
 
@@ -94,7 +102,9 @@ impl<'a> Question<'a> {
         };
         field(self.path.as_os_str().as_bytes());
         if let Ok(meta) = std::fs::metadata(self.path) {
-            for number in [meta.size().cast_signed(), meta.mtime(), meta.mtime_nsec(), meta.ctime(), meta.ctime_nsec()] {
+            for number in
+                [meta.size().cast_signed(), meta.mtime(), meta.mtime_nsec(), meta.ctime(), meta.ctime_nsec()]
+            {
                 field(&number.to_le_bytes());
             }
         }
@@ -143,7 +153,9 @@ impl<'a> Question<'a> {
             .stderr(Stdio::null())
             .output();
         match output {
-            Ok(output) if output.status.success() => String::from_utf8_lossy(&output.stdout).trim().to_owned(),
+            Ok(output) if output.status.success() => {
+                String::from_utf8_lossy(&output.stdout).trim().to_owned()
+            }
             _ => String::new(),
         }
     }

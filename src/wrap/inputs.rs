@@ -68,8 +68,16 @@ impl Watch {
     }
 
     /// The inputs of `unit`, one of `units`, after the compile. `stdin` is what standard input held.
-    pub fn inputs(&mut self, job: &Job, units: &[Unit], unit: &Unit, stdin: Option<&[u8]>, store: &Store) -> Inputs {
-        let mut known = if unit.source.preprocessed { self.preprocessed(job, units, unit) } else { Ok(Vec::new()) };
+    pub fn inputs(
+        &mut self,
+        job: &Job,
+        units: &[Unit],
+        unit: &Unit,
+        stdin: Option<&[u8]>,
+        store: &Store,
+    ) -> Inputs {
+        let mut known =
+            if unit.source.preprocessed { self.preprocessed(job, units, unit) } else { Ok(Vec::new()) };
         if unit.source.language == Language::Assembler && known.is_ok() {
             // What the assembler itself reads is in nobody's list.
             known = known.and_then(|files| Err((files, "`.include` and `.incbin` of the assembler".into())));
@@ -135,7 +143,8 @@ fn asked(job: &Job, dependency: &Dependency, unit: &Unit) -> Known {
 /// (and again for each time it preprocesses it); Clang a line for each header of all sources together.
 fn reported(rules: &[u8], headers: &[u8], units: &[Unit], unit: &Unit) -> Known {
     let preprocessed = |unit: &&Unit| unit.source.preprocessed;
-    let position = units.iter().filter(preprocessed).position(|other| other.index == unit.index).unwrap_or_default();
+    let position =
+        units.iter().filter(preprocessed).position(|other| other.index == unit.index).unwrap_or_default();
     let count = units.iter().filter(preprocessed).count();
     let rules: Vec<Rule> = dependency_file::rules(rules);
     let of_all = |rules: Vec<Rule>| rules.into_iter().flat_map(|rule| rule.prerequisites).collect::<Vec<_>>();

@@ -42,13 +42,16 @@ pub fn compile(job: Job, work: &Work) -> ! {
         }
     };
     if env::is_set(env::CCACHE_DISABLE) && job.target.launchers.is_empty() {
-        tracing::warn!("called by a compiler cache: cached objects hide the policy; use `lpcc ccache gcc` instead");
+        tracing::warn!(
+            "called by a compiler cache: cached objects hide the policy; use `lpcc ccache gcc` instead"
+        );
     }
     let mut watch = match work {
         Work::Objects(_) => Watch::new(&job),
         Work::Linked { .. } => Watch::Unknown("a link"),
     };
-    let stdin = if matches!(work, Work::Objects(_)) && job.line.reads_stdin() { run::buffer_stdin() } else { None };
+    let stdin =
+        if matches!(work, Work::Objects(_)) && job.line.reads_stdin() { run::buffer_stdin() } else { None };
     let before: Vec<Option<State>> = outputs(work).into_iter().map(State::of).collect();
 
     let ending = job.run(&watch.environment(), stdin.as_ref().map(|(file, _)| file));
@@ -75,7 +78,10 @@ pub fn compile(job: Job, work: &Work) -> ! {
             for output in outputs(work) {
                 let _ = std::fs::remove_file(output);
             }
-            run::give_up(&"the call succeeded but could not be recorded, and `LPCC_STRICT` is set", STRICT_FAILURE);
+            run::give_up(
+                &"the call succeeded but could not be recorded, and `LPCC_STRICT` is set",
+                STRICT_FAILURE,
+            );
         }
     }
     sys::end_as(ending)
@@ -101,7 +107,8 @@ impl State {
 }
 
 fn open_store(job: &Job) -> Result<Store, String> {
-    let (explicit, home, state) = (env::path(env::STORE), env::path(env::HOME), env::path(env::XDG_STATE_HOME));
+    let (explicit, home, state) =
+        (env::path(env::STORE), env::path(env::HOME), env::path(env::XDG_STATE_HOME));
     let root: PathBuf = store::locate(explicit.as_deref(), &job.directory, home.as_deref(), state.as_deref())
         .ok_or("no place for a store")?;
     Store::open(&root).or_else(|_| Store::create(&root)).map_err(|error| error.to_string())
@@ -120,7 +127,10 @@ pub fn call(job: &Job) -> Call {
             .iter()
             .map(|file| {
                 let name = file.word.as_bytes();
-                (BString::from(name.strip_prefix(b"@").unwrap_or(name)), BString::from(file.contents.as_slice()))
+                (
+                    BString::from(name.strip_prefix(b"@").unwrap_or(name)),
+                    BString::from(file.contents.as_slice()),
+                )
             })
             .collect(),
         launchers: job.target.launchers.iter().map(|path| bytes(path.as_os_str())).collect(),

@@ -38,7 +38,9 @@ pub struct Job {
 impl Job {
     /// Reads the call.
     pub fn new(target: Target, passed: Passed) -> Self {
-        let line = argv::parse_with(&target.args, settings(&target), &mut |name| read_response_file(Path::new(name)));
+        let line = argv::parse_with(&target.args, settings(&target), &mut |name| {
+            read_response_file(Path::new(name))
+        });
         let run = line.edit().without_markers().finish();
         Self { line, run, target, passed, directory: std::env::current_dir().unwrap_or_default() }
     }
@@ -154,5 +156,8 @@ pub fn buffer_stdin() -> Option<(File, Vec<u8>)> {
 /// Whether a path is named by bytes that mean a standard stream.
 pub fn is_stream(path: &std::ffi::OsStr) -> bool {
     let bytes = path.as_bytes();
-    bytes == b"-" || bytes.starts_with(b"/dev/std") || bytes.starts_with(b"/dev/fd/") || bytes.starts_with(b"/proc/")
+    bytes == b"-"
+        || bytes.starts_with(b"/dev/std")
+        || bytes.starts_with(b"/dev/fd/")
+        || bytes.starts_with(b"/proc/")
 }
