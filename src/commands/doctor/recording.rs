@@ -105,7 +105,8 @@ fn tally(all: impl Iterator<Item = String>) -> Vec<(String, usize)> {
 fn compilers(findings: &mut Findings, units: &[UnitEntry]) {
     let named = units.iter().map(|unit| {
         let compiler = &unit.identity.compiler;
-        format!("{:?} {} ({})", compiler.family, compiler.version, printable(compiler.path.as_bstr()))
+
+        format!("{} {} ({})", compiler.family.as_str(), compiler.version, printable(compiler.path.as_bstr()))
     });
     for (compiler, count) in tally(named) {
         findings.add("compilers", Level::Fine, format!("{compiler}: {}", counted(count, "unit", "units")));

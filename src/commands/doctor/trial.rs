@@ -39,7 +39,7 @@ pub(super) fn look(findings: &mut Findings) {
         match run(name) {
             Ok(done) => {
                 tried.extend([real, fs::canonicalize(&done.compiler).unwrap_or_default()]);
-                let level = if done.flaws.is_empty() { Level::Fine } else { Level::Check };
+                let level = if done.flaws.is_empty() { Level::Fine } else { Level::Note };
                 findings.add(TOPIC, level, format!("{call} compiled a small file: {}", done.said));
                 for flaw in done.flaws {
                     findings.add(TOPIC, Level::Check, format!("{call}: {flaw}"));
@@ -125,9 +125,9 @@ fn read_back(store: &Path, object: &Path) -> anyhow::Result<Done> {
     let path = PathBuf::from(OsString::from_vec(compiler.path.to_vec()));
     Ok(Done {
         said: format!(
-            "{fingerprinted}, {} inputs, {:?} {} recorded and read back",
+            "{fingerprinted}, {} inputs, {} {}; recorded and read back",
             record.inputs.files.len(),
-            compiler.family,
+            compiler.family.as_str(),
             compiler.version
         ),
         flaws,
