@@ -1,7 +1,10 @@
 //! What a call does.
 
+use std::os::unix::ffi::OsStrExt;
+
 use super::CommandLine;
 use super::options::Class;
+use super::options::Dep;
 
 /// What a call does: the furthest step that the compiler takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -31,11 +34,14 @@ impl CommandLine {
     pub fn action(&self) -> Action {
         let mut verbose = false;
         let mut asked = Action::Link;
-        for (_, class, _) in self.options() {
+        for (argument, class, _) in self.options() {
             match class {
                 Class::Action(Action::Information) => return Action::Information,
+                Class::Dependency(Dep::M | Dep::Mm) => asked = Action::Preprocess,
                 Class::Action(action) if rank(action) < rank(asked) => asked = action,
-                Class::Verbose => verbose = true,
+                Class::Verbose => {
+                    verbose |= matches!(self.word(argument.word).as_bytes(), b"-v" | b"--verbose")
+                }
                 _ => {}
             }
         }
