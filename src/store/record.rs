@@ -125,7 +125,6 @@ pub struct Variant {
 
 /// Fingerprints, or why there are none.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[expect(clippy::large_enum_variant, reason = "a record holds one or two of these")]
 pub enum Outcome {
     /// The object was read.
     Read(Fingerprints),
@@ -148,4 +147,31 @@ pub struct LinkRecord {
     pub without_object: Vec<BString>,
     /// The call.
     pub call: Call,
+}
+
+/// A call that left no record, or trouble on the way to one. Nothing timed or random is in it, so that the same
+/// note of the same build is one file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Note {
+    /// What it is about.
+    pub kind: NoteKind,
+    /// The source as the call named it, where one is known.
+    pub source: Option<BString>,
+    /// The output, absolute, where one is known.
+    pub output: Option<BString>,
+    /// Why, as a lower-case fragment.
+    pub reason: String,
+    /// The call, where it was understood so far.
+    pub call: Option<Call>,
+}
+
+/// What a note is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum NoteKind {
+    /// A call that made an object and left no record.
+    NotRecorded,
+    /// Something went wrong; the build went on.
+    Trouble,
+    /// Everything as it should be, and worth saying.
+    Remark,
 }
