@@ -2,6 +2,7 @@
 
 use bstr::BString;
 
+use super::findings::Listing;
 use crate::object::listing::{self, Line};
 use crate::object::{Fingerprints, Item, Kind, PartKind};
 
@@ -53,9 +54,8 @@ impl Spot {
     /// The first differing place in the given parts; `None` where the streams are not loaded.
     pub fn first(old: In<'_>, new: In<'_>, parts: &[PartKind]) -> Option<Self> {
         let has = |kind: &PartKind| parts.contains(kind);
-        if new.1.kind == Kind::Function && (has(&PartKind::Code) || has(&PartKind::References)) {
-            let old = listing::instructions(old.0, old.1);
-            let new = listing::instructions(new.0, new.1);
+        if is_in_instructions(new.1, parts) {
+            let (old, new) = (listing::instructions(old.0, old.1), listing::instructions(new.0, new.1));
             if let Some(spot) = Self::between(PartKind::Code, &old, &new) {
                 return Some(spot);
             }
@@ -130,6 +130,39 @@ impl Spot {
             (None, None) => String::new(),
         }
     }
+}
+
+/// Whether the instructions, with what they refer to written out, are the place to look.
+fn is_in_instructions(item: &Item, parts: &[PartKind]) -> bool {
+    item.kind == Kind::Function && [PartKind::Code, PartKind::References].iter().any(|kind| parts.contains(kind))
+}
+
+/// The listings in which two items differ: the instructions, then every part that these do not show.
+pub fn listings(old: In<'_>, new: In<'_>, parts: &[PartKind]) -> Vec<Listing> {
+    let differs = |listing: &Listing| {
+        !listing.old.iter().map(|line| &line.text).eq(listing.new.iter().map(|line| &line.text))
+    };
+    let instructions = is_in_instructions(new.1, parts).then(|| Listing {
+        part: PartKind::Code,
+        old: listing::instructions(old.0, old.1),
+        new: listing::instructions(new.0, new.1),
+    });
+    let instructions = instructions.filter(differs);
+    let shown_there = |kind: PartKind| {
+        instructions.is_some() && matches!(kind, PartKind::Code | PartKind::References | PartKind::Strings)
+    };
+    let mut listings: Vec<Listing> = parts
+        .iter()
+        .filter(|kind| !shown_there(**kind))
+        .map(|&part| Listing {
+            part,
+            old: listing::lines(old.0, old.1, part),
+            new: listing::lines(new.0, new.1, part),
+        })
+        .filter(differs)
+        .collect();
+    listings.splice(0..0, instructions);
+    listings
 }
 
 /// How a new name for an old body is said.

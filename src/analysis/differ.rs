@@ -12,7 +12,7 @@ use bstr::BString;
 use super::attributes;
 use super::correlate::{Correlation, How, Pair, correlate};
 use super::detail::{self, Spot};
-use super::findings::{Change, Finding, FindingKind, Place};
+use super::findings::{Change, CodePair, Finding, FindingKind, Place};
 use super::maybe_line;
 use crate::object::{Fingerprints, Item, Kind, PartKind, Reference};
 
@@ -20,9 +20,26 @@ use crate::object::{Fingerprints, Item, Kind, PartKind, Reference};
 ///
 /// Where the canonical streams are loaded on both sides, findings carry the first differing place.
 pub fn compare(old: &Fingerprints, new: &Fingerprints) -> Vec<Finding> {
+    run(old, new, false).0
+}
+
+/// [`compare`], and what changed inside each item that did. Needs the canonical streams.
+pub fn compare_with_code(old: &Fingerprints, new: &Fingerprints) -> (Vec<Finding>, Vec<CodePair>) {
+    run(old, new, true)
+}
+
+fn run(old: &Fingerprints, new: &Fingerprints, want_code: bool) -> (Vec<Finding>, Vec<CodePair>) {
     let correlation = correlate(old, new);
     let readers = (Readers::of(old), Readers::of(new));
-    let mut differ = Differ { old, new, correlation: &correlation, readers: &readers, findings: Vec::new() };
+    let mut differ = Differ {
+        old,
+        new,
+        correlation: &correlation,
+        readers: &readers,
+        want_code,
+        findings: Vec::new(),
+        code: Vec::new(),
+    };
     for pair in &correlation.pairs {
         differ.pair(*pair);
     }
@@ -32,7 +49,8 @@ pub fn compare(old: &Fingerprints, new: &Fingerprints) -> Vec<Finding> {
     for &index in &correlation.added {
         differ.lone(new, index, Change::New);
     }
-    sorted(differ.findings)
+    differ.code.sort_by(|a, b| a.symbol.cmp(&b.symbol));
+    (sorted(differ.findings), differ.code)
 }
 
 /// The findings of an object that stands on one side only: everything in it is `change`.
@@ -52,7 +70,9 @@ struct Differ<'a> {
     new: &'a Fingerprints,
     correlation: &'a Correlation,
     readers: &'a (Readers, Readers),
+    want_code: bool,
     findings: Vec<Finding>,
+    code: Vec<CodePair>,
 }
 
 impl Differ<'_> {
@@ -88,12 +108,16 @@ impl Differ<'_> {
             guess: pair.how == How::Guess,
             ..Finding::new(old.kind.into(), new.name.clone(), change)
         };
-        let mut found = Vec::new();
+        let (mut found, mut code) = (Vec::new(), None);
         if pair.how == How::Renamed {
             let detail = detail::renamed(&old.name, &new.name);
             found.push(Finding { detail, ..base(Change::Renamed) });
         }
         if !parts.is_empty() {
+            if self.want_code {
+                let listings = detail::listings((self.old, old), (self.new, new), &parts);
+                code = Some(CodePair { symbol: new.name.clone(), listings });
+            }
             let hint = maybe_line::hint((self.old, old), (self.new, new), &parts);
             found.push(with_spot(Finding { parts, hint, ..base(Change::Changed) }, spot));
         }
@@ -102,6 +126,7 @@ impl Differ<'_> {
             found.push(Finding { parts, detail: attribute.detail, ..base(attribute.change) });
         }
         self.findings.extend(found);
+        self.code.extend(code);
     }
 
     fn lone(&mut self, prints: &Fingerprints, index: u32, change: Change) {

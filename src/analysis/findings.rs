@@ -2,6 +2,7 @@
 
 use bstr::BString;
 
+use crate::object::listing::Line;
 use crate::object::{Kind, PartKind};
 
 /// What a finding is about. The order is the order in which findings are listed: how an object was compiled is
@@ -231,4 +232,26 @@ pub struct ObjectDiff {
     pub notes: Vec<String>,
     /// All findings, in order.
     pub findings: Vec<Finding>,
+    /// What changed inside functions, where that was asked for.
+    pub code: Vec<CodePair>,
+}
+
+/// What changed inside one item.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CodePair {
+    /// The raw symbol of the new side.
+    pub symbol: BString,
+    /// The listings that differ.
+    pub listings: Vec<Listing>,
+}
+
+/// Old and new lines of one part.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listing {
+    /// Which; `code` stands for the instructions with all that they refer to.
+    pub part: PartKind,
+    /// The old side's lines.
+    pub old: Vec<Line>,
+    /// The new side's lines.
+    pub new: Vec<Line>,
 }

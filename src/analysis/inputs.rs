@@ -6,10 +6,11 @@ use bstr::{BStr, BString, ByteSlice};
 
 use super::findings::{Change, Finding, FindingKind};
 use crate::object::Hash;
-use crate::store::record::Record;
+use crate::store::Identity;
+use crate::store::record::{Compiler, Inputs};
 
 /// Findings about compiler and flags. They are said first: whatever else differs may come of them.
-pub fn compare(old: &Record, new: &Record) -> Vec<Finding> {
+pub fn compare(old: &Identity, new: &Identity) -> Vec<Finding> {
     let mut findings = Vec::new();
     if let Some(detail) = compiler(old, new) {
         findings.push(Finding { detail, ..Finding::new(FindingKind::Input, "compiler", Change::Changed) });
@@ -27,9 +28,9 @@ pub fn compare(old: &Record, new: &Record) -> Vec<Finding> {
 }
 
 /// The input files whose contents differ, or that only one side read: which edits an object saw.
-pub fn files(old: &Record, new: &Record) -> Vec<Finding> {
-    fn hashes(record: &Record) -> BTreeMap<&BString, Option<Hash>> {
-        record.inputs.files.iter().map(|input| (&input.path, input.hash)).collect()
+pub fn files(old: &Inputs, new: &Inputs) -> Vec<Finding> {
+    fn hashes(inputs: &Inputs) -> BTreeMap<&BString, Option<Hash>> {
+        inputs.files.iter().map(|input| (&input.path, input.hash)).collect()
     }
     let (olds, news) = (hashes(old), hashes(new));
     let finding = |path: &BString, change| Finding::new(FindingKind::Input, path.clone(), change);
@@ -47,9 +48,9 @@ pub fn files(old: &Record, new: &Record) -> Vec<Finding> {
     findings
 }
 
-fn compiler(old: &Record, new: &Record) -> Option<String> {
+fn compiler(old: &Identity, new: &Identity) -> Option<String> {
     let (old, new) = (&old.compiler, &new.compiler);
-    let said = |compiler: &crate::store::record::Compiler| {
+    let said = |compiler: &Compiler| {
         let name = compiler.path.rsplit_str("/").next().unwrap_or_default();
         format!("{} {} ({})", name.as_bstr(), compiler.version, compiler.target)
     };
@@ -57,7 +58,7 @@ fn compiler(old: &Record, new: &Record) -> Option<String> {
     if was != is {
         return Some(format!("{was} -> {is}"));
     }
-    let hashes = |compiler: &crate::store::record::Compiler| -> Vec<Hash> {
+    let hashes = |compiler: &Compiler| -> Vec<Hash> {
         compiler.programs.iter().map(|program| program.1).collect()
     };
     (hashes(old) != hashes(new)).then(|| format!("{is}: same version, other programs"))

@@ -19,6 +19,6 @@ pub mod summary;
 mod testing;
 
 pub use correlate::{Correlation, correlate};
-pub use differ::compare;
-pub use findings::{Change, Finding, FindingKind, Hint, ObjectDiff, Place, Status};
+pub use differ::{all_of, compare, compare_with_code};
+pub use findings::{Change, CodePair, Finding, FindingKind, Hint, Listing, ObjectDiff, Place, Status};
 pub use summary::Summary;

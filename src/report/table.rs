@@ -1,0 +1,66 @@
+//! Columns that stand under each other. Widths are counted in characters, styles in none.
+
+use std::fmt::Write;
+
+use anstyle::Style;
+
+/// One cell: what is printed, and how.
+#[derive(Debug, Clone, Default)]
+pub struct Cell {
+    text: String,
+    style: Style,
+    right: bool,
+}
+
+impl Cell {
+    /// A plain cell.
+    pub fn plain(text: impl Into<String>) -> Self {
+        Self { text: text.into(), ..Self::default() }
+    }
+
+    /// A cell in a style.
+    pub fn styled(style: Style, text: impl Into<String>) -> Self {
+        Self { text: text.into(), style, ..Self::default() }
+    }
+
+    /// A number, flush right.
+    pub fn number(number: impl ToString) -> Self {
+        Self { text: number.to_string(), right: true, ..Self::default() }
+    }
+
+    fn width(&self) -> usize {
+        self.text.chars().count()
+    }
+}
+
+/// The widest column that others are still aligned behind; longer cells push their own row only.
+const WIDEST: usize = 48;
+
+/// Writes the rows, each line behind `indent`, columns two spaces apart, nothing after the last text of a line.
+pub fn write(out: &mut String, indent: &str, rows: &[Vec<Cell>]) {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..columns)
+        .map(|column| {
+            let cells = rows.iter().filter_map(|row| row.get(column));
+            cells.map(Cell::width).filter(|width| *width <= WIDEST).max().unwrap_or(0)
+        })
+        .collect();
+    for row in rows {
+        let used = row.iter().rposition(|cell| !cell.text.is_empty()).map_or(0, |last| last + 1);
+        out.push_str(indent);
+        for (column, cell) in row.iter().take(used).enumerate() {
+            let pad = widths.get(column).copied().unwrap_or(0).saturating_sub(cell.width());
+            let last = column + 1 == used;
+            let (before, after) = match (cell.right, last) {
+                (true, _) => (pad, 0),
+                (false, true) => (0, 0),
+                (false, false) => (0, pad),
+            };
+            let gap = if last { "" } else { "  " };
+            let (style, text) = (cell.style, &cell.text);
+            // Writing to a String cannot fail.
+            let _ = write!(out, "{:before$}{style}{text}{style:#}{:after$}{gap}", "", "");
+        }
+        out.push('\n');
+    }
+}
