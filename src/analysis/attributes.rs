@@ -20,8 +20,9 @@ pub struct Attribute {
     pub detail: String,
 }
 
-/// The attributes that differ, one for each kind of change. Empty where the two sides differ only in that a
-/// section bears the item's own, renumbered name (`.bss.cnt.0`).
+/// The attributes that differ, one for each kind of change, for two items whose `attributes` hashes differ.
+/// Empty only where the two sides differ in nothing but that a section bears the item's own, renumbered name
+/// (`.bss.cnt.0`). A difference that no line shows is a change all the same.
 pub fn changes(old: In<'_>, new: In<'_>) -> Vec<Attribute> {
     let mut values = values(old);
     for (word, value) in self::values(new).into_iter().flat_map(pairs) {
@@ -29,11 +30,19 @@ pub fn changes(old: In<'_>, new: In<'_>) -> Vec<Attribute> {
     }
     let (old, new) = (old.1, new.1);
     let mut found: BTreeMap<Change, Vec<String>> = BTreeMap::new();
+    let mut renumbered = false;
     for (word, (was, is)) in values {
-        if is_same(&was, &is, old, new) {
+        if was == is {
+            continue;
+        }
+        if bears_name(&was, &is, old, new) {
+            renumbered = true;
             continue;
         }
         found.entry(change_of(&word)).or_default().push(describe(&word, &was, &is));
+    }
+    if found.is_empty() && !renumbered {
+        found.insert(Change::Changed, Vec::new());
     }
     found.into_iter().map(|(change, details)| Attribute { change, detail: details.join(", ") }).collect()
 }
@@ -41,7 +50,9 @@ pub fn changes(old: In<'_>, new: In<'_>) -> Vec<Attribute> {
 /// Values by word; only the old side is filled.
 type Values = BTreeMap<String, (Vec<String>, Vec<String>)>;
 
-fn pairs((word, (values, _)): (String, (Vec<String>, Vec<String>))) -> impl Iterator<Item = (String, String)> {
+fn pairs(
+    (word, (values, _)): (String, (Vec<String>, Vec<String>)),
+) -> impl Iterator<Item = (String, String)> {
     values.into_iter().map(move |value| (word.clone(), value))
 }
 
@@ -77,10 +88,8 @@ fn binding(item: &Item) -> &'static str {
     }
 }
 
-fn is_same(was: &[String], is: &[String], old: &Item, new: &Item) -> bool {
-    if was == is {
-        return true;
-    }
+/// Whether the values differ only in the item's own name.
+fn bears_name(was: &[String], is: &[String], old: &Item, new: &Item) -> bool {
     // `-ffunction-sections` and `-fdata-sections` name sections after symbols, number and all; COMDAT groups
     // and aliases do likewise.
     let (old, new) = (old.name.to_str_lossy(), new.name.to_str_lossy());

@@ -134,7 +134,8 @@ impl Spot {
 
 /// Whether the instructions, with what they refer to written out, are the place to look.
 fn is_in_instructions(item: &Item, parts: &[PartKind]) -> bool {
-    item.kind == Kind::Function && [PartKind::Code, PartKind::References].iter().any(|kind| parts.contains(kind))
+    item.kind == Kind::Function
+        && [PartKind::Code, PartKind::References].iter().any(|kind| parts.contains(kind))
 }
 
 /// The listings in which two items differ: the instructions, then every part that these do not show.

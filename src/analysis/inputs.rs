@@ -58,9 +58,8 @@ fn compiler(old: &Identity, new: &Identity) -> Option<String> {
     if was != is {
         return Some(format!("{was} -> {is}"));
     }
-    let hashes = |compiler: &Compiler| -> Vec<Hash> {
-        compiler.programs.iter().map(|program| program.1).collect()
-    };
+    let hashes =
+        |compiler: &Compiler| -> Vec<Hash> { compiler.programs.iter().map(|program| program.1).collect() };
     (hashes(old) != hashes(new)).then(|| format!("{is}: same version, other programs"))
 }
 
@@ -91,7 +90,16 @@ const TAKES_PLACE: &[&[u8]] =
 
 /// Options whose separate argument belongs to what is compiled: sorted.
 const TAKES_VALUE: &[&[u8]] = &[
-    b"--param", b"-D", b"-U", b"-Xclang", b"-arch", b"-imacros", b"-include", b"-march", b"-mllvm", b"-target",
+    b"--param",
+    b"-D",
+    b"-U",
+    b"-Xclang",
+    b"-arch",
+    b"-imacros",
+    b"-include",
+    b"-march",
+    b"-mllvm",
+    b"-target",
     b"-x",
 ];
 
@@ -103,10 +111,7 @@ fn is_place(argument: &BStr) -> bool {
         || argument == "-c"
 }
 
-fn only_on_one_side<'a>(
-    old: &'a [BString],
-    new: &'a [BString],
-) -> (Vec<&'a BString>, Vec<&'a BString>) {
+fn only_on_one_side<'a>(old: &'a [BString], new: &'a [BString]) -> (Vec<&'a BString>, Vec<&'a BString>) {
     let mut counts: BTreeMap<&BString, (usize, usize)> = BTreeMap::new();
     for flag in old {
         counts.entry(flag).or_default().0 += 1;

@@ -27,11 +27,7 @@ pub fn pair(old: &[BString], new: &[BString]) -> Vec<Match> {
         (old.to_vec(), relative.1.clone()),
         (relative.0.clone(), new.to_vec()),
     ];
-    let best = readings
-        .into_iter()
-        .rev()
-        .max_by_key(|(old, new)| common(old, new))
-        .unwrap_or(relative);
+    let best = readings.into_iter().rev().max_by_key(|(old, new)| common(old, new)).unwrap_or(relative);
     by_name(&best)
 }
 
@@ -145,9 +141,9 @@ mod tests {
 
     #[test]
     fn members_of_one_name_pair_in_order() {
-        assert_eq!(shown(&["l.a(x.o)", "l.a(x.o)"], &["l.a(x.o)", "l.a(x.o)"]), [
-            both("l.a(x.o)"),
-            both("l.a(x.o) #2")
-        ]);
+        assert_eq!(
+            shown(&["l.a(x.o)", "l.a(x.o)"], &["l.a(x.o)", "l.a(x.o)"]),
+            [both("l.a(x.o)"), both("l.a(x.o) #2")]
+        );
     }
 }

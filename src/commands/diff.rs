@@ -44,11 +44,10 @@ pub struct Args {
 
 /// Runs the command.
 pub fn main(args: &Args) -> anyhow::Result<ExitCode> {
-    let sides = (
-        side::resolve(&args.old, args.store.as_deref()),
-        side::resolve(&args.new, args.store.as_deref()),
-    );
-    let troubles: Vec<String> = [&sides.0, &sides.1].into_iter().flat_map(|side| side.troubles.clone()).collect();
+    let sides =
+        (side::resolve(&args.old, args.store.as_deref()), side::resolve(&args.new, args.store.as_deref()));
+    let troubles: Vec<String> =
+        [&sides.0, &sides.1].into_iter().flat_map(|side| side.troubles.clone()).collect();
     troubles.iter().for_each(|trouble| output::complain(trouble));
     // A side that does not exist at all leaves nothing to compare; listing the other as new would mislead.
     if [&sides.0, &sides.1].into_iter().any(|side| side.objects.is_empty() && !side.troubles.is_empty()) {
@@ -102,8 +101,13 @@ fn objects(
     new: Option<&Object>,
     code: bool,
 ) -> (ObjectDiff, Vec<String>) {
-    let mut diff =
-        ObjectDiff { object: name, status: Status::Same, notes: Vec::new(), findings: Vec::new(), code: Vec::new() };
+    let mut diff = ObjectDiff {
+        object: name,
+        status: Status::Same,
+        notes: Vec::new(),
+        findings: Vec::new(),
+        code: Vec::new(),
+    };
     let mut troubles = Vec::new();
     let (old_loaded, new_loaded) = (read(old, &mut troubles), read(new, &mut troubles));
     if let (Some(old), Some(new)) = (&old_loaded, &new_loaded) {
@@ -161,7 +165,12 @@ fn pair(diff: &mut ObjectDiff, old: &Fingerprints, new: &Fingerprints, code: boo
     let identity = |prints: &Fingerprints| (prints.image.machine, prints.image.bits, prints.image.flags);
     if identity(old) != identity(new) {
         let said = |prints: &Fingerprints| {
-            format!("{}, {} bits, flags {:#x}", shown::machine(prints.image.machine), prints.image.bits, prints.image.flags)
+            format!(
+                "{}, {} bits, flags {:#x}",
+                shown::machine(prints.image.machine),
+                prints.image.bits,
+                prints.image.flags
+            )
         };
         diff.notes.push(format!("another kind of machine code: {} -> {}", said(old), said(new)));
         diff.status = Status::Changed;

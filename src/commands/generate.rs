@@ -53,7 +53,9 @@ fn man(out: &mut Vec<u8>) -> std::io::Result<()> {
     page.render_name_section(out)?;
     page.render_synopsis_section(out)?;
     page.render_description_section(out)?;
-    for command in cli.get_subcommands().filter(|command| !command.is_hide_set() && command.get_name() != "help") {
+    for command in
+        cli.get_subcommands().filter(|command| !command.is_hide_set() && command.get_name() != "help")
+    {
         out.extend_from_slice(format!(".SH \"LPCC {}\"\n", command.get_name().to_uppercase()).as_bytes());
         let page = clap_mangen::Man::new(command.clone());
         let mut section = Vec::new();

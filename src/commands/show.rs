@@ -71,7 +71,9 @@ impl Show<'_> {
         self.troubles.extend(side.troubles.iter().cloned());
         for object in &side.objects {
             match self.object(object) {
-                Ok(shown) if self.args.symbol.is_empty() || shown.items().next().is_some() => self.shown.push(shown),
+                Ok(shown) if self.args.symbol.is_empty() || shown.items().next().is_some() => {
+                    self.shown.push(shown)
+                }
                 Ok(_) => {}
                 Err(why) => self.troubles.push(format!("`{}`: {why}", object.name.to_str_lossy())),
             }

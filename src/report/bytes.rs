@@ -19,7 +19,9 @@ pub fn printable(bytes: &BStr) -> String {
     if !text.chars().any(char::is_control) {
         return text.into_owned();
     }
-    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect::<Vec<_>>() } else { vec![c] }).collect()
+    text.chars()
+        .flat_map(|c| if c.is_control() { c.escape_default().collect::<Vec<_>>() } else { vec![c] })
+        .collect()
 }
 
 #[cfg(test)]

@@ -45,3 +45,6 @@ pub enum Format {
     /// For a program: one JSON document, see docs/json.md.
     Json,
 }
+
+#[cfg(test)]
+mod tests;

@@ -58,7 +58,10 @@ fn object(out: &mut String, shown: &Shown, streams: bool) {
         }
         if streams {
             for (number, item) in items.iter().enumerate() {
-                let table = [rows.first().cloned().unwrap_or_default(), rows.get(number + 1).cloned().unwrap_or_default()];
+                let table = [
+                    rows.first().cloned().unwrap_or_default(),
+                    rows.get(number + 1).cloned().unwrap_or_default(),
+                ];
                 table::write(out, "  ", if number == 0 { &table } else { &table[1..] });
                 hashed(out, prints, item);
             }

@@ -90,7 +90,9 @@ pub fn machine(number: u16) -> String {
 pub fn basis(prints: &Fingerprints) -> Vec<String> {
     match &prints.basis {
         Basis::Exact => Vec::new(),
-        Basis::Conservative(reasons) => reasons.iter().map(|reason| format!("conservative: {reason}")).collect(),
+        Basis::Conservative(reasons) => {
+            reasons.iter().map(|reason| format!("conservative: {reason}")).collect()
+        }
         Basis::Deferred(reason) => vec![format!("deferred: {reason}: no function bytes before the link")],
     }
 }

@@ -112,10 +112,8 @@ impl<'a> Solver<'a> {
             let olds = self.old.index_by_name(aliases);
             let news = self.new.index_by_name(aliases);
             self.looked_at += (olds.len() + news.len()) as u64;
-            let mut matches: Vec<(u32, u32)> = olds
-                .iter()
-                .filter_map(|(name, old)| Some(((*old)?, (*news.get(name)?)?)))
-                .collect();
+            let mut matches: Vec<(u32, u32)> =
+                olds.iter().filter_map(|(name, old)| Some(((*old)?, (*news.get(name)?)?))).collect();
             matches.sort_unstable();
             for (old, new) in matches {
                 if !self.old.is_settled(old) && !self.new.is_settled(new) {
@@ -146,8 +144,8 @@ impl<'a> Solver<'a> {
         self.alone(groups);
         self.unique(groups, How::Stem, |side, index| Some(side.body(index)));
         for _ in 0..ROUNDS {
-            let mut settled =
-                self.unique(groups, How::Stem, |side, index| Some((side.body(index), side.signature(index)?)));
+            let mut settled = self
+                .unique(groups, How::Stem, |side, index| Some((side.body(index), side.signature(index)?)));
             settled += self.alone(groups);
             if settled == 0 {
                 break;
@@ -168,7 +166,8 @@ impl<'a> Solver<'a> {
     /// tell their data apart.
     fn by_guess(&mut self, groups: &mut [Group]) {
         for kinds in [&[Kind::Function][..], &[Kind::Data, Kind::Site, Kind::Section, Kind::Unowned]] {
-            let mine = |side: &Side, index| side.item(index).filter(|item| kinds.contains(&item.kind)).is_some();
+            let mine =
+                |side: &Side, index| side.item(index).filter(|item| kinds.contains(&item.kind)).is_some();
             self.unique(groups, How::Guess, |side, index| {
                 mine(side, index).then(|| (side.body(index), side.item(index).map(|item| item.name.clone())))
             });
