@@ -91,14 +91,19 @@ fn names_what_changed(project: &Project, change: &Edit) {
     }
 }
 
-/// Every object that the build left is found in the store by its place, unchanged since.
+/// Every object that the build left has a record, found by its place, and the record is of these very bytes.
 fn every_object_has_a_record<'a>(project: &Project, objects: impl Iterator<Item = &'a Path>) {
-    let listed = support::succeed(&mut project.lpcc(&["store", "list", "--format", "json"])).stdout;
-    let listed = String::from_utf8_lossy(&listed);
     for object in objects {
-        let name = object.file_name().unwrap().to_string_lossy();
-        assert!(listed.contains(&format!("/{name}\"")), "no record of {}", object.display());
+        let path = project.tree().join(object);
+        let output = project.lpcc(&["show", "--format", "json", "--recorded"]).arg(&path).output().unwrap();
+        assert!(
+            output.status.success(),
+            "no record of {}: {}",
+            object.display(),
+            String::from_utf8_lossy(&output.stderr)
+        );
     }
+    support::succeed(&mut project.lpcc(&["store", "verify"]));
 }
 
 const ZLIB_FIX: Edit = Edit {

@@ -62,7 +62,7 @@ impl Project {
     }
 
     /// The tree in which both builds run, one after the other: paths are part of what a compiler sees.
-    fn tree(&self) -> PathBuf {
+    pub fn tree(&self) -> PathBuf {
         self.scratch.join("tree")
     }
 
