@@ -212,13 +212,17 @@ fn no_file_names_a_host_or_a_machine() {
             }
             for (at, _) in line.match_indices("://") {
                 let rest = &line[at + 3..];
-                if rest.starts_with(|c: char| c.is_ascii_alphanumeric()) && !rest.contains("example.invalid") {
+                if rest.starts_with(|c: char| c.is_ascii_alphanumeric()) && !rest.contains("example.invalid")
+                {
                     complaints.push(format!("{file}:{number}: holds an address"));
                 }
             }
             for path in &machine {
                 let starts_a_path = line.match_indices(path.as_str()).any(|(at, _)| {
-                    !line[..at].chars().next_back().is_some_and(|c| c.is_alphanumeric() || "._-/}$".contains(c))
+                    !line[..at]
+                        .chars()
+                        .next_back()
+                        .is_some_and(|c| c.is_alphanumeric() || "._-/}$".contains(c))
                 });
                 if starts_a_path {
                     complaints.push(format!("{file}:{number}: names the path `{path}` of one machine"));

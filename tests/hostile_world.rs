@@ -12,7 +12,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use support::{Scratch, assert_same_files, command, compiler, contents, lpcc, objects, program, skip, succeed};
+use support::{
+    Scratch, assert_same_files, command, compiler, contents, lpcc, objects, program, skip, succeed,
+};
 
 /// A project of some sources that take the compiler a moment each, with a makefile.
 fn project(folder: &Path, units: usize) {
@@ -197,10 +199,12 @@ fn names_that_are_no_text() {
     let store = scratch.join(OsStr::from_bytes(b"the \"store\"\n\xc0"));
     fs::create_dir_all(&folder).unwrap();
     fs::create_dir_all(&store).unwrap();
-    let names: [&[u8]; 6] = [b"with space", b"new\nline", b"\xff\xfe", b"quo'te\"s", b"back\\slash$x", b"#hash:colon"];
+    let names: [&[u8]; 6] =
+        [b"with space", b"new\nline", b"\xff\xfe", b"quo'te\"s", b"back\\slash$x", b"#hash:colon"];
     for name in names {
         let with = |suffix: &[u8]| OsString::from(OsStr::from_bytes(&[name, suffix].concat()));
-        fs::write(folder.join(with(b".c")), "#include \"a header.h\"\nint f(int n) { return n + NUMBER; }\n").unwrap();
+        fs::write(folder.join(with(b".c")), "#include \"a header.h\"\nint f(int n) { return n + NUMBER; }\n")
+            .unwrap();
         fs::write(folder.join("a header.h"), "#define NUMBER 5\n").unwrap();
         let bare = command(compiler("gcc"), &folder, &store)
             .args(["-O2", "-c", "-o"])
@@ -214,7 +218,11 @@ fn names_that_are_no_text() {
             .args([with(b".o"), with(b".c")])
             .output()
             .unwrap();
-        assert_eq!((bare.status, bare.stdout, bare.stderr), (ours.status, ours.stdout, ours.stderr), "{name:?}");
+        assert_eq!(
+            (bare.status, bare.stdout, bare.stderr),
+            (ours.status, ours.stdout, ours.stderr),
+            "{name:?}"
+        );
         assert!(object == fs::read(folder.join(with(b".o"))).unwrap(), "{name:?}: the objects differ");
         assert!(recorded(&folder, &store, Path::new(&with(b".o"))), "{name:?}: no record");
     }

@@ -121,7 +121,7 @@ const LUA_EDIT: Edit = Edit {
     reaches: &["lua_getinfo"],
 };
 
-const LUA_EDIT_CPP: Edit = Edit { reaches: &["_Z11lua_getinfoP9lua_StatePKcP9lua_Debug"], ..LUA_EDIT };
+const LUA_EDIT_CPP: Edit = Edit { reaches: &["_Z13luaG_runerrorP9lua_StatePKcz"], ..LUA_EDIT };
 
 /// One line that a hundred functions of the amalgamation contain.
 const SQLITE_EDIT: Edit = Edit {

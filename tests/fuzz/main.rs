@@ -228,7 +228,10 @@ fn argv() {
             let _ = (line.action(), line.sources(), line.output(), line.planned_objects(), line.dependency());
             let _ = (line.markers(), line.live_patching(), line.save_temps(), line.link_inputs());
             let stripped = line.edit().without_markers().without_live_patching().finish();
-            assert!(stripped.len() <= words.len() || !line.response_files().is_empty(), "stripping adds words");
+            assert!(
+                stripped.len() <= words.len() || !line.response_files().is_empty(),
+                "stripping adds words"
+            );
         }
     });
 }

@@ -6,6 +6,7 @@
 //! constant's contents. Two functions are the same exactly if what remains is.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt::Write as _;
 
 /// Functions by name (numbers after a dot left out), each with its texts: clones may share such a name.
 pub type Functions = BTreeMap<String, Vec<String>>;
@@ -17,7 +18,8 @@ pub fn functions(text: &str) -> Functions {
     let mut declared = BTreeSet::new();
     for line in &lines {
         if let Some(rest) = line.trim_start().strip_prefix(".type")
-            && let Some((name, "@function")) = rest.split_once(',').map(|(name, kind)| (name.trim(), kind.trim()))
+            && let Some((name, "@function")) =
+                rest.split_once(',').map(|(name, kind)| (name.trim(), kind.trim()))
         {
             declared.insert(name);
         }
@@ -29,7 +31,8 @@ pub fn functions(text: &str) -> Functions {
         let end = lines.iter().skip(start).position(|line| {
             line.trim_start().strip_prefix(".size").is_some_and(|rest| {
                 let rest = rest.trim();
-                rest == size || (rest.starts_with(&format!("{name}, ")) && rest.ends_with(&format!("-{name}")))
+                rest == size
+                    || (rest.starts_with(&format!("{name}, ")) && rest.ends_with(&format!("-{name}")))
             })
         });
         if name.contains(".cold") {
@@ -82,7 +85,8 @@ fn constants<'a>(lines: &[&'a str]) -> HashMap<&'a str, String> {
             if let Some(label) = open {
                 found.insert(label, String::new());
             }
-        } else if let Some((name, value)) = trimmed.strip_prefix(".set").and_then(|rest| rest.split_once(',')) {
+        } else if let Some((name, value)) = trimmed.strip_prefix(".set").and_then(|rest| rest.split_once(','))
+        {
             if is_constant(name.trim()) {
                 found.insert(name.trim(), format!("={}", value.trim()));
             }
@@ -109,8 +113,23 @@ fn is_constant(label: &str) -> bool {
 
 fn is_data(line: &str) -> bool {
     let directives = [
-        ".byte", ".value", ".short", ".2byte", ".long", ".4byte", ".quad", ".8byte", ".octa", ".zero", ".string",
-        ".ascii", ".asciz", ".float", ".double", ".base64", ".string32",
+        ".byte",
+        ".value",
+        ".short",
+        ".2byte",
+        ".long",
+        ".4byte",
+        ".quad",
+        ".8byte",
+        ".octa",
+        ".zero",
+        ".string",
+        ".ascii",
+        ".asciz",
+        ".float",
+        ".double",
+        ".base64",
+        ".string32",
     ];
     line.split_whitespace().next().is_some_and(|word| directives.contains(&word))
 }
@@ -120,17 +139,18 @@ fn canonical(body: &[&str], constants: &HashMap<&str, String>) -> String {
     let mut labels = HashMap::new();
     let mut text = String::new();
     for line in body {
-        append(line.trim(), constants, &mut labels, 0, &mut text);
+        append(line.trim(), constants, &mut labels, &mut Vec::new(), &mut text);
         text.push('\n');
     }
     text
 }
 
-fn append(
-    line: &str,
-    constants: &HashMap<&str, String>,
+/// Appends one line; `open` are the constants being replaced, since a jump table refers to itself.
+fn append<'a>(
+    line: &'a str,
+    constants: &'a HashMap<&str, String>,
     labels: &mut HashMap<String, usize>,
-    depth: usize,
+    open: &mut Vec<&'a str>,
     text: &mut String,
 ) {
     if line.starts_with(".string") || line.starts_with(".asc") {
@@ -147,16 +167,20 @@ fn append(
         }
         let (word, after) = rest.split_at(word_end);
         rest = after;
-        if let Some(content) = constants.get(word).filter(|_| depth < 8) {
+        if open.contains(&word) {
+            text.push_str("{itself}");
+        } else if let Some(content) = constants.get(word) {
+            open.push(word);
             text.push('{');
             for part in content.split_inclusive(';') {
-                append(part, constants, labels, depth + 1, text);
+                append(part, constants, labels, open, text);
             }
             text.push('}');
+            open.pop();
         } else if word.starts_with(".L") {
             let next = labels.len();
             let number = *labels.entry(word.to_owned()).or_insert(next);
-            text.push_str(&format!(".L{number}"));
+            write!(text, ".L{number}").unwrap();
         } else if c.is_ascii_digit() || c == '.' {
             text.push_str(word);
         } else {

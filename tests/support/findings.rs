@@ -18,8 +18,8 @@ pub struct Finding {
 /// Parses what `lpcc diff --format json` printed.
 #[track_caller]
 pub fn parse(output: &[u8]) -> Vec<Finding> {
-    let json: serde_json::Value =
-        serde_json::from_slice(output).unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(output)));
+    let json: serde_json::Value = serde_json::from_slice(output)
+        .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(output)));
     assert_eq!(json["schema"], "lpcc.diff/1");
     let word = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
     let mut found = Vec::new();

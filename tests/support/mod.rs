@@ -19,7 +19,10 @@ pub fn lpcc() -> PathBuf {
 }
 
 /// A variable of the test run itself.
-#[expect(clippy::disallowed_methods, reason = "the rule keeps the program's variables in src/env.rs; this is a test")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the rule keeps the program's variables in src/env.rs; this is a test"
+)]
 pub fn variable(name: &str) -> Option<OsString> {
     std::env::var_os(name)
 }
@@ -30,7 +33,8 @@ pub fn skip(reason: &str) {
         .iter()
         .any(|name| variable(name).is_some_and(|value| !value.is_empty() && value != "0"));
     assert!(!forbidden, "this test may not be skipped here: {reason}");
-    writeln!(std::io::stderr(), "SKIPPED {}: {reason}", std::thread::current().name().unwrap_or("test")).unwrap();
+    writeln!(std::io::stderr(), "SKIPPED {}: {reason}", std::thread::current().name().unwrap_or("test"))
+        .unwrap();
 }
 
 /// A program on PATH, absolute.
@@ -148,7 +152,8 @@ pub fn objects(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 #[track_caller]
 pub fn assert_same_files(bare: &BTreeMap<PathBuf, Vec<u8>>, ours: &BTreeMap<PathBuf, Vec<u8>>) {
     let names: std::collections::BTreeSet<_> = bare.keys().chain(ours.keys()).collect();
-    let different: Vec<_> = names.into_iter().filter(|name| bare.get(*name) != ours.get(*name)).take(5).collect();
+    let different: Vec<_> =
+        names.into_iter().filter(|name| bare.get(*name) != ours.get(*name)).take(5).collect();
     assert!(different.is_empty(), "differ with and without lpcc: {different:?}");
 }
 
