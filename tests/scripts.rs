@@ -110,9 +110,16 @@ fn apt_accepts_the_derived_lists() {
     ]));
     let text = String::from_utf8(output.stdout).unwrap();
     for wanted in ["'http://a.example.invalid/d/dists/stable/", "'http://b.example.invalid/d/dists/stable/"] {
-        assert!(text.contains(wanted), "apt does not see `{wanted}` in:\n{text}");
+        assert!(
+            text.contains(&format!("{wanted}main/source/Sources")),
+            "apt does not see `{wanted}` in:\n{text}"
+        );
     }
-    assert_eq!(text.lines().count(), 2, "nothing of the system's own lists:\n{text}");
+    assert!(
+        text.lines().all(|line| line.contains(".example.invalid/")),
+        "also the system's own lists:\n{text}"
+    );
+    assert!(!text.contains("Packages"), "only sources are wanted:\n{text}");
 }
 
 #[test]
