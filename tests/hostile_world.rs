@@ -1,6 +1,14 @@
 //! A hostile world: make killed at any moment, a full disk, a read-only store, no home, names that are no text.
 //! Whatever happens to lpcc's own business, the build's result stands, and no damaged record is ever read.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test says by a panic what went wrong; clippy exempts only what stands under #[test]"
+)]
+
 mod support;
 
 use std::ffi::{OsStr, OsString};

@@ -5,6 +5,14 @@
 //! and after an edit. Sources come from the distribution's source packages; without a network these tests are
 //! skipped, visibly, and where CI or LPCC_REQUIRE_SOURCES is set that is a failure.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test says by a panic what went wrong; clippy exempts only what stands under #[test]"
+)]
+
 mod support;
 
 use std::collections::BTreeSet;

@@ -1,6 +1,14 @@
 //! The scripts that a fresh machine depends on: source entries are derived from the system's own package lists in both
 //! their formats, and every script can at least be parsed.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test says by a panic what went wrong; clippy exempts only what stands under #[test]"
+)]
+
 mod support;
 
 use std::fs;

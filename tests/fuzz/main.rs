@@ -5,6 +5,14 @@
 //! any input. The input at hand always lies in `target/fuzz/TARGET.current`, so that even a killed run leaves it; a
 //! failing one is kept as `TARGET-SEED-NUMBER`. `LPCC_FUZZ_SECONDS` (2) and `LPCC_FUZZ_SEED` (1) are read.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test says by a panic what went wrong; clippy exempts only what stands under #[test]"
+)]
+
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -56,7 +64,8 @@ fn fuzz(target: &str, seeds: &[Vec<u8>], check: impl Fn(&[u8])) {
         executions += 1;
     }
     fs::remove_file(&current).unwrap();
-    writeln!(std::io::stderr(), "fuzz {target}: {executions} executions, seed {seed}").unwrap();
+    let mut stderr = std::io::stderr(); // not `eprintln!`, which the test harness captures
+    writeln!(stderr, "fuzz {target}: {executions} executions, seed {seed}").unwrap();
     assert!(executions >= seeds.len(), "{target}: not even the seeds were tried in {limit:?}");
 }
 

@@ -41,7 +41,9 @@ pub fn functions(text: &str) -> Functions {
         let body = &lines[start + 1..start + end.expect("a function without a size")];
         found.entry(unnumbered(name)).or_default().push(canonical(body, &constants));
     }
-    found.values_mut().for_each(|texts| texts.sort());
+    for texts in found.values_mut() {
+        texts.sort();
+    }
     found
 }
 
