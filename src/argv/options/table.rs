@@ -126,6 +126,7 @@ pub static TABLE: &[Row] = &[
     clang(b"--migrate", Flag, Class::Action(SyntaxOnly)),
     both(b"--output", SeparateOrEquals, Output),
     clang(b"--output-class-directory", SeparateOrEquals, Other),
+    gcc(b"--output-pch=", Either, SideOutput(ExplicitPath)),
     both(b"--param", SeparateOrEquals, Other),
     clang(b"--precompile", Flag, Class::Action(Precompiled)),
     both(b"--prefix", SeparateOrEquals, Input),
