@@ -96,7 +96,7 @@ fn expanded(line: &CommandLine) -> Vec<OsString> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 600, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 600, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn reading_never_panics_and_no_edit_is_no_change(args in words(), files in files(), settings in settings()) {
@@ -121,6 +121,8 @@ proptest! {
     fn edits_only_insert_and_delete(args in words(), files in files(), settings in settings()) {
         let line = read(&args, settings, &files);
         let before = expanded(&line);
+        // A file that names itself: the compiler refuses the call, whatever is taken out.
+        prop_assume!(!before.iter().any(|word| files.iter().any(|(name, _)| *word == *format!("@{name}"))));
         let without = line.edit().without_markers().without_live_patching().finish();
         let after = read(&without, settings, &files);
         prop_assert!(is_subsequence(&expanded(&after), &before));
