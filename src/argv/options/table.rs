@@ -108,7 +108,7 @@ pub static TABLE: &[Row] = &[
     gcc(b"--for-assembler", SeparateOrEquals, Pass(Assembler)),
     both(b"--for-linker", SeparateOrEquals, Pass(Linker)),
     both(b"--force-link", SeparateOrEquals, Link),
-    both(b"--help", MaybeEquals, Class::Action(Information)),
+    differ(b"--help", MaybeEquals, Flag, Class::Action(Information)),
     clang(b"--help-hidden", Flag, Class::Action(Information)),
     both(b"--imacros", SeparateOrEquals, Input),
     both(b"--include", SeparateOrEquals, Input),
