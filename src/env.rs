@@ -33,9 +33,10 @@ pub const XDG_STATE_HOME: &str = "XDG_STATE_HOME";
 pub const PWD: &str = "PWD";
 /// Set by ccache for the programs it runs: tells lpcc that it stands below a cache.
 pub const CCACHE_DISABLE: &str = "CCACHE_DISABLE";
-/// GCC's own requests for dependency output: where the user set one, lpcc's must not replace it.
-pub const DEPENDENCY_REQUESTS: [&str; 4] =
-    ["DEPENDENCIES_OUTPUT", "SUNPRO_DEPENDENCIES", "CC_PRINT_HEADERS", "CC_PRINT_HEADERS_FILE"];
+/// Requests to the compilers that lpcc's own would replace, or that would show it: GCC's dependency output, Clang's headers
+/// and options.
+pub const REPORTS: [&str; 5] =
+    ["CC_PRINT_HEADERS", "CC_PRINT_HEADERS_FILE", "CC_PRINT_OPTIONS", "DEPENDENCIES_OUTPUT", "SUNPRO_DEPENDENCIES"];
 
 /// Environment variables kept in a record because they decide what a compiler makes of a call (GCC manual, "Environment Variables
 /// Affecting GCC"; Clang's driver). Sorted. A closed list, so that no secret is ever kept.

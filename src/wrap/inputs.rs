@@ -39,8 +39,11 @@ impl Watch {
         if let Some(dependency) = job.line.dependency() {
             return Self::Asked(dependency);
         }
-        if env::DEPENDENCY_REQUESTS.iter().any(|name| env::is_set(name)) {
-            return Self::Unknown("the build asks for dependencies by an environment variable");
+        if env::REPORTS.iter().any(|name| env::is_set(name)) {
+            return Self::Unknown("the build asks for reports by an environment variable");
+        }
+        if words(job).any(asks_for_dependencies) {
+            return Self::Unknown("dependencies are asked for in a way that is not understood");
         }
         if !job.target.launchers.is_empty() {
             return Self::Unknown("behind a launcher, and no dependency file was asked for");
@@ -168,9 +171,19 @@ fn header(line: &[u8]) -> Option<BString> {
 
 /// An option whose files are in no list: modules, and Clang's precompiled headers.
 fn unlisted(job: &Job) -> Option<String> {
-    let words = (0..job.line.word_count()).map(|index| job.line.word(index).as_bytes());
-    let mut telling = words.filter(|word| word.starts_with(b"-fmodule") || word.starts_with(b"-include-pch"));
-    telling.next().map(|word| String::from_utf8_lossy(word).into_owned())
+    let telling = |word: &&[u8]| word.starts_with(b"-fmodule") || word.starts_with(b"-include-pch");
+    words(job).find(telling).map(|word| String::from_utf8_lossy(word).into_owned())
+}
+
+fn words(job: &Job) -> impl Iterator<Item = &[u8]> {
+    (0..job.line.word_count()).map(|index| job.line.word(index).as_bytes())
+}
+
+/// Whether a word may be about dependency output, by any road to the preprocessor: asking for reports beside it would change
+/// what it writes.
+fn asks_for_dependencies(word: &[u8]) -> bool {
+    let holds = |text: &[u8]| word.windows(text.len()).any(|window| window == text);
+    word.starts_with(b"-M") || holds(b",-M") || holds(b"-dependenc") || holds(b"user-dependencies")
 }
 
 fn is_stdin(path: &[u8]) -> bool {
