@@ -80,6 +80,8 @@ pub struct ResponseFile {
     pub word: OsString,
     /// What it held.
     pub contents: Vec<u8>,
+    /// The argument that it came by, itself or through the files around it.
+    pub argument: usize,
     /// The file that named it, or `None` where the call itself did.
     pub parent: Option<usize>,
     /// The words that came from it and from files within it.
@@ -141,8 +143,10 @@ pub fn parse_with(args: &[OsString], settings: Settings, read: &mut Reader<'_>) 
         arguments: Vec::with_capacity(args.len()),
     };
     for (index, argument) in args.iter().enumerate() {
-        match contents(argument, read, &line) {
-            Some(bytes) => line.expand(argument, bytes, None, 1, read),
+        match contents_of(argument, read, &line) {
+            Some(bytes) => {
+                line.expand(argument, bytes, Place { argument: index, parent: None, depth: 1 }, read)
+            }
             None => line.words.push(Origin::Given(index)),
         }
     }
@@ -150,8 +154,16 @@ pub fn parse_with(args: &[OsString], settings: Settings, read: &mut Reader<'_>) 
     line
 }
 
+/// Where a response file stands.
+#[derive(Clone, Copy)]
+struct Place {
+    argument: usize,
+    parent: Option<usize>,
+    depth: usize,
+}
+
 /// What the response file named by `word` holds, where it is one and may be expanded.
-fn contents(word: &OsStr, read: &mut Reader<'_>, line: &CommandLine) -> Option<Vec<u8>> {
+fn contents_of(word: &OsStr, read: &mut Reader<'_>, line: &CommandLine) -> Option<Vec<u8>> {
     let name = word.as_bytes().strip_prefix(b"@")?;
     if line.files.len() >= response_file::FILE_LIMIT {
         return None;
@@ -160,31 +172,21 @@ fn contents(word: &OsStr, read: &mut Reader<'_>, line: &CommandLine) -> Option<V
 }
 
 impl CommandLine {
-    fn expand(
-        &mut self,
-        word: &OsStr,
-        contents_: Vec<u8>,
-        parent: Option<usize>,
-        depth: usize,
-        read: &mut Reader<'_>,
-    ) {
+    fn expand(&mut self, word: &OsStr, contents: Vec<u8>, place: Place, read: &mut Reader<'_>) {
         let file = self.files.len();
-        let words = response_file::split(&contents_, self.settings.quoting);
+        let words = response_file::split(&contents, self.settings.quoting);
         let start = self.words.len();
-        self.files.push(ResponseFile {
-            word: word.to_os_string(),
-            contents: contents_,
-            parent,
-            words: start..start,
-        });
+        let Place { argument, parent, depth } = place;
+        let word = word.to_os_string();
+        self.files.push(ResponseFile { word, contents, argument, parent, words: start..start });
         for word in words {
             let nested = if depth < response_file::DEPTH_LIMIT && !self.is_open(file, &word) {
-                contents(&word, read, self)
+                contents_of(&word, read, self)
             } else {
                 None
             };
             if let Some(bytes) = nested {
-                self.expand(&word, bytes, Some(file), depth + 1, read);
+                self.expand(&word, bytes, Place { argument, parent: Some(file), depth: depth + 1 }, read);
             } else {
                 self.words.push(Origin::File { text: self.from_files.len(), file });
                 self.from_files.push(word);

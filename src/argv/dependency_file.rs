@@ -85,11 +85,17 @@ fn undo_backslashes(run: usize, behind: &[u8], word: &mut BString) -> (bool, usi
             literal(run - 1, word);
             (true, 2)
         }
-        // An odd run escapes: half of it is literal. An even run before a space is all doubled backslashes at
-        // a word's end, where GCC doubles nothing: taken as they stand.
-        [escaped @ (b' ' | b'\t' | b'#'), ..] if run % 2 == 1 => {
+        // Before a hash both drivers put one backslash and double none.
+        [b'#', ..] => {
+            literal(run - 1, word);
+            word.push(b'#');
+            (false, 1)
+        }
+        // Before a blank they double what was there and put one: an odd run is half literal. An even run
+        // belongs to the end of a name, where GCC doubles too.
+        [blank @ (b' ' | b'\t'), ..] if run % 2 == 1 => {
             literal(run / 2, word);
-            word.push(*escaped);
+            word.push(*blank);
             (false, 1)
         }
         _ => {

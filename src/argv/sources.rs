@@ -136,9 +136,30 @@ impl CommandLine {
                 compiled.map(|(index, _)| (index, output.to_os_string())).collect()
             }
             Some(_) => Vec::new(),
-            None => compiled
-                .map(|(index, source)| (index, with_suffix(stem(source.text.as_bytes()), b".o")))
-                .collect(),
+            None => {
+                compiled.map(|(index, source)| (index, self.beside(source, self.object_suffix()))).collect()
+            }
+        }
+    }
+
+    /// The file in the working directory that is named after `source`.
+    pub(super) fn beside(&self, source: &Source, suffix: &[u8]) -> OsString {
+        response_file::word([self.stem(source.text.as_bytes()), suffix].concat())
+    }
+
+    /// Clang calls bitcode that is asked for `.bc`; under `-flto` it is `.o`.
+    fn object_suffix(&self) -> &'static [u8] {
+        if self.options().any(|(_, class, _)| class == Class::EmitLlvm) { b".bc" } else { b".o" }
+    }
+
+    /// The base name without its last suffix. For GCC a dot at the start begins none.
+    fn stem<'a>(&self, path: &'a [u8]) -> &'a [u8] {
+        let name = path.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
+        match name.iter().rposition(|&byte| byte == b'.') {
+            Some(dot) if dot > 0 || self.settings.dialect == Dialect::Clang => {
+                name.get(..dot).unwrap_or_default()
+            }
+            _ => name,
         }
     }
 
@@ -153,20 +174,6 @@ impl CommandLine {
     pub fn dev_null_source(&self) -> bool {
         self.sources().iter().any(|source| source.text == "/dev/null")
     }
-}
-
-/// The base name without its last suffix; a dot at the start is none.
-pub(super) fn stem(path: &[u8]) -> &[u8] {
-    let name = path.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
-    match name.iter().rposition(|&byte| byte == b'.') {
-        Some(dot) if dot > 0 => name.get(..dot).unwrap_or_default(),
-        _ => name,
-    }
-}
-
-/// `stem` and `suffix` as a path.
-pub(super) fn with_suffix(stem: &[u8], suffix: &[u8]) -> OsString {
-    response_file::word([stem, suffix].concat())
 }
 
 /// The type that `-x` names, or `None` for an unknown one.
@@ -205,6 +212,12 @@ fn by_suffix(suffix: &[u8], dialect: Dialect) -> Option<Type> {
         b"s" => ready(Language::Assembler),
         b"S" | b"sx" => source(Language::Assembler),
         b"ll" | b"bc" if dialect != Dialect::Gcc => ready(Language::Ir),
+        // What other front ends of the same drivers compile.
+        b"f" | b"for" | b"ftn" | b"i90" | b"f90" | b"f95" | b"f03" | b"f08" => ready(Language::Other),
+        b"F" | b"FOR" | b"fpp" | b"FPP" | b"FTN" | b"F90" | b"F95" | b"F03" | b"F08" => {
+            ready(Language::Other)
+        }
+        b"adb" | b"ads" | b"d" | b"di" | b"go" | b"mod" | b"cu" | b"cl" | b"cui" => ready(Language::Other),
         _ => None,
     }
 }
