@@ -33,10 +33,23 @@ pub const XDG_STATE_HOME: &str = "XDG_STATE_HOME";
 pub const PWD: &str = "PWD";
 /// Set by ccache for the programs it runs: tells lpcc that it stands below a cache.
 pub const CCACHE_DISABLE: &str = "CCACHE_DISABLE";
+/// Programs that ccache runs besides the compiler: lpcc named there stands below the cache.
+pub const CCACHE_PROGRAMS: [&str; 4] = ["CCACHE_COMPILER", "CCACHE_CC", "CCACHE_PREFIX", "CCACHE_PATH"];
+/// The build's C compiler, a command line; `lpcc doctor` looks at it and `lpcc run` wraps it.
+pub const CC_COMMAND: &str = "CC";
+/// The build's C++ compiler, likewise.
+pub const CXX_COMMAND: &str = "CXX";
+/// Every variable of our own, so that `lpcc doctor` can name one that is misspelt.
+pub const OWN: [&str; 8] = [CC, CXX, STORE, DISABLE, STRICT, LOG, LOG_FILE, PASSED];
 /// Requests to the compilers that lpcc's own would replace, or that would show it: GCC's dependency output, Clang's headers
 /// and options.
-pub const REPORTS: [&str; 5] =
-    ["CC_PRINT_HEADERS", "CC_PRINT_HEADERS_FILE", "CC_PRINT_OPTIONS", "DEPENDENCIES_OUTPUT", "SUNPRO_DEPENDENCIES"];
+pub const REPORTS: [&str; 5] = [
+    "CC_PRINT_HEADERS",
+    "CC_PRINT_HEADERS_FILE",
+    "CC_PRINT_OPTIONS",
+    "DEPENDENCIES_OUTPUT",
+    "SUNPRO_DEPENDENCIES",
+];
 
 /// Environment variables kept in a record because they decide what a compiler makes of a call (GCC manual, "Environment Variables
 /// Affecting GCC"; Clang's driver). Sorted. A closed list, so that no secret is ever kept.

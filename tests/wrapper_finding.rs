@@ -113,7 +113,10 @@ fn below_a_cache_is_said_in_the_log() {
     place.write("t.c", SOURCE);
     let log = place.beside("log");
     let mut command = place.command("/usr/bin/ccache");
-    command.args([LPCC, "gcc-12", "-c", "t.c"]).env("CCACHE_DIR", place.beside("ccache")).env("LPCC_LOG_FILE", &log);
+    command
+        .args([LPCC, "gcc-12", "-c", "t.c"])
+        .env("CCACHE_DIR", place.beside("ccache"))
+        .env("LPCC_LOG_FILE", &log);
     let output = run(&mut command, None);
     assert!(output.status.success(), "{output:?}");
     assert!(place.tree().join("t.o").exists());

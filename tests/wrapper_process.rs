@@ -76,7 +76,8 @@ fn seen(place: &Place, prepare: &str, words: &str) -> String {
     let compiler = place.beside("fake").join("gcc");
     let script = format!("{prepare}\nexec {words} {} $ARGS", compiler.display());
     let args = if prepare.contains("INFORMATION") { "--version" } else { "-c t.c -o t.o" };
-    let output = run(place.command("/bin/sh").args(["-c", &script]).env("ARGS", args).env("MAKEFLAGS", "-j"), None);
+    let output =
+        run(place.command("/bin/sh").args(["-c", &script]).env("ARGS", args).env("MAKEFLAGS", "-j"), None);
     assert!(output.status.success(), "{prepare}: {output:?}");
     // Asking the compiler who it is comes after the compile, in `/`; the call itself is seen first.
     std::fs::read_to_string(place.tree().join("seen.txt")).unwrap()
@@ -123,7 +124,10 @@ fn a_jobserver_reaches_the_compiler() {
     let mut lines = Vec::new();
     for words in ["", LPCC] {
         place.clear();
-        place.write("Makefile", &format!("all: a b\na b:\n\t+{words} {} -c $@.c -o $@.o\n", compiler.display()));
+        place.write(
+            "Makefile",
+            &format!("all: a b\na b:\n\t+{words} {} -c $@.c -o $@.o\n", compiler.display()),
+        );
         let output = run(place.command("make").args(["-j2"]), None);
         assert!(output.status.success(), "{output:?}");
         let text = std::fs::read_to_string(place.tree().join("seen.txt")).unwrap();
@@ -135,9 +139,24 @@ fn a_jobserver_reaches_the_compiler() {
 #[test]
 fn endings_pass_through() {
     let place = Place::new();
-    kit::write_script(&place.beside("fake/gcc"), "#!/bin/sh\n[ \"$1\" = -c ] || exit 0\n: >t.o\neval \"$HOW\"\n");
+    kit::write_script(
+        &place.beside("fake/gcc"),
+        "#!/bin/sh\n[ \"$1\" = -c ] || exit 0\n: >t.o\neval \"$HOW\"\n",
+    );
     let compiler = place.beside("fake/gcc");
-    for how in ["exit 0", "exit 1", "exit 3", "exit 42", "exit 126", "exit 127", "exit 255", "kill -SEGV $$", "kill -KILL $$", "kill -TERM $$", "kill -PIPE $$"] {
+    for how in [
+        "exit 0",
+        "exit 1",
+        "exit 3",
+        "exit 42",
+        "exit 126",
+        "exit 127",
+        "exit 255",
+        "kill -SEGV $$",
+        "kill -KILL $$",
+        "kill -TERM $$",
+        "kill -PIPE $$",
+    ] {
         let ended = |command: &mut Command| {
             let status = run(command.args(["-c", "t.c", "-o", "t.o"]).env("HOW", how), None).status;
             (status.code(), status.signal())
