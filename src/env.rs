@@ -43,9 +43,10 @@ pub const CXX_COMMAND: &str = "CXX";
 pub const OWN: [&str; 8] = [CC, CXX, STORE, DISABLE, STRICT, LOG, LOG_FILE, PASSED];
 /// Requests to the compilers that lpcc's own would replace, or that would show it: GCC's dependency output, Clang's headers
 /// and options.
-pub const REPORTS: [&str; 5] = [
+pub const REPORTS: [&str; 6] = [
     "CC_PRINT_HEADERS",
     "CC_PRINT_HEADERS_FILE",
+    "CC_PRINT_HEADERS_FORMAT",
     "CC_PRINT_OPTIONS",
     "DEPENDENCIES_OUTPUT",
     "SUNPRO_DEPENDENCIES",

@@ -27,8 +27,9 @@ fn records(place: &Place, compiler: &str, args: &[&str], stdin: Option<&str>) ->
 
 /// Inputs that lie in the tree.
 fn own_inputs(record: &Record) -> Vec<BString> {
-    let paths = record.inputs.files.iter().map(|input| input.path.clone());
-    paths.filter(|path| !path.starts_with(b"/")).collect()
+    let paths = record.inputs.files.iter().map(|input| input.path.as_bstr());
+    let own = paths.filter(|path| !path.starts_with(b"/"));
+    own.map(|path| BString::from(path.strip_prefix(b"./").unwrap_or(path))).collect()
 }
 
 fn has_system_header(record: &Record) -> bool {

@@ -143,7 +143,7 @@ fn asked(job: &Job, dependency: &Dependency, unit: &Unit) -> Known {
 }
 
 /// What the compiler reported into our files. GCC writes a rule for each source in turn, without the source itself
-/// (and again for each time it preprocesses it); Clang a line for each header of all sources together.
+/// (and again for each time it preprocesses it); Clang a line with the path of each header, of all sources together.
 fn reported(rules: &[u8], headers: &[u8], units: &[Unit], unit: &Unit) -> Known {
     let preprocessed = |unit: &&Unit| unit.source.preprocessed;
     let position =
@@ -155,18 +155,13 @@ fn reported(rules: &[u8], headers: &[u8], units: &[Unit], unit: &Unit) -> Known 
         return Ok(rules.into_iter().nth(position).map(|rule| rule.prerequisites).unwrap_or_default());
     }
     let mut files = of_all(rules);
-    files.extend(headers.split(|byte| *byte == b'\n').filter_map(header));
+    let lines = headers.split(|byte| *byte == b'\n');
+    // With `-save-temps` the list names `<built-in>`, which is no file.
+    files.extend(lines.filter(|line| !line.is_empty() && !line.starts_with(b"<")).map(BString::from));
     if count == 1 {
         return Ok(files);
     }
     Err((files, "several sources in one call: the headers of all".to_owned()))
-}
-
-/// The path in a line such as `.. /usr/include/stdio.h`; the dots tell how deep it was included.
-fn header(line: &[u8]) -> Option<BString> {
-    let dots = line.iter().take_while(|byte| **byte == b'.').count();
-    let path = line.get(dots..)?.strip_prefix(b" ")?;
-    (dots > 0 && !path.is_empty()).then(|| BString::from(path))
 }
 
 /// An option whose files are in no list: modules, and Clang's precompiled headers.
@@ -197,18 +192,4 @@ fn read(file: &mut File) -> Vec<u8> {
         bytes.clear();
     }
     bytes
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lines_of_clang() {
-        assert_eq!(header(b". /usr/include/stdio.h").unwrap(), "/usr/include/stdio.h");
-        assert_eq!(header(b"... a b.h").unwrap(), "a b.h");
-        assert_eq!(header(b""), None);
-        assert_eq!(header(b"x"), None);
-        assert_eq!(header(b". "), None);
-    }
 }
