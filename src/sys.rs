@@ -38,6 +38,11 @@ extern "C" fn capture() {
     CLOSED.store(closed, Ordering::Relaxed);
 }
 
+/// Whether standard input was closed when we were started.
+pub fn stdin_was_closed() -> bool {
+    CLOSED.load(Ordering::Relaxed) & 1 != 0
+}
+
 /// Puts back what Rust's start-up changed. Safe to call between fork and exec.
 fn restore() {
     if !PIPE_IGNORED.load(Ordering::Relaxed) {

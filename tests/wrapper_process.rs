@@ -1,6 +1,8 @@
 //! What the compiler's process is given and how it ends: signal dispositions, descriptors, limits, signals,
 //! exit statuses. A small C program stands in for the compiler and says what it sees.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that fails to set up fails")]
+
 mod kit;
 
 use std::os::unix::process::ExitStatusExt;

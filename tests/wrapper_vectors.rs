@@ -1,11 +1,14 @@
 //! Calls that break wrappers, as a table: each is run by the bare compiler and by lpcc in one directory, and
 //! exit status, standard output, standard error and every file written must be the same.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that fails to set up fails")]
+
 mod kit;
 
 use kit::{Outcome, Place, compilers, differences, run};
 
 /// One call.
+#[derive(Clone, Copy)]
 struct Vector {
     /// What it is about.
     name: &'static str,

@@ -80,10 +80,10 @@ fn is_launcher(program: &OsStr) -> bool {
     argv::launcher_name(base(program))
 }
 
-/// Finds what stands behind `argv`, the whole command line of this process.
-pub fn target(argv: &[OsString], passed: &Passed) -> Result<Target, NotFound> {
+/// Finds what stands behind `call`, the whole command line of this process.
+pub fn target(call: &[OsString], passed: &Passed) -> Result<Target, NotFound> {
     let (name, args) =
-        argv.split_first().map_or((OsStr::new("lpcc"), argv), |(name, args)| (name.as_os_str(), args));
+        call.split_first().map_or((OsStr::new("lpcc"), call), |(name, args)| (name.as_os_str(), args));
     if own(name).is_none() && is_compiler(name) {
         return named(base(name), args, passed);
     }

@@ -11,6 +11,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{Read, Seek};
 use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 
 use bstr::BString;
 
@@ -20,7 +21,7 @@ use crate::argv::dependency_file::{self, Rule};
 use crate::argv::{Coverage, Dependency, Dialect, Language};
 use crate::env;
 use crate::store::Store;
-use crate::store::record::{Completeness, Input, Inputs};
+use crate::store::record::{Completeness, Family, Input, Inputs};
 use crate::sys;
 
 /// How the inputs of a call will be known.
@@ -28,9 +29,32 @@ pub enum Watch {
     /// By the dependency file that the build asked for.
     Asked(Dependency),
     /// By the compiler's reports into files of ours: GCC's rules, Clang's list of headers.
-    Reports(File, File),
+    Reports(Report, Report),
     /// Not: the reason.
     Unknown(&'static str),
+}
+
+/// A file of ours, and the name by which the compiler reaches it.
+pub struct Report {
+    file: File,
+    path: PathBuf,
+}
+
+impl Report {
+    fn new() -> Option<Self> {
+        let file = sys::memory_file().ok()?;
+        let path = sys::descriptor_path(&file)?;
+        Some(Self { file, path })
+    }
+
+    fn read(&mut self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let whole = self.file.rewind().and_then(|()| self.file.read_to_end(&mut bytes));
+        if whole.is_err() {
+            bytes.clear();
+        }
+        bytes
+    }
 }
 
 impl Watch {
@@ -51,36 +75,36 @@ impl Watch {
         if job.line.verbose() && job.line.dialect() != Dialect::Gcc {
             return Self::Unknown("the compiler shows its work, which learning inputs would change");
         }
-        match (sys::memory_file(), sys::memory_file()) {
-            (Ok(rules), Ok(headers)) => Self::Reports(rules, headers),
-            _ => Self::Unknown("no memory file could be made"),
+        match (Report::new(), Report::new()) {
+            (Some(rules), Some(headers)) => Self::Reports(rules, headers),
+            _ => Self::Unknown("no memory file that the compiler could reach"),
         }
     }
 
     /// What the compiler's environment must hold for it.
     pub fn environment(&self) -> Vec<(&'static str, OsString)> {
         let Self::Reports(rules, headers) = self else { return Vec::new() };
-        match (sys::descriptor_path(rules), sys::descriptor_path(headers)) {
-            (Some(rules), Some(headers)) => vec![
-                ("SUNPRO_DEPENDENCIES", rules.into_os_string()),
-                ("CC_PRINT_HEADERS", OsString::from("1")),
-                ("CC_PRINT_HEADERS_FILE", headers.into_os_string()),
-            ],
-            _ => Vec::new(),
-        }
+        vec![
+            ("SUNPRO_DEPENDENCIES", rules.path.clone().into_os_string()),
+            ("CC_PRINT_HEADERS", OsString::from("1")),
+            ("CC_PRINT_HEADERS_FILE", headers.path.clone().into_os_string()),
+        ]
     }
 
     /// The inputs of `unit`, one of `units`, after the compile. `stdin` is what standard input held.
     pub fn inputs(
         &mut self,
         job: &Job,
-        units: &[Unit],
-        unit: &Unit,
+        (units, unit): (&[Unit], &Unit),
+        family: Family,
         stdin: Option<&[u8]>,
         store: &Store,
     ) -> Inputs {
-        let mut known =
-            if unit.source.preprocessed { self.preprocessed(job, units, unit) } else { Ok(Vec::new()) };
+        let mut known = if unit.source.preprocessed {
+            self.preprocessed(job, units, unit, family)
+        } else {
+            Ok(Vec::new())
+        };
         if unit.source.language == Language::Assembler && known.is_ok() {
             // What the assembler itself reads is in nobody's list.
             known = known.and_then(|files| Err((files, "`.include` and `.incbin` of the assembler".into())));
@@ -109,11 +133,11 @@ impl Watch {
         Inputs { completeness, files }
     }
 
-    fn preprocessed(&mut self, job: &Job, units: &[Unit], unit: &Unit) -> Known {
+    fn preprocessed(&mut self, job: &Job, units: &[Unit], unit: &Unit, family: Family) -> Known {
         match self {
             Self::Unknown(reason) => Err((Vec::new(), (*reason).to_owned())),
             Self::Asked(dependency) => asked(job, dependency, unit),
-            Self::Reports(rules, headers) => reported(&read(rules), &read(headers), units, unit),
+            Self::Reports(rules, headers) => reported(&rules.read(), &headers.read(), units, unit, family),
         }
     }
 }
@@ -144,7 +168,10 @@ fn asked(job: &Job, dependency: &Dependency, unit: &Unit) -> Known {
 
 /// What the compiler reported into our files. GCC writes a rule for each source in turn, without the source itself
 /// (and again for each time it preprocesses it); Clang a line with the path of each header, of all sources together.
-fn reported(rules: &[u8], headers: &[u8], units: &[Unit], unit: &Unit) -> Known {
+fn reported(rules: &[u8], headers: &[u8], units: &[Unit], unit: &Unit, family: Family) -> Known {
+    if rules.is_empty() && headers.is_empty() && family != Family::Clang {
+        return Err((Vec::new(), "the compiler reported nothing".to_owned())); // GCC writes a rule in any case
+    }
     let preprocessed = |unit: &&Unit| unit.source.preprocessed;
     let position =
         units.iter().filter(preprocessed).position(|other| other.index == unit.index).unwrap_or_default();
@@ -183,13 +210,4 @@ fn asks_for_dependencies(word: &[u8]) -> bool {
 
 fn is_stdin(path: &[u8]) -> bool {
     matches!(path, b"-" | b"/dev/stdin" | b"/dev/fd/0" | b"/proc/self/fd/0")
-}
-
-fn read(file: &mut File) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let whole = file.rewind().and_then(|()| file.read_to_end(&mut bytes));
-    if whole.is_err() {
-        bytes.clear();
-    }
-    bytes
 }
