@@ -1,1 +1,24 @@
-//! analysis
+//! Records to answers. Pure: what is compared comes in as values, findings go out as values.
+//!
+//! [`pairing`] says which object of one side stands against which of the other, [`correlate`] which item of an
+//! object is which item of the other, [`differ`] what differs between them, [`inputs`] what differs in how they
+//! were compiled, and [`findings`] holds the types of the answer.
+
+pub mod attributes;
+pub mod correlate;
+pub mod detail;
+pub mod differ;
+pub mod findings;
+pub mod inputs;
+pub mod maybe_line;
+pub mod pairing;
+pub mod stem;
+pub mod summary;
+
+#[cfg(test)]
+mod testing;
+
+pub use correlate::{Correlation, correlate};
+pub use differ::{all_of, compare, compare_with_code};
+pub use findings::{Change, CodePair, Finding, FindingKind, Hint, Listing, ObjectDiff, Place, Status};
+pub use summary::Summary;

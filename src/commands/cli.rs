@@ -4,9 +4,20 @@ use clap::{Parser, Subcommand};
 
 use super::{diff, doctor, generate, run, shims, show, store, version};
 
+/// Shown below the list of commands.
+const EXAMPLE: &str = "\
+Example:
+  lpcc run --name before -- make     record a build under a name
+  lpcc run -- make                   edit something and build again
+  lpcc diff before now               which functions changed, and why";
+
 /// A drop-in C/C++ compiler wrapper for the people who ship live patches.
+///
+/// Put lpcc where the compiler stood (`make CC=lpcc`): the build goes on as before, and lpcc records a
+/// fingerprint of every function and datum in every object. `lpcc COMPILER ARGUMENT...` is a compiler call;
+/// only the words below are commands.
 #[derive(Debug, Parser)]
-#[command(name = "lpcc", disable_version_flag = true)]
+#[command(name = "lpcc", disable_version_flag = true, after_help = EXAMPLE)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]

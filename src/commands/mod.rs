@@ -7,12 +7,16 @@ pub mod generate;
 pub mod run;
 pub mod shims;
 pub mod show;
+pub mod side;
 pub mod store;
 pub mod version;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::Parser;
+
+use crate::report::error;
 
 /// lpcc's own words: the first argument is a command exactly if it stands here. Anything else is a compiler
 /// call, so that `lpcc --version` is the compiler's. The list is closed: a word that is not built yet says so
@@ -22,9 +26,16 @@ pub const WORDS: &[&str] = &[
     "shims", "show", "store", "version",
 ];
 
+/// Words of the list that this version does not know how to answer yet.
+const LATER: &[&str] = &["audit", "check", "explain", "record", "report", "select"];
+
 /// Parses `lpcc`'s own command line and runs the command.
 pub fn main() -> ExitCode {
-    let result = match cli::Cli::parse().command {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    if let Some(word) = asked_too_early(&arguments) {
+        return error::exit_code(Err(anyhow::anyhow!("`{word}` is not built yet in this version")));
+    }
+    error::exit_code(match cli::Cli::parse_from(arguments).command {
         cli::Command::Show(args) => show::main(&args),
         cli::Command::Diff(args) => diff::main(&args),
         cli::Command::Run(args) => run::main(&args),
@@ -33,6 +44,37 @@ pub fn main() -> ExitCode {
         cli::Command::Doctor(args) => doctor::main(&args),
         cli::Command::Version(args) => version::main(&args),
         cli::Command::Generate(args) => generate::main(&args),
-    };
-    crate::report::error::exit_code(result)
+    })
+}
+
+/// The word, where it or its help is asked for.
+fn asked_too_early(arguments: &[OsString]) -> Option<&'static str> {
+    let mut words = arguments.iter().skip(1);
+    let word = match words.next() {
+        Some(help) if help == "help" => words.next(),
+        word => word,
+    }?;
+    LATER.iter().find(|later| word == *later).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_list_of_words_is_the_list_of_commands() {
+        let command = cli::Cli::command();
+        let mut known: Vec<_> = command.get_subcommands().map(clap::Command::get_name).collect();
+        known.push("help");
+        known.extend(LATER);
+        known.sort_unstable();
+        assert_eq!(known, WORDS);
+    }
+
+    #[test]
+    fn definitions_are_sound() {
+        cli::Cli::command().debug_assert();
+    }
 }

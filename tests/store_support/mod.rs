@@ -1,6 +1,10 @@
 //! Records to test with: a small one, a large and realistic one, and any.
 
-#![allow(dead_code, reason = "each test binary uses its own part")]
+#![allow(
+    dead_code,
+    clippy::indexing_slicing,
+    reason = "each test binary uses its own part; a panic is a failure"
+)]
 
 use bstr::BString;
 use lpcc::argv::Language;

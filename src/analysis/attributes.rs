@@ -1,0 +1,128 @@
+//! What the `attributes` parts of two items say differently, each under its own word.
+//!
+//! The listing gives the part as lines of a word and a value: `section .text.foo`, `binding weak`,
+//! `visibility default`, `alias bar`, `hook fentry`, `size 16`, `alignment 8`, `type object`, `group sig`.
+
+use std::collections::BTreeMap;
+
+use bstr::ByteSlice;
+
+use super::detail::In;
+use super::findings::Change;
+use crate::object::{Item, PartKind, Scope, listing};
+
+/// One attribute that differs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attribute {
+    /// The finding it makes; [`Change::Changed`] where it has no word of its own.
+    pub change: Change,
+    /// Old and new value in words.
+    pub detail: String,
+}
+
+/// The attributes that differ, one for each kind of change, for two items whose `attributes` hashes differ.
+/// Empty only where the two sides differ in nothing but that a section bears the item's own, renumbered name
+/// (`.bss.cnt.0`). A difference that no line shows is a change all the same.
+pub fn changes(old: In<'_>, new: In<'_>) -> Vec<Attribute> {
+    let mut values = values(old);
+    for (word, value) in self::values(new).into_iter().flat_map(pairs) {
+        values.entry(word).or_default().1.push(value);
+    }
+    let (old, new) = (old.1, new.1);
+    let mut found: BTreeMap<Change, Vec<String>> = BTreeMap::new();
+    let mut renumbered = false;
+    for (word, (was, is)) in values {
+        if was == is {
+            continue;
+        }
+        if bears_name(&was, &is, old, new) {
+            renumbered = true;
+            continue;
+        }
+        found.entry(change_of(&word)).or_default().push(describe(&word, &was, &is));
+    }
+    if found.is_empty() && !renumbered {
+        found.insert(Change::Changed, Vec::new());
+    }
+    found.into_iter().map(|(change, details)| Attribute { change, detail: details.join(", ") }).collect()
+}
+
+/// Values by word; only the old side is filled.
+type Values = BTreeMap<String, (Vec<String>, Vec<String>)>;
+
+fn pairs(
+    (word, (values, _)): (String, (Vec<String>, Vec<String>)),
+) -> impl Iterator<Item = (String, String)> {
+    values.into_iter().map(move |value| (word.clone(), value))
+}
+
+fn values((prints, item): In<'_>) -> Values {
+    let mut values = Values::new();
+    let mut put = |word: &str, value: String| values.entry(word.to_owned()).or_default().0.push(value);
+    let lines = listing::lines(prints, item, PartKind::Attributes);
+    for line in &lines {
+        let (word, value) = line.text.split_once(' ').unwrap_or((&line.text, ""));
+        put(word, value.to_owned());
+    }
+    if lines.is_empty() {
+        // The streams are not loaded: what the item itself tells must do.
+        put("section", item.section.to_string());
+        put("binding", binding(item).to_owned());
+        put("hook", format!("{:?}", item.traits.hook).to_lowercase());
+        for alias in item.names.iter().filter(|name| **name != item.name) {
+            put("alias", alias.to_string());
+        }
+        if item.kind != crate::object::Kind::Function {
+            put("size", item.size.to_string());
+        }
+    }
+    values
+}
+
+fn binding(item: &Item) -> &'static str {
+    match item.scope {
+        Scope::Global => "global",
+        Scope::Weak => "weak",
+        Scope::Local(_) => "local",
+        Scope::None => "none",
+    }
+}
+
+/// Whether the values differ only in the item's own name.
+fn bears_name(was: &[String], is: &[String], old: &Item, new: &Item) -> bool {
+    // `-ffunction-sections` and `-fdata-sections` name sections after symbols, number and all; COMDAT groups
+    // and aliases do likewise.
+    let (old, new) = (old.name.to_str_lossy(), new.name.to_str_lossy());
+    old != new
+        && was.len() == is.len()
+        && was.iter().zip(is).all(|(was, is)| was == is || was.replace(&*old, &new) == *is)
+}
+
+fn change_of(word: &str) -> Change {
+    match word {
+        "section" | "group" => Change::Section,
+        "binding" | "visibility" => Change::Binding,
+        "alias" | "aliases" => Change::Alias,
+        "size" => Change::Size,
+        "alignment" | "align" => Change::Alignment,
+        _ => Change::Changed,
+    }
+}
+
+fn describe(word: &str, was: &[String], is: &[String]) -> String {
+    match (was, is) {
+        ([was], [is]) => format!("{word} {was} -> {is}"),
+        _ => {
+            let only = |these: &[String], others: &[String], verb: &str| {
+                these
+                    .iter()
+                    .filter(|value| !others.contains(value))
+                    .map(|value| format!("{word} {value} {verb}"))
+                    .collect::<Vec<_>>()
+            };
+            let mut all = only(was, is, "is gone");
+            all.extend(only(is, was, "is new"));
+            if all.is_empty() { format!("{word} in another order") } else { all.join(", ") }
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! Two objects to findings.
+//!
+//! A hash speaks of a reference by its name without the number and by the index of its first use, so that
+//! renumbered statics leave it alone. That alone would be blind to two statics of one name that swapped their
+//! roles. So two items are equal only if their hashes are equal **and** the items they refer to are matched
+//! with each other by the correlation.
+
+use std::collections::BTreeSet;
+
+use bstr::BString;
+
+use super::attributes;
+use super::correlate::{Correlation, How, Pair, correlate};
+use super::detail::{self, Spot};
+use super::findings::{Change, CodePair, Finding, FindingKind, Place};
+use super::maybe_line;
+use crate::object::{Fingerprints, Item, Kind, PartKind, Reference};
+
+/// All findings between two objects, sorted by kind, symbol and change.
+///
+/// Where the canonical streams are loaded on both sides, findings carry the first differing place.
+pub fn compare(old: &Fingerprints, new: &Fingerprints) -> Vec<Finding> {
+    run(old, new, false).0
+}
+
+/// [`compare`], and what changed inside each item that did. Needs the canonical streams.
+pub fn compare_with_code(old: &Fingerprints, new: &Fingerprints) -> (Vec<Finding>, Vec<CodePair>) {
+    run(old, new, true)
+}
+
+fn run(old: &Fingerprints, new: &Fingerprints, want_code: bool) -> (Vec<Finding>, Vec<CodePair>) {
+    let correlation = correlate(old, new);
+    let readers = (Readers::of(old), Readers::of(new));
+    let mut differ = Differ {
+        old,
+        new,
+        correlation: &correlation,
+        readers: &readers,
+        want_code,
+        findings: Vec::new(),
+        code: Vec::new(),
+    };
+    for pair in &correlation.pairs {
+        differ.pair(*pair);
+    }
+    for &index in &correlation.removed {
+        differ.lone(old, index, Change::Removed);
+    }
+    for &index in &correlation.added {
+        differ.lone(new, index, Change::New);
+    }
+    differ.code.sort_by(|a, b| a.symbol.cmp(&b.symbol));
+    (sorted(differ.findings), differ.code)
+}
+
+/// The findings of an object that stands on one side only: everything in it is `change`.
+pub fn all_of(prints: &Fingerprints, change: Change) -> Vec<Finding> {
+    let empty = Fingerprints { items: Vec::new(), streams: Vec::new(), ..prints.clone() };
+    let (old, new) = if change == Change::Removed { (prints, &empty) } else { (&empty, prints) };
+    compare(old, new)
+}
+
+fn sorted(mut findings: Vec<Finding>) -> Vec<Finding> {
+    findings.sort_by(|a, b| (a.kind, &a.symbol, a.change).cmp(&(b.kind, &b.symbol, b.change)));
+    findings
+}
+
+struct Differ<'a> {
+    old: &'a Fingerprints,
+    new: &'a Fingerprints,
+    correlation: &'a Correlation,
+    readers: &'a (Readers, Readers),
+    want_code: bool,
+    findings: Vec<Finding>,
+    code: Vec<CodePair>,
+}
+
+impl Differ<'_> {
+    fn pair(&mut self, pair: Pair) {
+        let (Some(old), Some(new)) =
+            (self.old.items.get(pair.old as usize), self.new.items.get(pair.new as usize))
+        else {
+            return;
+        };
+        let mut parts = differing_parts(old, new);
+        let attributes = if parts.contains(&PartKind::Attributes) {
+            attributes::changes((self.old, old), (self.new, new))
+        } else {
+            Vec::new()
+        };
+        // What the attributes say has its own findings; they are a part of `changed` only where they say
+        // something that has no word of its own.
+        if attributes.iter().all(|attribute| attribute.change != Change::Changed) {
+            parts.retain(|part| *part != PartKind::Attributes);
+        }
+        let mut spot = Spot::first((self.old, old), (self.new, new), &parts);
+        if parts.is_empty()
+            && let Some(place) = self.disagreement(old, new)
+        {
+            parts.push(PartKind::References);
+            spot = Some(place);
+        }
+
+        let base = |change| Finding {
+            old: Some(place(old)),
+            new: Some(place(new)),
+            readers: self.readers_of(old.kind, Some(pair.old), Some(pair.new)),
+            guess: pair.how == How::Guess,
+            ..Finding::new(old.kind.into(), new.name.clone(), change)
+        };
+        let (mut found, mut code) = (Vec::new(), None);
+        if pair.how == How::Renamed {
+            let detail = detail::renamed(&old.name, &new.name);
+            found.push(Finding { detail, ..base(Change::Renamed) });
+        }
+        if !parts.is_empty() {
+            if self.want_code {
+                let listings = detail::listings((self.old, old), (self.new, new), &parts);
+                code = Some(CodePair { symbol: new.name.clone(), listings });
+            }
+            let hint = maybe_line::hint((self.old, old), (self.new, new), &parts);
+            found.push(with_spot(Finding { parts, hint, ..base(Change::Changed) }, spot));
+        }
+        for attribute in attributes.into_iter().filter(|attribute| attribute.change != Change::Changed) {
+            let parts = vec![PartKind::Attributes];
+            found.push(Finding { parts, detail: attribute.detail, ..base(attribute.change) });
+        }
+        self.findings.extend(found);
+        self.code.extend(code);
+    }
+
+    fn lone(&mut self, prints: &Fingerprints, index: u32, change: Change) {
+        let Some(item) = prints.items.get(index as usize) else { return };
+        let mut finding = Finding::new(item.kind.into(), item.name.clone(), change);
+        if change == Change::Removed {
+            finding.old = Some(place(item));
+            finding.readers = self.readers_of(item.kind, Some(index), None);
+        } else {
+            finding.new = Some(place(item));
+            finding.readers = self.readers_of(item.kind, None, Some(index));
+        }
+        self.findings.push(finding);
+    }
+
+    /// The first reference whose two sides are not matched with each other.
+    fn disagreement(&self, old: &Item, new: &Item) -> Option<Spot> {
+        let length = old.references.len().max(new.references.len());
+        (0..length).find_map(|index| {
+            let sides = (old.references.get(index), new.references.get(index));
+            let agrees = match sides {
+                (Some(old), Some(new)) => self.agrees(old, new),
+                _ => false,
+            };
+            (!agrees).then(|| Spot::reference(self.name(self.old, sides.0), self.name(self.new, sides.1)))
+        })
+    }
+
+    fn agrees(&self, old: &Reference, new: &Reference) -> bool {
+        let has_name = |prints: &Fingerprints, item: u32, name: &BString| {
+            prints.items.get(item as usize).is_some_and(|item| item.names.contains(name))
+        };
+        match (old, new) {
+            (Reference::Item(old), Reference::Item(new)) => self.correlation.new_of(*old) == Some(*new),
+            (Reference::External(old), Reference::External(new)) => old == new,
+            // A symbol that moved into or out of this file is the same symbol as long as it keeps its name.
+            (Reference::Item(old), Reference::External(new)) => has_name(self.old, *old, new),
+            (Reference::External(old), Reference::Item(new)) => has_name(self.new, *new, old),
+        }
+    }
+
+    fn name(&self, prints: &Fingerprints, reference: Option<&Reference>) -> Option<String> {
+        match reference? {
+            Reference::Item(index) => Some(prints.items.get(*index as usize)?.name.to_string()),
+            Reference::External(name) => Some(name.to_string()),
+        }
+    }
+
+    fn readers_of(&self, kind: Kind, old: Option<u32>, new: Option<u32>) -> Vec<BString> {
+        if kind == Kind::Function {
+            return Vec::new();
+        }
+        let old = old.into_iter().flat_map(|index| self.readers.0.names(self.old, index));
+        let new = new.into_iter().flat_map(|index| self.readers.1.names(self.new, index));
+        old.chain(new).collect::<BTreeSet<_>>().into_iter().collect()
+    }
+}
+
+/// The parts whose hashes differ, or that only one side has.
+fn differing_parts(old: &Item, new: &Item) -> Vec<PartKind> {
+    let kinds: BTreeSet<_> = old.parts.iter().chain(&new.parts).map(|part| part.kind).collect();
+    let hash = |item: &Item, kind| item.part(kind).map(|part| part.hash);
+    kinds.into_iter().filter(|&kind| hash(old, kind) != hash(new, kind)).collect()
+}
+
+fn place(item: &Item) -> Place {
+    Place { symbol: item.name.clone(), section: item.section.clone(), size: item.size, ..Place::default() }
+}
+
+fn with_spot(mut finding: Finding, spot: Option<Spot>) -> Finding {
+    let Some(spot) = spot else { return finding };
+    finding.detail = spot.describe();
+    for (place, side) in [(&mut finding.old, spot.old), (&mut finding.new, spot.new)] {
+        if let (Some(place), Some(side)) = (place.as_mut(), side) {
+            place.index = side.index;
+            place.offset = side.offset;
+            place.text = Some(side.text);
+        }
+    }
+    finding
+}
+
+/// The functions that refer to each item.
+struct Readers(Vec<Vec<u32>>);
+
+impl Readers {
+    fn of(prints: &Fingerprints) -> Self {
+        let mut readers = vec![Vec::new(); prints.items.len()];
+        for (by, item) in (0..).zip(&prints.items).filter(|(_, item)| item.kind == Kind::Function) {
+            for reference in &item.references {
+                if let Reference::Item(target) = reference
+                    && let Some(list) = readers.get_mut(*target as usize)
+                {
+                    list.push(by);
+                }
+            }
+        }
+        Self(readers)
+    }
+
+    fn names<'a>(&'a self, prints: &'a Fingerprints, index: u32) -> impl Iterator<Item = BString> + 'a {
+        let readers = self.0.get(index as usize).into_iter().flatten();
+        readers.filter_map(|&by| prints.items.get(by as usize)).map(|item| item.name.clone())
+    }
+}
+
+/// Whether findings are about what the object holds, not about how it was compiled.
+pub fn is_about_object(finding: &Finding) -> bool {
+    finding.kind != FindingKind::Input
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,130 @@
+//! What differs in how two units were compiled: compiler, flags, input files.
+
+use std::collections::BTreeMap;
+
+use bstr::{BStr, BString, ByteSlice};
+
+use super::findings::{Change, Finding, FindingKind};
+use crate::object::Hash;
+use crate::store::Identity;
+use crate::store::record::{Compiler, Inputs};
+
+/// Findings about compiler and flags. They are said first: whatever else differs may come of them.
+pub fn compare(old: &Identity, new: &Identity) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if let Some(detail) = compiler(old, new) {
+        findings.push(Finding { detail, ..Finding::new(FindingKind::Input, "compiler", Change::Changed) });
+    }
+    let (old_flags, new_flags) = (flags(&old.call.run), flags(&new.call.run));
+    let (gone, come) = only_on_one_side(&old_flags, &new_flags);
+    if !gone.is_empty() || !come.is_empty() {
+        let said = |sign: char, flags: &[&BString]| {
+            flags.iter().map(|flag| format!("{sign}{flag}")).collect::<Vec<_>>().join(" ")
+        };
+        let detail = [said('-', &gone), said('+', &come)].join(" ").trim().to_owned();
+        findings.push(Finding { detail, ..Finding::new(FindingKind::Input, "flags", Change::Changed) });
+    }
+    findings
+}
+
+/// The input files whose contents differ, or that only one side read: which edits an object saw.
+pub fn files(old: &Inputs, new: &Inputs) -> Vec<Finding> {
+    fn hashes(inputs: &Inputs) -> BTreeMap<&BString, Option<Hash>> {
+        inputs.files.iter().map(|input| (&input.path, input.hash)).collect()
+    }
+    let (olds, news) = (hashes(old), hashes(new));
+    let finding = |path: &BString, change| Finding::new(FindingKind::Input, path.clone(), change);
+    let mut findings = Vec::new();
+    for (path, hash) in &olds {
+        match news.get(path) {
+            None => findings.push(finding(path, Change::Removed)),
+            Some(other) if other != hash => findings.push(finding(path, Change::Changed)),
+            Some(_) => {}
+        }
+    }
+    let new_paths = news.keys().filter(|path| !olds.contains_key(*path));
+    findings.extend(new_paths.map(|path| finding(path, Change::New)));
+    findings.sort_by(|a, b| a.symbol.cmp(&b.symbol));
+    findings
+}
+
+fn compiler(old: &Identity, new: &Identity) -> Option<String> {
+    let (old, new) = (&old.compiler, &new.compiler);
+    let said = |compiler: &Compiler| {
+        let name = compiler.path.rsplit_str("/").next().unwrap_or_default();
+        format!("{} {} ({})", name.as_bstr(), compiler.version, compiler.target)
+    };
+    let (was, is) = (said(old), said(new));
+    if was != is {
+        return Some(format!("{was} -> {is}"));
+    }
+    let hashes =
+        |compiler: &Compiler| -> Vec<Hash> { compiler.programs.iter().map(|program| program.1).collect() };
+    (hashes(old) != hashes(new)).then(|| format!("{is}: same version, other programs"))
+}
+
+/// The arguments that decide what is compiled, without those that say where things lie.
+fn flags(arguments: &[BString]) -> Vec<BString> {
+    let mut flags = Vec::new();
+    let mut arguments = arguments.iter();
+    while let Some(argument) = arguments.next() {
+        if TAKES_PLACE.contains(&argument.as_bytes()) {
+            arguments.next();
+        } else if TAKES_VALUE.contains(&argument.as_bytes()) {
+            let mut flag = argument.clone();
+            if let Some(value) = arguments.next() {
+                flag.push(b' ');
+                flag.extend_from_slice(value);
+            }
+            flags.push(flag);
+        } else if argument.starts_with(b"-") && !is_place(argument.as_bstr()) {
+            flags.push(argument.clone());
+        }
+    }
+    flags
+}
+
+/// Options whose separate argument is a place: sorted.
+const TAKES_PLACE: &[&[u8]] =
+    &[b"-I", b"-L", b"-MF", b"-MQ", b"-MT", b"-idirafter", b"-iquote", b"-isystem", b"-o"];
+
+/// Options whose separate argument belongs to what is compiled: sorted.
+const TAKES_VALUE: &[&[u8]] = &[
+    b"--param",
+    b"-D",
+    b"-U",
+    b"-Xclang",
+    b"-arch",
+    b"-imacros",
+    b"-include",
+    b"-march",
+    b"-mllvm",
+    b"-target",
+    b"-x",
+];
+
+/// Options that only say where things lie, or what is written beside the object.
+fn is_place(argument: &BStr) -> bool {
+    let prefixes: [&[u8]; 6] = [b"-I", b"-L", b"-M", b"-o", b"-isystem", b"-Wp,-M"];
+    prefixes.iter().any(|prefix| argument.starts_with(prefix))
+        || argument.contains_str("-prefix-map=")
+        || argument == "-c"
+}
+
+fn only_on_one_side<'a>(old: &'a [BString], new: &'a [BString]) -> (Vec<&'a BString>, Vec<&'a BString>) {
+    let mut counts: BTreeMap<&BString, (usize, usize)> = BTreeMap::new();
+    for flag in old {
+        counts.entry(flag).or_default().0 += 1;
+    }
+    for flag in new {
+        counts.entry(flag).or_default().1 += 1;
+    }
+    // Repeating a flag is no difference, its order among the others may be; both are kept in the records.
+    let has = |flag: &BString| counts.get(flag).copied().unwrap_or_default();
+    let pick = |flags: &'a [BString], lacking: fn((usize, usize)) -> bool| {
+        let mut picked: Vec<&BString> = flags.iter().filter(|flag| lacking(has(flag))).collect();
+        picked.dedup();
+        picked
+    };
+    (pick(old, |count| count.1 == 0), pick(new, |count| count.0 == 0))
+}

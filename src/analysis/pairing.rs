@@ -1,0 +1,149 @@
+//! Which object of one side stands against which object of the other.
+
+use std::collections::{BTreeMap, HashSet};
+
+use bstr::{BStr, BString, ByteSlice};
+
+/// Indices into the two lists; one of them is `None` where an object stands on one side only.
+pub type Match = (BString, Option<usize>, Option<usize>);
+
+/// Pairs objects by name, in the order of names. A side of one object each pairs whatever they are called.
+///
+/// Names are paths relative to a directory, `archive(member)`, or, from a recording, absolute outputs. Two
+/// builds of one tree in two places pair by what lies under the root that each has in common; of the two
+/// readings (as they stand, relative to the root) the one that pairs more objects holds.
+pub fn pair(old: &[BString], new: &[BString]) -> Vec<Match> {
+    if let ([_], [name]) = (old, new) {
+        return vec![(base_name(name.as_bstr()).into(), Some(0), Some(0))];
+    }
+    let relative = (under_root(old), under_root(new));
+    let common = |a: &[BString], b: &[BString]| {
+        let a: HashSet<&BString> = a.iter().collect();
+        b.iter().filter(|name| a.contains(name)).count()
+    };
+    let readings = [
+        (old.to_vec(), new.to_vec()),
+        relative.clone(),
+        (old.to_vec(), relative.1.clone()),
+        (relative.0.clone(), new.to_vec()),
+    ];
+    let best = readings.into_iter().rev().max_by_key(|(old, new)| common(old, new)).unwrap_or(relative);
+    by_name(&best)
+}
+
+fn by_name((old, new): &(Vec<BString>, Vec<BString>)) -> Vec<Match> {
+    // Several members of an archive may share a name: the first of one side is the first of the other.
+    let mut matches: BTreeMap<(&BString, usize), (Option<usize>, Option<usize>)> = BTreeMap::new();
+    for (key, index) in numbered(old) {
+        matches.entry(key).or_default().0 = Some(index);
+    }
+    for (key, index) in numbered(new) {
+        matches.entry(key).or_default().1 = Some(index);
+    }
+    let names: Vec<&BString> = matches.keys().map(|key| key.0).collect();
+    let shared: Vec<_> = names.iter().map(|name| name.as_bstr()).collect();
+    let cut = if shared.len() > 1 && shared.iter().all(|name| name.starts_with(b"/")) {
+        common_root(&shared)
+    } else {
+        0
+    };
+    matches
+        .into_iter()
+        .map(|((name, number), (old, new))| {
+            let mut name: BString = name.get(cut..).unwrap_or(name).into();
+            if number > 0 {
+                name.extend_from_slice(format!(" #{}", number + 1).as_bytes());
+            }
+            (name, old, new)
+        })
+        .collect()
+}
+
+/// Each name with its number among equal ones, and its index.
+fn numbered(names: &[BString]) -> impl Iterator<Item = ((&BString, usize), usize)> {
+    let mut seen: BTreeMap<&BString, usize> = BTreeMap::new();
+    names.iter().enumerate().map(move |(index, name)| {
+        let number = seen.entry(name).or_default();
+        *number += 1;
+        ((name, *number - 1), index)
+    })
+}
+
+/// The names without the directory that all of them lie in.
+fn under_root(names: &[BString]) -> Vec<BString> {
+    let all: Vec<_> = names.iter().map(|name| name.as_bstr()).collect();
+    let cut = common_root(&all);
+    names.iter().map(|name| name.get(cut..).unwrap_or_default().into()).collect()
+}
+
+/// Length of the directory, with its slash, that all names lie in.
+fn common_root(names: &[&BStr]) -> usize {
+    let Some((first, rest)) = names.split_first() else { return 0 };
+    let shared = rest.iter().fold(first.len(), |shared, name| {
+        first.iter().zip(name.iter()).take(shared).take_while(|(a, b)| a == b).count()
+    });
+    // An archive's member may hold a slash (`lib.a(dir/x.o)`); the root ends before the archive.
+    let head = first.get(..shared).unwrap_or_default();
+    let head = head.split_str("(").next().unwrap_or_default();
+    head.rfind_byte(b'/').map_or(0, |slash| slash + 1)
+}
+
+fn base_name(name: &BStr) -> &BStr {
+    let plain = name.split_str("(").next().unwrap_or_default();
+    let start = plain.rfind_byte(b'/').map_or(0, |slash| slash + 1);
+    name.get(start..).unwrap_or_default().as_bstr()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(names: &[&str]) -> Vec<BString> {
+        names.iter().map(|&name| name.into()).collect()
+    }
+
+    fn shown(old: &[&str], new: &[&str]) -> Vec<(String, bool, bool)> {
+        pair(&names(old), &names(new))
+            .into_iter()
+            .map(|(name, old, new)| (name.to_string(), old.is_some(), new.is_some()))
+            .collect()
+    }
+
+    fn both(name: &str) -> (String, bool, bool) {
+        (name.into(), true, true)
+    }
+
+    #[test]
+    fn two_files_pair_whatever_their_names() {
+        assert_eq!(shown(&["a/x.o"], &["b/y.o"]), [both("y.o")]);
+    }
+
+    #[test]
+    fn two_build_directories_pair_under_their_roots() {
+        assert_eq!(
+            shown(&["/one/z/a.o", "/one/z/lib/b.o"], &["/two/y/z/a.o", "/two/y/z/lib/b.o"]),
+            [both("a.o"), both("lib/b.o")]
+        );
+    }
+
+    #[test]
+    fn one_tree_pairs_as_it_stands_when_an_object_is_new() {
+        assert_eq!(
+            shown(&["/z/lib/a.o", "/z/lib/b.o"], &["/z/lib/a.o", "/z/lib/b.o", "/z/new.o"]),
+            [both("lib/a.o"), both("lib/b.o"), ("new.o".into(), false, true)]
+        );
+    }
+
+    #[test]
+    fn a_recording_pairs_with_a_directory() {
+        assert_eq!(shown(&["/z/a.o", "/z/lib/b.o"], &["a.o", "lib/b.o"]), [both("a.o"), both("lib/b.o")]);
+    }
+
+    #[test]
+    fn members_of_one_name_pair_in_order() {
+        assert_eq!(
+            shown(&["l.a(x.o)", "l.a(x.o)"], &["l.a(x.o)", "l.a(x.o)"]),
+            [both("l.a(x.o)"), both("l.a(x.o) #2")]
+        );
+    }
+}

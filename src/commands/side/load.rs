@@ -1,0 +1,77 @@
+//! Reading one object: its bytes, or its record.
+
+use std::borrow::Cow;
+use std::fs;
+
+use super::{Object, Source, system_says};
+use crate::object::fingerprint::RECIPE;
+use crate::object::{self, Fingerprints, Hash};
+use crate::store::record::Inputs;
+use crate::store::{Identity, UnitEntry};
+
+/// What is known of an object without its fingerprints, and the way to those.
+#[derive(Debug)]
+pub enum Loaded<'a> {
+    /// The bytes.
+    Bytes(Hash, Cow<'a, [u8]>),
+    /// The record.
+    Record(&'a UnitEntry),
+}
+
+/// Reads what settles most comparisons. Errors are fragments that follow the object's name.
+pub fn load(object: &Object) -> Result<Loaded<'_>, String> {
+    let bytes = match &object.source {
+        Source::Unit(unit) => return Ok(Loaded::Record(unit)),
+        Source::File(path) => Cow::Owned(fs::read(path).map_err(|error| system_says(&error))?),
+        Source::Member { archive, start, length, .. } => {
+            let range = *start..start.saturating_add(*length);
+            Cow::Borrowed(archive.get(range).ok_or("reaches beyond the archive")?)
+        }
+    };
+    Ok(Loaded::Bytes(Hash::of(&bytes), bytes))
+}
+
+impl Loaded<'_> {
+    /// The hash of the object's bytes; `None` where a record has no variant.
+    pub fn hash(&self) -> Option<Hash> {
+        match self {
+            Self::Bytes(hash, _) => Some(*hash),
+            Self::Record(unit) => unit.identity.variants.first().map(|variant| variant.hash),
+        }
+    }
+
+    /// How it was compiled, where that is recorded.
+    pub fn identity(&self) -> Option<&Identity> {
+        match self {
+            Self::Bytes(..) => None,
+            Self::Record(unit) => Some(&unit.identity),
+        }
+    }
+
+    /// What was read to make it, where that is recorded.
+    pub fn inputs(&self) -> Option<Inputs> {
+        match self {
+            Self::Bytes(..) => None,
+            Self::Record(unit) => unit.record.inputs().ok(),
+        }
+    }
+
+    /// The fingerprints of the primary variant, with their streams.
+    pub fn fingerprints(&self) -> Result<Fingerprints, String> {
+        let unit = match self {
+            Self::Bytes(_, bytes) => return object::fingerprint(bytes).map_err(|error| error.to_string()),
+            Self::Record(unit) => unit,
+        };
+        let primary = unit.identity.variants.first().ok_or("the record has no variant")?;
+        if let Some(reason) = &primary.unreadable {
+            return Err(format!("was not read when it was recorded: {reason}"));
+        }
+        let damaged = |why| format!("the record {}", unit.damaged(why));
+        let mut prints = unit.record.fingerprints(0).map_err(damaged)?;
+        if prints.recipe != RECIPE {
+            return Err(format!("was recorded by recipe {}, this lpcc has {RECIPE}", prints.recipe));
+        }
+        unit.record.load_streams(0, &mut prints).map_err(damaged)?;
+        Ok(prints)
+    }
+}

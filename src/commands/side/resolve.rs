@@ -1,0 +1,166 @@
+//! What an argument means: a recording's name, or a path.
+
+use std::error::Error;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use bstr::ByteSlice;
+
+use super::{Object, Side, Source, system_says, walk};
+use crate::env;
+use crate::store::{FormatError, Recording, Store, StoreError, UnitEntry, container, layout, locate};
+
+/// The word for the current state of the store.
+const NOW: &str = "now";
+
+/// What an argument was found to be.
+#[derive(Debug)]
+pub enum Target {
+    /// A recording: the store's current state, or a snapshot.
+    Recording(Recording),
+    /// A single record's file.
+    Record(PathBuf),
+    /// A directory tree.
+    Tree(PathBuf),
+    /// An object, an archive or a linked file.
+    File(PathBuf),
+}
+
+/// The store that a command asks: the one named, or the one that a build here would write to. `None` where
+/// there is none yet.
+pub fn find_store(explicit: Option<&Path>) -> anyhow::Result<Option<Store>> {
+    let cwd = std::env::current_dir().context("cannot tell the working directory")?;
+    if let Some(root) = explicit {
+        // A build directory means the store in it.
+        let inner = root.join(locate::DIRECTORY);
+        let root = if inner.join(layout::MARKER).is_file() { &inner } else { root };
+        return Ok(Some(Store::open(root)?));
+    }
+    let (named, home) = (env::path(env::STORE), env::path(env::HOME));
+    let state = env::path(env::XDG_STATE_HOME);
+    let Some(root) = locate::locate(named.as_deref(), &cwd, home.as_deref(), state.as_deref()) else {
+        return Ok(None);
+    };
+    match Store::open(&root) {
+        Ok(store) => Ok(Some(store)),
+        Err(StoreError::NotAStore(_)) if !root.exists() => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Tells what `argument` means. A recording's name goes before a path (`./before` is always the path); a path
+/// may be that of an object, an archive, a linked file, a record, a directory tree, a store.
+pub fn target(argument: &OsStr, explicit_store: Option<&Path>) -> Result<Target, String> {
+    let shown = format!("`{}`", argument.as_bytes().to_str_lossy());
+    let path = Path::new(argument);
+    let is_name = !argument.as_bytes().contains(&b'/');
+    let mut why_no_name = None;
+    if is_name {
+        match named(argument, explicit_store) {
+            Ok(recording) => return Ok(Target::Recording(recording)),
+            Err(why) => why_no_name = Some(why),
+        }
+    }
+    let metadata = match path.metadata() {
+        Ok(metadata) => metadata,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let hint = why_no_name.map(|why| format!(", and {why}")).unwrap_or_default();
+            return Err(format!("{shown}: no such file{hint}"));
+        }
+        Err(error) => return Err(format!("{shown}: {}", system_says(&error))),
+    };
+    if !metadata.is_dir() {
+        return Ok(if is_record(path) { Target::Record(path.into()) } else { Target::File(path.into()) });
+    }
+    if path.join(layout::MARKER).is_file() || path.join(layout::UNITS).is_dir() {
+        return Recording::open_dir(path).map(Target::Recording).map_err(|error| said(&error));
+    }
+    Ok(Target::Tree(path.into()))
+}
+
+/// The recording of this name, or why there is none, as a fragment.
+fn named(name: &OsStr, explicit_store: Option<&Path>) -> Result<Recording, String> {
+    let store = match find_store(explicit_store) {
+        Ok(Some(store)) => store,
+        Ok(None) => return Err("there is no store here to hold a recording of that name".into()),
+        Err(error) => return Err(format!("{error:#}")),
+    };
+    Recording::open(&store, Some(name).filter(|name| *name != NOW)).map_err(|error| match error {
+        StoreError::NoSnapshot { root, .. } => {
+            format!("no recording of that name in `{}`{}", root.display(), known(&store))
+        }
+        StoreError::Name { .. } => "no recording can have that name".to_owned(),
+        other => said(&other),
+    })
+}
+
+/// The recordings there are, as a hint.
+fn known(store: &Store) -> String {
+    let names: Vec<_> = store
+        .snapshots()
+        .iter()
+        .filter_map(|path| path.file_name().map(|name| format!("`{}`", name.to_string_lossy())))
+        .collect();
+    match names.as_slice() {
+        [] => String::new(),
+        names => format!(" (it has {})", names.join(", ")),
+    }
+}
+
+fn said(error: &StoreError) -> String {
+    match error.source() {
+        Some(source) if !error.to_string().contains(&source.to_string()) => format!("{error}: {source}"),
+        _ => error.to_string(),
+    }
+}
+
+/// Lists the objects behind `argument`.
+pub fn resolve(argument: &OsStr, explicit_store: Option<&Path>) -> Side {
+    let text = argument.as_bytes().to_str_lossy().into_owned();
+    let mut side = Side { label: text.clone(), objects: Vec::new(), troubles: Vec::new() };
+    match target(argument, explicit_store) {
+        Err(why) => side.troubles.push(why),
+        Ok(Target::File(path)) => {
+            let name = path.as_os_str().as_bytes().into();
+            walk::file(&mut side, &path, name);
+        }
+        Ok(Target::Tree(path)) => walk::tree(&mut side, &path),
+        Ok(Target::Record(path)) => match UnitEntry::open(path) {
+            Ok(unit) => side.push(unit),
+            Err(damaged) => side.troubles.push(damaged.to_string()),
+        },
+        Ok(Target::Recording(recording)) => {
+            if !text.contains('/') {
+                side.label = format!("'{text}'");
+            }
+            // The current state keeps what a configure script tried; a snapshot has dropped it.
+            let is_live = recording.directory().join(layout::MARKER).is_file();
+            for unit in recording.units() {
+                match unit {
+                    Ok(unit) if is_live && unit.output().symlink_metadata().is_err() => {}
+                    Ok(unit) => side.push(unit),
+                    Err(damaged) => side.troubles.push(damaged.to_string()),
+                }
+            }
+        }
+    }
+    side
+}
+
+impl Side {
+    fn push(&mut self, unit: UnitEntry) {
+        let name = unit.identity.unit.output.clone();
+        self.objects.push(Object { name, source: Source::Unit(Box::new(unit)) });
+    }
+
+    /// Notes that a file cannot be used.
+    pub fn trouble(&mut self, path: &Path, why: &str) {
+        self.troubles.push(format!("`{}`: {why}", path.display()));
+    }
+}
+
+fn is_record(path: &Path) -> bool {
+    !matches!(container::Container::open(path), Err(FormatError::Foreign | FormatError::Unreadable(_)))
+}

@@ -1,0 +1,101 @@
+//! The objects in files, archives and directory trees.
+
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bstr::{BString, ByteSlice};
+use walkdir::WalkDir;
+
+use super::{Object, Side, Source};
+use crate::object::{self, FileKind};
+use crate::store::locate;
+
+/// Enough of a file to tell what it is.
+const HEAD: u64 = 64;
+
+/// The object or objects in one file that the user named.
+pub fn file(side: &mut Side, path: &Path, name: BString) {
+    match head(path) {
+        Ok(head) => match object::kind_of(&head) {
+            FileKind::Archive => archive(side, path, &name),
+            FileKind::Other => side.trouble(path, "not an object, an archive or a linked file"),
+            FileKind::Relocatable | FileKind::Linked | FileKind::Bitcode => {
+                side.objects.push(Object { name, source: Source::File(path.to_path_buf()) });
+            }
+        },
+        Err(error) => side.trouble(path, &crate::commands::side::system_says(&error)),
+    }
+}
+
+/// All objects, archives and linked files under a directory, named by their paths in it. Links are not
+/// followed: what they lead to in the tree is met anyway.
+pub fn tree(side: &mut Side, root: &Path) {
+    let walk = WalkDir::new(root).follow_root_links(true).sort_by_file_name().into_iter();
+    let kept = walk.filter_entry(|entry| {
+        entry.depth() == 0 || (entry.file_name() != locate::DIRECTORY && entry.file_name() != ".git")
+    });
+    for entry in kept {
+        let entry = match entry {
+            Ok(entry) => entry,
+            Err(error) => {
+                let path = error.path().unwrap_or(root).to_path_buf();
+                let why = error.io_error().map_or_else(|| error.to_string(), super::system_says);
+                side.trouble(&path, &why);
+                continue;
+            }
+        };
+        if !entry.file_type().is_file() {
+            continue;
+        }
+        let path = entry.path();
+        let name = path.strip_prefix(root).unwrap_or(path).as_os_str().as_bytes().into();
+        // A file that cannot be read might be an object: it is not passed over in silence.
+        match head(path) {
+            Ok(head) if object::kind_of(&head) == FileKind::Other => {}
+            _ => file(side, path, name),
+        }
+    }
+}
+
+fn archive(side: &mut Side, path: &Path, name: &BString) {
+    let bytes = match fs::read(path) {
+        Ok(bytes) => Arc::new(bytes),
+        Err(error) => return side.trouble(path, &super::system_says(&error)),
+    };
+    let members = match object::members(&bytes) {
+        Ok(members) => members,
+        Err(error) => return side.trouble(path, &error.to_string()),
+    };
+    for member in members {
+        let full: BString = bstr::concat([name.as_bytes(), b"(", member.name.as_bytes(), b")"]).into();
+        let source = match member.data {
+            Some(data) if object::kind_of(data) == FileKind::Other => continue,
+            Some(data) => Source::Member {
+                start: offset_in(&bytes, data),
+                length: data.len(),
+                archive: Arc::clone(&bytes),
+                path: path.to_path_buf(),
+            },
+            None => {
+                let relative = PathBuf::from(OsStr::from_bytes(&member.name));
+                Source::File(path.parent().unwrap_or(Path::new("")).join(relative))
+            }
+        };
+        side.objects.push(Object { name: full, source });
+    }
+}
+
+/// Where `part`, a slice of `whole`, begins in it.
+fn offset_in(whole: &[u8], part: &[u8]) -> usize {
+    part.as_ptr().addr().saturating_sub(whole.as_ptr().addr())
+}
+
+fn head(path: &Path) -> io::Result<Vec<u8>> {
+    let mut head = Vec::new();
+    File::open(path)?.take(HEAD).read_to_end(&mut head)?;
+    Ok(head)
+}
