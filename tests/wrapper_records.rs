@@ -1,6 +1,11 @@
 //! What a record says: call, inputs with their hashes, compiler, directory, environment.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that fails to set up fails")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that fails to set up fails"
+)]
 
 mod kit;
 
