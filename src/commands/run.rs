@@ -68,7 +68,7 @@ fn environment(root: &Path, folder: &Path) -> anyhow::Result<Vec<OsString>> {
     let mut environment = sys::environment();
     env::set(&mut environment, env::PATH, &search_path(folder)?);
     env::set(&mut environment, env::STORE, root.as_os_str());
-    for (variable, wrapper) in [("CC", "lpcc"), ("CXX", "lpcc++")] {
+    for (variable, wrapper) in [(env::CC_COMMAND, "lpcc"), (env::CXX_COMMAND, "lpcc++")] {
         if let Some(value) = env::get(variable)
             && !value.as_encoded_bytes().starts_with(b"lpcc")
         {
