@@ -15,8 +15,8 @@ pub const STORE: &str = "LPCC_STORE";
 pub const DISABLE: &str = "LPCC_DISABLE";
 /// Any value but empty or `0`: trouble with recording fails the compiler call, its output deleted.
 pub const STRICT: &str = "LPCC_STRICT";
-/// What lpcc says about its own work, on standard error: `error`, `warn`, `info`, `debug` or `trace`, or
-/// `target=level` pairs with commas between. Nothing is said without it.
+/// What lpcc says about its own work, on standard error: `error`, `warn`, `info`, `debug` or `trace`. Nothing is
+/// said without it.
 pub const LOG: &str = "LPCC_LOG";
 /// A file to append the log to instead of standard error; implies `debug` where [`LOG`] is not set.
 pub const LOG_FILE: &str = "LPCC_LOG_FILE";
@@ -33,6 +33,14 @@ pub const XDG_STATE_HOME: &str = "XDG_STATE_HOME";
 pub const PWD: &str = "PWD";
 /// Set by ccache for the programs it runs: tells lpcc that it stands below a cache.
 pub const CCACHE_DISABLE: &str = "CCACHE_DISABLE";
+/// Programs that ccache runs besides the compiler: lpcc named there stands below the cache.
+pub const CCACHE_PROGRAMS: [&str; 4] = ["CCACHE_COMPILER", "CCACHE_CC", "CCACHE_PREFIX", "CCACHE_PATH"];
+/// The build's C compiler, a command line; `lpcc doctor` looks at it and `lpcc run` wraps it.
+pub const CC_COMMAND: &str = "CC";
+/// The build's C++ compiler, likewise.
+pub const CXX_COMMAND: &str = "CXX";
+/// Every variable of our own, so that `lpcc doctor` can name one that is misspelt.
+pub const OWN: [&str; 8] = [CC, CXX, STORE, DISABLE, STRICT, LOG, LOG_FILE, PASSED];
 /// GCC's own requests for dependency output: where the user set one, lpcc's must not replace it.
 pub const DEPENDENCY_REQUESTS: [&str; 4] =
     ["DEPENDENCIES_OUTPUT", "SUNPRO_DEPENDENCIES", "CC_PRINT_HEADERS", "CC_PRINT_HEADERS_FILE"];
@@ -66,6 +74,11 @@ const RECORDED: [&str; 21] = [
 /// The value of a variable, `None` where it is not set or empty.
 pub fn get(name: &str) -> Option<OsString> {
     std::env::var_os(name).filter(|value| !value.is_empty())
+}
+
+/// Whether a variable is set, be it empty: programs that only ask that are many.
+pub fn is_set(name: &str) -> bool {
+    std::env::var_os(name).is_some()
 }
 
 /// Whether a switch is on: set, not empty, not `0`.

@@ -1,1 +1,348 @@
 //! What the standard library does not offer: the only unsafe code.
+//!
+//! The compiler must see the process that lpcc was given: the same signal dispositions, signal mask and
+//! descriptors. Rust's start-up changes some of them before `main` (it ignores SIGPIPE and opens `/dev/null`
+//! on closed standard descriptors), so a constructor notes them before that and every way of starting the
+//! compiler puts them back. `std::process::Command` is not used for the compiler: it resets an inherited
+//! ignored SIGPIPE, and its `posix_spawn` leaves the C library's internal signals ignored in the child.
+#![allow(unsafe_code, reason = "the one module that may: system calls without a safe wrapper")]
+
+use std::ffi::{CString, OsStr, OsString, c_char, c_int};
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, Ordering};
+
+/// Whether SIGPIPE was ignored before Rust's start-up ignored it.
+static PIPE_IGNORED: AtomicBool = AtomicBool::new(false);
+/// Which of the descriptors 0 to 2 were closed, one bit each.
+static CLOSED: AtomicU8 = AtomicU8::new(0);
+/// The compiler that is running; 0 for none.
+static CHILD: AtomicI32 = AtomicI32::new(0);
+
+#[used]
+#[unsafe(link_section = ".init_array")]
+static CAPTURE: extern "C" fn() = capture;
+
+/// Runs before Rust's own start-up: notes what that is going to change.
+extern "C" fn capture() {
+    PIPE_IGNORED.store(is_ignored(libc::SIGPIPE), Ordering::Relaxed);
+    let mut closed = 0;
+    for fd in 0..3 {
+        // SAFETY: asks for the flags of a descriptor number; fails on a closed one.
+        if unsafe { libc::fcntl(fd, libc::F_GETFD) } == -1 {
+            closed |= 1 << fd;
+        }
+    }
+    CLOSED.store(closed, Ordering::Relaxed);
+}
+
+/// Puts back what Rust's start-up changed. Safe to call between fork and exec.
+fn restore() {
+    if !PIPE_IGNORED.load(Ordering::Relaxed) {
+        set_disposition(libc::SIGPIPE, libc::SIG_DFL);
+    }
+    let closed = CLOSED.load(Ordering::Relaxed);
+    for fd in 0..3 {
+        if closed & (1 << fd) != 0 {
+            // SAFETY: the descriptor is the `/dev/null` that start-up opened; nothing else holds it.
+            unsafe { libc::close(fd) };
+        }
+    }
+}
+
+fn is_ignored(signal: c_int) -> bool {
+    // SAFETY: zeroed is a valid sigaction; a null new action only reads the old one.
+    unsafe {
+        let mut old: libc::sigaction = std::mem::zeroed();
+        libc::sigaction(signal, std::ptr::null(), &raw mut old) == 0 && old.sa_sigaction == libc::SIG_IGN
+    }
+}
+
+fn set_disposition(signal: c_int, disposition: libc::sighandler_t) {
+    // SAFETY: only called with SIG_DFL and SIG_IGN.
+    unsafe { libc::signal(signal, disposition) };
+}
+
+/// A program ready to be executed: everything is allocated before a fork.
+#[derive(Debug)]
+pub struct Program {
+    path: CString,
+    argv: Vec<CString>,
+    env: Vec<CString>,
+}
+
+impl Program {
+    /// `path` is executed as it stands (no search); `args` is the whole argv, `argv[0]` included; `env` are
+    /// whole `NAME=value` entries.
+    pub fn new(path: &OsStr, args: &[OsString], env: &[OsString]) -> io::Result<Self> {
+        let owned =
+            |list: &[OsString]| list.iter().map(|entry| c_string(entry)).collect::<io::Result<Vec<_>>>();
+        Ok(Self { path: c_string(path)?, argv: owned(args)?, env: owned(env)? })
+    }
+}
+
+fn c_string(text: &OsStr) -> io::Result<CString> {
+    CString::new(text.as_bytes()).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))
+}
+
+fn pointers(list: &[CString]) -> Vec<*const c_char> {
+    list.iter().map(|entry| entry.as_ptr()).chain(std::iter::once(std::ptr::null())).collect()
+}
+
+/// The environment as it was given, entry by entry, also entries that hold no `=` and repeated names (which
+/// `std::env::vars_os` drops).
+pub fn environment() -> Vec<OsString> {
+    unsafe extern "C" {
+        static environ: *const *const c_char;
+    }
+    let mut entries = Vec::new();
+    // SAFETY: `environ` is null or a null-terminated array of C strings; nothing changes it while we read,
+    // as lpcc is single-threaded here and never calls setenv.
+    unsafe {
+        let mut entry = environ;
+        while !entry.is_null() && !(*entry).is_null() {
+            entries.push(OsString::from_vec(std::ffi::CStr::from_ptr(*entry).to_bytes().to_vec()));
+            entry = entry.add(1);
+        }
+    }
+    entries
+}
+
+/// Becomes `program`. Returns only on failure, with the process unchanged but for SIGPIPE.
+pub fn exec(program: &Program) -> io::Error {
+    let (argv, env) = (pointers(&program.argv), pointers(&program.env));
+    restore();
+    // SAFETY: the arrays are null-terminated and outlive the call.
+    let error = unsafe {
+        libc::execve(program.path.as_ptr(), argv.as_ptr(), env.as_ptr());
+        io::Error::last_os_error()
+    };
+    if error.raw_os_error() != Some(libc::ENOEXEC) {
+        return error;
+    }
+    // A script without `#!`: run by the shell, as `execvp`, make and every shell do.
+    let script = script_arguments(program, &argv);
+    // SAFETY: as above.
+    unsafe { libc::execve(c"/bin/sh".as_ptr(), script.as_ptr(), env.as_ptr()) };
+    io::Error::last_os_error()
+}
+
+fn script_arguments(program: &Program, argv: &[*const c_char]) -> Vec<*const c_char> {
+    let mut script = vec![c"/bin/sh".as_ptr(), program.path.as_ptr()];
+    script.extend(argv.iter().skip(1));
+    script
+}
+
+/// How a process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// With this exit status.
+    Exited(i32),
+    /// By this signal.
+    Killed(i32),
+}
+
+impl Ending {
+    /// Exit status 0.
+    pub fn success(self) -> bool {
+        self == Self::Exited(0)
+    }
+}
+
+/// Signals that a build sends to stop a compile; they are handed on to the compiler.
+const FORWARDED: [c_int; 4] = [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM];
+
+/// Hands a signal on, unless the kernel sent it (a terminal's Ctrl-C reaches the whole group by itself).
+extern "C" fn forward(signal: c_int, info: *mut libc::siginfo_t, _: *mut libc::c_void) {
+    // SAFETY: the kernel gives a valid siginfo; kill and errno are async-signal-safe.
+    unsafe {
+        let errno = *libc::__errno_location();
+        let child = CHILD.load(Ordering::SeqCst);
+        if child > 0 && !info.is_null() && (*info).si_code <= 0 {
+            libc::kill(child, signal);
+        }
+        *libc::__errno_location() = errno;
+    }
+}
+
+/// Runs `program` and waits for it, handing on the signals that stop a build. The child dies with us, so that a killed
+/// lpcc leaves no compiler behind that later writes an object. `stdin` replaces standard input.
+///
+/// An error means that the program was never started.
+pub fn run(program: &Program, stdin: Option<BorrowedFd<'_>>) -> io::Result<Ending> {
+    let (argv, env) = (pointers(&program.argv), pointers(&program.env));
+    let script = script_arguments(program, &argv);
+    let (mut failure, failed) = pipe()?;
+    let chld_ignored = is_ignored(libc::SIGCHLD);
+    set_disposition(libc::SIGCHLD, libc::SIG_DFL); // else the kernel reaps the child and its status is lost
+
+    // SAFETY: plain system calls on our own memory; the child calls only async-signal-safe functions.
+    unsafe {
+        let mut blocked: libc::sigset_t = std::mem::zeroed();
+        let mut before: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&raw mut blocked);
+        for signal in FORWARDED {
+            libc::sigaddset(&raw mut blocked, signal);
+        }
+        libc::sigprocmask(libc::SIG_BLOCK, &raw const blocked, &raw mut before);
+        let parent = libc::getpid();
+        let child = libc::fork();
+        if child == 0 {
+            libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
+            if libc::getppid() != parent {
+                libc::_exit(127);
+            }
+            restore();
+            if chld_ignored {
+                set_disposition(libc::SIGCHLD, libc::SIG_IGN);
+            }
+            if let Some(stdin) = stdin {
+                libc::dup2(stdin.as_raw_fd(), 0);
+            }
+            libc::sigprocmask(libc::SIG_SETMASK, &raw const before, std::ptr::null_mut());
+            libc::execve(program.path.as_ptr(), argv.as_ptr(), env.as_ptr());
+            if *libc::__errno_location() == libc::ENOEXEC {
+                libc::execve(c"/bin/sh".as_ptr(), script.as_ptr(), env.as_ptr());
+            }
+            let errno = (*libc::__errno_location()).to_ne_bytes();
+            libc::write(failed.as_raw_fd(), errno.as_ptr().cast(), errno.len());
+            libc::_exit(127);
+        }
+        let fork_error = (child < 0).then(io::Error::last_os_error);
+        CHILD.store(child, Ordering::SeqCst);
+        let saved = if fork_error.is_none() { install_forwarders() } else { Vec::new() };
+        libc::sigprocmask(libc::SIG_SETMASK, &raw const before, std::ptr::null_mut());
+        drop(failed);
+        if let Some(error) = fork_error {
+            return Err(error);
+        }
+        let mut errno = [0; 4];
+        let never_started = io::Read::read_exact(&mut failure, &mut errno).is_ok();
+        let ending = wait(child, &blocked);
+        for (signal, action) in saved {
+            libc::sigaction(signal, &raw const action, std::ptr::null_mut());
+        }
+        libc::sigprocmask(libc::SIG_SETMASK, &raw const before, std::ptr::null_mut());
+        if never_started { Err(io::Error::from_raw_os_error(i32::from_ne_bytes(errno))) } else { ending }
+    }
+}
+
+/// Forwards each signal of [`FORWARDED`] that was not ignored; gives back the actions it replaced.
+fn install_forwarders() -> Vec<(c_int, libc::sigaction)> {
+    let mut saved = Vec::new();
+    for signal in FORWARDED.into_iter().filter(|signal| !is_ignored(*signal)) {
+        // SAFETY: zeroed is a valid sigaction; `forward` has the signature that SA_SIGINFO asks for.
+        unsafe {
+            let mut action: libc::sigaction = std::mem::zeroed();
+            let mut old: libc::sigaction = std::mem::zeroed();
+            action.sa_sigaction = forward as *const () as libc::sighandler_t;
+            action.sa_flags = libc::SA_SIGINFO | libc::SA_RESTART;
+            if libc::sigaction(signal, &raw const action, &raw mut old) == 0 {
+                saved.push((signal, old));
+            }
+        }
+    }
+    saved
+}
+
+/// Waits for `child`. It is left unreaped until no handler can signal its process id any more.
+fn wait(child: libc::pid_t, blocked: &libc::sigset_t) -> io::Result<Ending> {
+    // SAFETY: zeroed is a valid siginfo; the calls write only to the locals given.
+    unsafe {
+        let mut info: libc::siginfo_t = std::mem::zeroed();
+        let id = libc::id_t::try_from(child).unwrap_or_default();
+        while libc::waitid(libc::P_PID, id, &raw mut info, libc::WEXITED | libc::WNOWAIT) == -1 {
+            if io::Error::last_os_error().kind() != io::ErrorKind::Interrupted {
+                break;
+            }
+        }
+        libc::sigprocmask(libc::SIG_BLOCK, std::ptr::from_ref(blocked), std::ptr::null_mut());
+        CHILD.store(0, Ordering::SeqCst);
+        let mut status = 0;
+        while libc::waitpid(child, &raw mut status, 0) == -1 {
+            let error = io::Error::last_os_error();
+            if error.kind() != io::ErrorKind::Interrupted {
+                return Err(error);
+            }
+        }
+        if libc::WIFSIGNALED(status) {
+            return Ok(Ending::Killed(libc::WTERMSIG(status)));
+        }
+        Ok(Ending::Exited(libc::WEXITSTATUS(status)))
+    }
+}
+
+/// Ends this process as another one ended.
+pub fn end_as(ending: Ending) -> ! {
+    let signal = match ending {
+        Ending::Exited(status) => std::process::exit(status),
+        Ending::Killed(signal) => signal,
+    };
+    // SAFETY: plain system calls; the compiler's own core file must not be overwritten by ours.
+    unsafe {
+        let none = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+        libc::setrlimit(libc::RLIMIT_CORE, &raw const none);
+        set_disposition(signal, libc::SIG_DFL);
+        let mut set: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&raw mut set);
+        libc::sigaddset(&raw mut set, signal);
+        libc::sigprocmask(libc::SIG_UNBLOCK, &raw const set, std::ptr::null_mut());
+        libc::kill(libc::getpid(), signal);
+    }
+    std::process::exit(128 + signal)
+}
+
+/// Runs `work` in a child process of at most `seconds` and tells how it ended. Whatever befalls it (a damaged
+/// object, exhausted memory, a bug) cannot touch the caller. `work` gives the exit status. Only for a process
+/// with a single thread.
+pub fn in_child(seconds: u32, work: impl FnOnce() -> u8) -> io::Result<Ending> {
+    set_disposition(libc::SIGCHLD, libc::SIG_DFL);
+    // SAFETY: single-threaded, so the child may do whatever the parent may; it never returns from here.
+    unsafe {
+        let child = libc::fork();
+        match child {
+            -1 => Err(io::Error::last_os_error()),
+            0 => {
+                set_disposition(libc::SIGALRM, libc::SIG_DFL);
+                libc::alarm(seconds);
+                let status = work();
+                libc::_exit(c_int::from(status))
+            }
+            child => wait(child, &std::mem::zeroed()),
+        }
+    }
+}
+
+fn pipe() -> io::Result<(File, OwnedFd)> {
+    let mut ends: [RawFd; 2] = [-1; 2];
+    // SAFETY: pipe2 writes two descriptors, which nothing else owns.
+    unsafe {
+        if libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC) == -1 {
+            return Err(io::Error::last_os_error());
+        }
+        let [read, write] = ends;
+        Ok((File::from_raw_fd(read), OwnedFd::from_raw_fd(write)))
+    }
+}
+
+/// A file that lives in memory only, closed on exec. Other processes of the same user reach it under
+/// [`descriptor_path`]; it can fill no disk and leaves nothing behind however we end.
+pub fn memory_file() -> io::Result<File> {
+    // SAFETY: memfd_create gives a new descriptor, which nothing else owns.
+    unsafe {
+        let fd = libc::memfd_create(c"lpcc".as_ptr(), libc::MFD_CLOEXEC);
+        if fd == -1 { Err(io::Error::last_os_error()) } else { Ok(File::from_raw_fd(fd)) }
+    }
+}
+
+/// The name by which a child of ours can open `file`, where it can.
+pub fn descriptor_path(file: &File) -> Option<std::path::PathBuf> {
+    // SAFETY: reads an attribute of this process. Without it, /proc/PID/fd belongs to root.
+    if unsafe { libc::prctl(libc::PR_GET_DUMPABLE) } != 1 {
+        return None;
+    }
+    let path = std::path::PathBuf::from(format!("/proc/{}/fd/{}", std::process::id(), file.as_raw_fd()));
+    File::options().append(true).open(&path).is_ok().then_some(path)
+}

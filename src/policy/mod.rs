@@ -3,6 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::argv::CommandLine;
+
 /// What the policy says for one unit, with the reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Decision {
@@ -19,4 +21,13 @@ pub struct Decision {
 pub enum Action {
     /// The call stays as it is.
     Keep,
+}
+
+/// What is done with a call: for now nothing, as long as no rules are known.
+pub fn decide(line: &CommandLine) -> Decision {
+    Decision {
+        action: Action::Keep,
+        reason: "built-in default: leave the call as it is".to_owned(),
+        live_patching: line.live_patching().map(|level| level.to_string_lossy().into_owned()),
+    }
 }

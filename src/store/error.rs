@@ -68,15 +68,14 @@ pub enum StoreError {
         found: u16,
     },
     /// The system refused.
-    #[error("cannot {action} `{}`", path.display())]
+    #[error("cannot {action} `{}`: {cause}", path.display())]
     Io {
         /// What was tried, as a verb (`write`).
         action: &'static str,
         /// On which file.
         path: PathBuf,
-        /// What the system said.
-        #[source]
-        source: io::Error,
+        /// What the system said; in the text, so that whoever prints or notes the error has it.
+        cause: io::Error,
     },
     /// The record cannot be put into bytes.
     #[error(transparent)]
@@ -105,6 +104,6 @@ pub enum StoreError {
 impl StoreError {
     /// For `map_err`: the error of doing `action` to `path`.
     pub(super) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
-        move |source| Self::Io { action, path: path.to_path_buf(), source }
+        move |cause| Self::Io { action, path: path.to_path_buf(), cause }
     }
 }

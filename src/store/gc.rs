@@ -68,8 +68,12 @@ fn vanished(file: &Path, output: &Path) -> Option<Removal> {
     })
 }
 
-/// Removes one thing; that it is gone already is as good.
+/// Removes one thing; that it is gone already is as good. A build may have made the object anew meanwhile, and
+/// then its record is new as well.
 fn remove(removal: &Removal) -> Result<(), StoreError> {
+    if matches!(&removal.reason, RemovalReason::Vanished(output) if output.symlink_metadata().is_ok()) {
+        return Ok(());
+    }
     match scratch::remove(&removal.file) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             Err(StoreError::io("remove", &removal.file)(error))

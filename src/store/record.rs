@@ -83,6 +83,17 @@ pub enum Family {
     Unknown,
 }
 
+impl Family {
+    /// The word used in output.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Gcc => "gcc",
+            Self::Clang => "clang",
+            Self::Unknown => "unknown compiler",
+        }
+    }
+}
+
 /// What was read to make the object.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Inputs {

@@ -90,7 +90,7 @@ impl Store {
         }
 
         let snapshots = self.folder(SNAPSHOTS);
-        fs::create_dir_all(&snapshots).map_err(StoreError::io("make the directory", &snapshots))?;
+        self.make(&snapshots)?;
         summary.replaced = fs::rename(&place, scratch.path().join("old")).is_ok();
         fs::rename(&fresh, &place).map_err(StoreError::io("make the snapshot", &place))?;
         Ok(summary)

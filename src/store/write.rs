@@ -151,8 +151,22 @@ impl Store {
     /// The folder of temporaries, made if need be.
     pub(super) fn temporary(&self) -> Result<PathBuf, StoreError> {
         let temporary = self.folder(layout::TEMPORARY);
-        fs::create_dir_all(&temporary).map_err(StoreError::io("make the directory", &temporary))?;
+        self.make(&temporary)?;
         Ok(temporary)
+    }
+
+    /// Makes a folder below the root and those above it, but never the root itself: a store that was deleted
+    /// while a build ran must not come back without its marker.
+    pub(super) fn make(&self, folder: &Path) -> Result<(), StoreError> {
+        let parent = folder.parent().filter(|parent| *parent != self.root);
+        match (fs::create_dir(folder), parent) {
+            (Err(error), _) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            (Err(error), Some(parent)) if error.kind() == io::ErrorKind::NotFound => {
+                self.make(parent)?;
+                self.make(folder)
+            }
+            (result, _) => result.map_err(StoreError::io("make the directory", folder)),
+        }
     }
 
     fn write(&self, place: &Path, bytes: &[u8]) -> Result<PathBuf, StoreError> {
@@ -165,8 +179,7 @@ impl Store {
                 // A folder is missing, or a sweep took the temporary file before it was locked.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
                     self.temporary()?;
-                    let folder = place.parent().unwrap_or(place);
-                    fs::create_dir_all(folder).map_err(StoreError::io("make the directory", folder))?;
+                    self.make(place.parent().unwrap_or(place))?;
                 }
                 _ => break,
             }

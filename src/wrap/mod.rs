@@ -1,1 +1,56 @@
-//! wrap
+//! Face one: a compiler call, so that the build never notices.
+//!
+//! It fails open, in two stages. Until the compiler has started, any trouble ends in executing it with the
+//! arguments given. Once it has ended, all that is left to do is to end as it did: recording happens in a child
+//! process of its own, so that nothing that befalls it there (a damaged object, exhausted memory, a bug)
+//! reaches the build.
+
+mod decide;
+mod inputs;
+mod link;
+mod log;
+mod record;
+mod run;
+mod safety;
+
+use std::ffi::OsString;
+
+pub use decide::Plan;
+
+use crate::compiler::find;
+use crate::compiler::guard::Passed;
+use crate::env;
+
+/// Exit status where no compiler is found, as a shell has it.
+const NOT_FOUND: i32 = 127;
+
+/// Whether the program's own name makes this a compiler call, whatever the arguments are.
+pub fn is_shim(program: &std::ffi::OsStr) -> bool {
+    find::is_compiler(program)
+}
+
+/// Serves a compiler call; `argv` is the whole command line of this process.
+pub fn main(argv: &[OsString]) -> ! {
+    log::start();
+    let passed = Passed::from_environment();
+    let target = match find::target(argv, &passed) {
+        Ok(target) => target,
+        Err(error) => run::give_up(&error, NOT_FOUND),
+    };
+    safety::until_started(&target, &passed);
+    let job = run::Job::new(target, passed);
+    if passed_by(&job) {
+        job.execute();
+    }
+    let plan = decide::plan(&job);
+    tracing::debug!(program = %job.target.program.display(), ?plan, "compiler call");
+    match plan {
+        Plan::Execute(_) => job.execute(),
+        Plan::Record(work) => record::compile(job, &work),
+    }
+}
+
+/// Whether nothing at all is to be done with the call.
+fn passed_by(job: &run::Job) -> bool {
+    job.passed.is_nested() || job.target.compiler.is_none() || env::is_on(env::DISABLE)
+}

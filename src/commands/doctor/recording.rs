@@ -1,0 +1,197 @@
+//! What a recording holds, and what it misses: nothing is lost in silence.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::path::Path;
+
+use bstr::ByteSlice;
+
+use super::findings::{Findings, Level};
+use crate::commands::store::{counted, open, shown};
+use crate::object::Basis;
+use crate::report::bytes::printable;
+use crate::store::record::{Completeness, LinkRecord};
+use crate::store::{Note, NoteKind, Problem, Recording, UnitEntry};
+
+/// How many of a kind are named; the rest are counted.
+const LISTED: usize = 8;
+
+pub(super) fn look(
+    findings: &mut Findings,
+    explicit: Option<&Path>,
+    name: Option<&OsStr>,
+) -> anyhow::Result<()> {
+    let store = open(explicit)?;
+    let recording = Recording::open(&store, name)?;
+    let mut damaged: Vec<String> = Vec::new();
+    let units: Vec<UnitEntry> = sound(recording.units(), &mut damaged);
+    let links: Vec<LinkRecord> = sound(recording.links(), &mut damaged);
+    let notes: Vec<Note> = sound(recording.notes(), &mut damaged);
+
+    let what = name.map_or("the current state".to_owned(), |name| format!("snapshot `{}`", name.display()));
+    let count =
+        format!("{}, {}", counted(units.len(), "unit", "units"), counted(links.len(), "link", "links"));
+    let text = format!("{what} of {}: {count}", shown(store.root()));
+    if units.is_empty() && links.is_empty() {
+        let hint = "build with CC=lpcc, or under `lpcc run`";
+        findings.add_hint("recording", Level::Check, text, hint);
+    } else {
+        findings.add("recording", Level::Fine, text);
+    }
+    compilers(findings, &units);
+    without_object(findings, &links);
+    noted(findings, &notes);
+    inputs(findings, &units, &mut damaged);
+    fingerprints(findings, &units, &mut damaged);
+    damaged.sort_unstable();
+    damaged.dedup();
+    list(findings, "damaged", Level::Trouble, &damaged);
+    if name.is_none() {
+        let problems = store.verify()?.problems;
+        let outputs = |wanted: fn(&Problem) -> bool| {
+            let outputs =
+                problems.iter().filter(|problem| wanted(problem)).filter_map(|problem| match problem {
+                    Problem::Stale { output, .. } | Problem::Vanished { output, .. } => Some(shown(output)),
+                    _ => None,
+                });
+            outputs.collect::<Vec<String>>()
+        };
+        list(
+            findings,
+            "changed since recorded",
+            Level::Check,
+            &outputs(|p| matches!(p, Problem::Stale { .. })),
+        );
+        let vanished = outputs(|p| matches!(p, Problem::Vanished { .. })).len();
+        if vanished > 0 {
+            let text = format!("{}: not part of a snapshot", counted(vanished, "object", "objects"));
+            findings.add_hint(
+                "gone since recorded",
+                Level::Note,
+                text,
+                "`lpcc store gc` removes their records",
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Those that can be read; what is wrong with the others goes to `damaged`.
+fn sound<T, E: ToString>(all: impl Iterator<Item = Result<T, E>>, damaged: &mut Vec<String>) -> Vec<T> {
+    all.filter_map(|one| one.map_err(|error| damaged.push(error.to_string())).ok()).collect()
+}
+
+/// One finding for each, and one for the rest.
+fn list(findings: &mut Findings, topic: &'static str, level: Level, all: &[String]) {
+    for one in all.iter().take(LISTED) {
+        findings.add(topic, level, one.clone());
+    }
+    if let Some(rest) = all.len().checked_sub(LISTED).filter(|rest| *rest > 0) {
+        findings.add(topic, level, format!("and {rest} more"));
+    }
+}
+
+/// Counts things that are said in the same words.
+fn tally(all: impl Iterator<Item = String>) -> Vec<(String, usize)> {
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    for one in all {
+        *counts.entry(one).or_default() += 1;
+    }
+    let mut counts: Vec<_> = counts.into_iter().collect();
+    counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    counts
+}
+
+fn compilers(findings: &mut Findings, units: &[UnitEntry]) {
+    let named = units.iter().map(|unit| {
+        let compiler = &unit.identity.compiler;
+
+        format!("{} {} ({})", compiler.family.as_str(), compiler.version, printable(compiler.path.as_bstr()))
+    });
+    for (compiler, count) in tally(named) {
+        findings.add("compilers", Level::Fine, format!("{compiler}: {}", counted(count, "unit", "units")));
+    }
+}
+
+fn without_object(findings: &mut Findings, links: &[LinkRecord]) {
+    let mut sources: Vec<String> = Vec::new();
+    for link in links {
+        let output = printable(link.output.as_bstr());
+        sources.extend(link.without_object.iter().map(|source| {
+            format!("`{}`, compiled and linked into `{output}` in one call", printable(source.as_bstr()))
+        }));
+    }
+    sources.sort_unstable();
+    list(findings, "sources without an object of their own", Level::Check, &sources);
+}
+
+fn noted(findings: &mut Findings, notes: &[Note]) {
+    for (kind, topic, level) in [
+        (NoteKind::NotRecorded, "calls not recorded", Level::Check),
+        (NoteKind::Trouble, "trouble while recording", Level::Check),
+        (NoteKind::Remark, "remarks", Level::Note),
+    ] {
+        let said = notes.iter().filter(|note| note.kind == kind).map(|note| {
+            let about = note.source.as_ref().or(note.output.as_ref());
+            let about =
+                about.map_or("a call".to_owned(), |about| format!("`{}`", printable(about.as_bstr())));
+            format!("{about}: {}", note.reason)
+        });
+        let mut said: Vec<String> = said.collect();
+        said.sort_unstable();
+        list(findings, topic, level, &said);
+    }
+}
+
+fn inputs(findings: &mut Findings, units: &[UnitEntry], damaged: &mut Vec<String>) {
+    let mut reasons: Vec<String> = Vec::new();
+    let mut unread = 0;
+    for unit in units {
+        match unit.record.inputs() {
+            Ok(inputs) => {
+                unread += inputs.files.iter().filter(|file| file.hash.is_none()).count();
+                if let Completeness::Partial(reason) = inputs.completeness {
+                    reasons.push(reason);
+                }
+            }
+            Err(why) => damaged.push(unit.damaged(why).to_string()),
+        }
+    }
+    for (reason, count) in tally(reasons.into_iter()) {
+        let text = format!("{}: {reason}", counted(count, "unit", "units"));
+        findings.add("inputs that are not all known", Level::Check, text);
+    }
+    if unread > 0 {
+        let text = format!("{} gone or unreadable after the compile", counted(unread, "file", "files"));
+        findings.add("inputs that are not all known", Level::Note, text);
+    }
+}
+
+fn fingerprints(findings: &mut Findings, units: &[UnitEntry], damaged: &mut Vec<String>) {
+    const TOPIC: &str = "fingerprints";
+    let mut unreadable = Vec::new();
+    let mut careful = Vec::new();
+    for unit in units {
+        for (index, variant) in unit.identity.variants.iter().enumerate() {
+            if let Some(reason) = &variant.unreadable {
+                unreadable.push(reason.clone());
+                continue;
+            }
+            match unit.record.fingerprints(index).map(|prints| prints.basis) {
+                Ok(Basis::Exact) => {}
+                Ok(Basis::Conservative(reasons)) => {
+                    careful.push(format!("conservative: {}", reasons.join(", ")))
+                }
+                Ok(Basis::Deferred(reason)) => careful.push(format!("deferred to the link: {reason}")),
+                Err(why) => damaged.push(unit.damaged(why).to_string()),
+            }
+        }
+    }
+    for (reason, count) in tally(unreadable.into_iter()) {
+        let text = format!("{} without: {reason}", counted(count, "object", "objects"));
+        findings.add(TOPIC, Level::Check, text);
+    }
+    for (reason, count) in tally(careful.into_iter()) {
+        findings.add(TOPIC, Level::Note, format!("{} {reason}", counted(count, "object", "objects")));
+    }
+}

@@ -1,0 +1,176 @@
+//! `lpcc store`: look after the store: snapshots, listing, verification.
+
+mod dump;
+mod encode;
+mod list;
+mod verify;
+
+use std::ffi::OsString;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use serde_json::{Map, Value, json};
+
+use crate::env;
+use crate::report::{Format, bytes, output};
+use crate::store::{Removal, RemovalReason, Store, locate};
+
+/// Look after the store: snapshots, verification, listing.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The store; without it, the one that a build here would write to.
+    #[arg(long, value_name = "DIR", global = true)]
+    store: Option<PathBuf>,
+    /// How to print the answer; `dump` is always JSON.
+    #[arg(long, value_enum, default_value_t, global = true)]
+    format: Format,
+    /// What to do.
+    #[command(subcommand)]
+    task: Task,
+}
+
+/// What can be done with a store.
+#[derive(Debug, clap::Subcommand)]
+enum Task {
+    /// Fix the current state under a name, to compare with later.
+    Snapshot {
+        /// The name; a snapshot that has it is replaced.
+        name: OsString,
+    },
+    /// The current state and all snapshots, with their sizes.
+    List,
+    /// Name every damaged or stale record. Exit status 0: fine, 1: something stale, 2: something damaged.
+    Verify,
+    /// Remove records of vanished objects, and what killed processes left.
+    Gc {
+        /// Only say what would be removed.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// One record as JSON, with everything in it.
+    Dump {
+        /// An object that was recorded, or a record's file.
+        #[arg(value_name = "OBJECT|RECORD")]
+        what: PathBuf,
+    },
+}
+
+/// Runs the command.
+pub fn main(args: &Args) -> anyhow::Result<ExitCode> {
+    let explicit = args.store.as_deref();
+    match &args.task {
+        Task::Snapshot { name } => snapshot(&open(explicit)?, name, args.format),
+        Task::List => list::main(&open(explicit)?, args.format),
+        Task::Verify => verify::main(&open(explicit)?, args.format),
+        Task::Gc { dry_run } => gc(&open(explicit)?, *dry_run, args.format),
+        Task::Dump { what } => dump::main(what, explicit),
+    }
+}
+
+/// Where the store is that a build in the working directory would write to; it need not exist yet.
+pub fn located(explicit: Option<&Path>) -> anyhow::Result<Option<PathBuf>> {
+    let directory = std::env::current_dir().context("cannot tell the working directory")?;
+    let named = explicit.map(Path::to_path_buf).or_else(|| env::path(env::STORE));
+    let (home, state) = (env::path(env::HOME), env::path(env::XDG_STATE_HOME));
+    Ok(locate(named.as_deref(), &directory, home.as_deref(), state.as_deref()))
+}
+
+/// Opens the store that is named, or else located. A build directory means the store in it.
+pub fn open(explicit: Option<&Path>) -> anyhow::Result<Store> {
+    let root = located(explicit)?.context("there is no store: no home, and none was named")?;
+    let inner = root.join(locate::DIRECTORY);
+    if explicit.is_some() && inner.is_dir() {
+        return Ok(Store::open(&inner)?);
+    }
+    Ok(Store::open(&root)?)
+}
+
+fn snapshot(store: &Store, name: &OsString, format: Format) -> anyhow::Result<ExitCode> {
+    let made = store.snapshot(name)?;
+    if format == Format::Json {
+        let answer = json!({
+            "schema": "lpcc.store.snapshot/1", "name": name.to_string_lossy(), "units": made.units,
+            "links": made.links, "notes": made.notes, "vanished": made.vanished, "damaged": made.damaged,
+            "replaced": made.replaced,
+        });
+        output::print(&format!("{answer:#}\n"))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let verb = if made.replaced { "replaced" } else { "made" };
+    let mut text = format!("{verb} snapshot `{}`: {}", name.display(), counted(made.units, "unit", "units"));
+    let _ = write!(text, ", {}", counted(made.links, "link", "links"));
+    if made.vanished > 0 {
+        let _ = write!(text, "; left out {} whose object is gone", counted(made.vanished, "unit", "units"));
+    }
+    text.push('\n');
+    if made.damaged > 0 {
+        let _ = writeln!(
+            text,
+            "{}, kept as they are",
+            counted(made.damaged, "damaged record", "damaged records")
+        );
+        text.push_str("hint: `lpcc store verify` names them\n");
+    }
+    output::print(&text)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn gc(store: &Store, dry_run: bool, format: Format) -> anyhow::Result<ExitCode> {
+    let removals = store.gc(dry_run)?;
+    let total: u64 = removals.iter().map(|removal| removal.bytes).sum();
+    if format == Format::Json {
+        let rows: Vec<Value> = removals.iter().map(removal).collect();
+        let answer =
+            json!({"schema": "lpcc.store.gc/1", "dry_run": dry_run, "bytes": total, "removed": rows});
+        output::print(&format!("{answer:#}\n"))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut text = String::new();
+    for removal in &removals {
+        let _ = match &removal.reason {
+            RemovalReason::Vanished(gone) => writeln!(text, "record of {}, which is gone", shown(gone)),
+            RemovalReason::Leftover => writeln!(text, "leftover {}", shown(&removal.file)),
+        };
+    }
+    let verb = if dry_run { "would remove" } else { "removed" };
+    let _ = writeln!(text, "{verb} {}, {}", counted(removals.len(), "file", "files"), size(total));
+    output::print(&text)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn removal(removal: &Removal) -> Value {
+    let mut row = Map::new();
+    encode::path(&mut row, "file", &removal.file);
+    row.insert("bytes".into(), removal.bytes.into());
+    let reason = match &removal.reason {
+        RemovalReason::Vanished(output) => {
+            encode::path(&mut row, "output", output);
+            "vanished"
+        }
+        RemovalReason::Leftover => "leftover",
+    };
+    row.insert("reason".into(), reason.into());
+    row.into()
+}
+
+/// A path for a terminal, in backticks.
+pub fn shown(path: &Path) -> String {
+    use std::os::unix::ffi::OsStrExt;
+    format!("`{}`", bytes::printable(path.as_os_str().as_bytes().into()))
+}
+
+/// `1 unit`, `2 units`.
+pub fn counted(number: usize, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
+}
+
+/// A size that a person can read.
+pub fn size(bytes: u64) -> String {
+    match bytes {
+        0..10_000 => format!("{bytes} bytes"),
+        10_000..10_000_000 => format!("{} kB", bytes / 1000),
+        _ => format!("{} MB", bytes / 1_000_000),
+    }
+}

@@ -1,0 +1,219 @@
+//! Recording a compile: watch it, let it run, read what came out, and end as it did.
+
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use bstr::BString;
+
+use super::decide::{Unit, Work};
+use super::inputs::Watch;
+use super::run::{self, Job};
+use super::{link, safety};
+use crate::compiler::identity;
+use crate::env;
+use crate::object::{self, Hash};
+use crate::policy;
+use crate::store::record::{Call, Note, NoteKind, Outcome, Record, Variant};
+use crate::store::{self, Store};
+use crate::sys::{self, Ending};
+
+/// Longest time that recording one call may take, in seconds: far beyond any real object, and short of a
+/// build that hangs.
+const LONGEST: u32 = 600;
+
+/// Exit status of the child that records.
+const RECORDED: u8 = 0;
+const TROUBLE: u8 = 1;
+
+/// Exit status of a call that compiled and could not be recorded, where [`env::STRICT`] asks for it.
+const STRICT_FAILURE: i32 = 1;
+
+/// Runs the call, records what it made and ends as the compiler did.
+pub fn compile(job: Job, work: &Work) -> ! {
+    let store = match open_store(&job) {
+        Ok(store) => store,
+        Err(why) => {
+            tracing::warn!(why, "not recorded");
+            if env::is_on(env::STRICT) {
+                run::give_up(&format!("not recorded: {why}"), STRICT_FAILURE);
+            }
+            job.execute()
+        }
+    };
+    if env::is_set(env::CCACHE_DISABLE) && job.target.launchers.is_empty() {
+        tracing::warn!(
+            "called by a compiler cache: cached objects hide the policy; use `lpcc ccache gcc` instead"
+        );
+    }
+    let mut watch = match work {
+        Work::Objects(_) => Watch::new(&job),
+        Work::Linked { .. } => Watch::Unknown("a link"),
+    };
+    let stdin =
+        if matches!(work, Work::Objects(_)) && job.line.reads_stdin() { run::buffer_stdin() } else { None };
+    let before: Vec<Option<State>> = outputs(work).into_iter().map(State::of).collect();
+
+    let ending = job.run(&watch.environment(), stdin.as_ref().map(|(file, _)| file));
+    safety::once_ended(ending);
+
+    let made: Vec<bool> = outputs(work)
+        .into_iter()
+        .zip(&before)
+        // Of a call that failed, only what it did make: the other sources' objects.
+        .map(|(output, before)| State::of(output).is_some_and(|now| ending.success() || Some(now) != *before))
+        .collect();
+    if !made.contains(&true) {
+        sys::end_as(ending);
+    }
+    let stdin = stdin.map(|(_, text)| text);
+    let recorded = sys::in_child(LONGEST, || {
+        safety::while_recording();
+        let attempt = Attempt { job: &job, store: &store, stdin: stdin.as_deref() };
+        if attempt.record(work, &made, &mut watch) { RECORDED } else { TROUBLE }
+    });
+    if !recorded.is_ok_and(Ending::success) {
+        tracing::warn!("trouble with recording");
+        if env::is_on(env::STRICT) {
+            for output in outputs(work) {
+                let _ = std::fs::remove_file(output);
+            }
+            run::give_up(
+                &"the call succeeded but could not be recorded, and `LPCC_STRICT` is set",
+                STRICT_FAILURE,
+            );
+        }
+    }
+    sys::end_as(ending)
+}
+
+fn outputs(work: &Work) -> Vec<&Path> {
+    match work {
+        Work::Objects(units) => units.iter().map(|unit| unit.output.as_path()).collect(),
+        Work::Linked { output, .. } => vec![output.as_path()],
+    }
+}
+
+/// What tells that a file was written anew.
+#[derive(Debug, PartialEq, Eq)]
+struct State(u64, u64, u64, i64, i64);
+
+impl State {
+    /// Of a regular file, also behind a link.
+    fn of(path: &Path) -> Option<Self> {
+        let meta = std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file)?;
+        Some(Self(meta.dev(), meta.ino(), meta.size(), meta.ctime(), meta.ctime_nsec()))
+    }
+}
+
+fn open_store(job: &Job) -> Result<Store, String> {
+    let (explicit, home, state) =
+        (env::path(env::STORE), env::path(env::HOME), env::path(env::XDG_STATE_HOME));
+    let root: PathBuf = store::locate(explicit.as_deref(), &job.directory, home.as_deref(), state.as_deref())
+        .ok_or("no place for a store")?;
+    Store::open(&root).or_else(|_| Store::create(&root)).map_err(|error| error.to_string())
+}
+
+/// The call as a record keeps it.
+pub fn call(job: &Job) -> Call {
+    let bytes = |text: &std::ffi::OsStr| BString::from(text.as_bytes());
+    let pairs = env::recorded(&sys::environment());
+    Call {
+        given: job.line.given().iter().map(|word| bytes(word)).collect(),
+        run: job.run.iter().map(|word| bytes(word)).collect(),
+        response_files: job
+            .line
+            .response_files()
+            .iter()
+            .map(|file| {
+                let name = file.word.as_bytes();
+                (
+                    BString::from(name.strip_prefix(b"@").unwrap_or(name)),
+                    BString::from(file.contents.as_slice()),
+                )
+            })
+            .collect(),
+        launchers: job.target.launchers.iter().map(|path| bytes(path.as_os_str())).collect(),
+        directory: bytes(job.directory.as_os_str()),
+        environment: pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect(),
+    }
+}
+
+/// The recording of a call that ended.
+struct Attempt<'a> {
+    job: &'a Job,
+    store: &'a Store,
+    stdin: Option<&'a [u8]>,
+}
+
+impl Attempt<'_> {
+    /// Records all that was made; whether that went without trouble.
+    fn record(&self, work: &Work, made: &[bool], watch: &mut Watch) -> bool {
+        match work {
+            Work::Objects(units) => units
+                .iter()
+                .zip(made)
+                .filter(|(_, made)| **made)
+                .map(|(unit, _)| self.unit(units, unit, watch))
+                .fold(true, |all, one| all && one),
+            Work::Linked { output, sources } => {
+                let written = self.store.write_link(&link::record(self.job, output, sources, self.store));
+                written.map_err(|error| tracing::warn!(%error, "the link was not recorded")).is_ok()
+            }
+        }
+    }
+
+    fn unit(&self, units: &[Unit], unit: &Unit, watch: &mut Watch) -> bool {
+        let object = match std::fs::read(&unit.output) {
+            Ok(object) => object,
+            Err(error) => return self.trouble(unit, &format!("the object could not be read: {error}")),
+        };
+        let Some(compiler) = &self.job.target.compiler else { return false };
+        let (job, store) = (self.job, self.store);
+        let outcome = match object::fingerprint(&object) {
+            Ok(prints) => Outcome::Read(prints),
+            Err(error) => Outcome::Unreadable(error.to_string()),
+        };
+        let record = Record {
+            unit: store::record::Unit {
+                source: BString::from(unit.source.text.as_bytes()),
+                output: BString::from(unit.output.as_os_str().as_bytes()),
+                language: unit.source.language,
+            },
+            call: call(job),
+            compiler: identity::identify(store, compiler, &job.line, unit.source.language, &job.passed),
+            decision: policy::decide(&job.line),
+            inputs: watch.inputs(job, units, unit, self.stdin, store),
+            variants: vec![Variant {
+                name: "primary".to_owned(),
+                hash: Hash::of(&object),
+                size: object.len() as u64,
+                fingerprints: outcome,
+            }],
+            notes: Vec::new(),
+        };
+        match store.write_unit(&record) {
+            Ok(place) => {
+                tracing::debug!(record = %place.display(), "recorded");
+                true
+            }
+            Err(error) => self.trouble(unit, &error.to_string()),
+        }
+    }
+
+    /// Says in the recording, or at least in the log, what went wrong.
+    fn trouble(&self, unit: &Unit, reason: &str) -> bool {
+        tracing::warn!(reason, output = %unit.output.display(), "not recorded");
+        let note = Note {
+            kind: NoteKind::Trouble,
+            source: Some(BString::from(unit.source.text.as_bytes())),
+            output: Some(BString::from(unit.output.as_os_str().as_bytes())),
+            reason: reason.to_owned(),
+            call: Some(call(self.job)),
+        };
+        if let Err(error) = self.store.note(&note) {
+            tracing::warn!(%error, "not even noted");
+        }
+        false
+    }
+}

@@ -1,0 +1,163 @@
+//! Running the compiler: become it, or start it and wait.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use crate::argv::{self, CommandLine, Dialect, Driver, Settings};
+use crate::compiler::find::Target;
+use crate::compiler::guard::Passed;
+use crate::env;
+use crate::sys::{self, Ending, Program};
+
+/// Exit status where the program was found and cannot be executed, as a shell has it.
+const NOT_EXECUTABLE: i32 = 126;
+
+/// A response file larger than this is not read (and its call not understood).
+const LARGEST_RESPONSE_FILE: u64 = 256 << 20;
+
+/// A compiler call that was found and read.
+#[derive(Debug)]
+pub struct Job {
+    /// What to run.
+    pub target: Target,
+    /// The wrappers that the call has passed.
+    pub passed: Passed,
+    /// The compiler's arguments, read.
+    pub line: CommandLine,
+    /// The compiler's arguments as run: markers taken out.
+    pub run: Vec<OsString>,
+    /// Working directory.
+    pub directory: PathBuf,
+}
+
+impl Job {
+    /// Reads the call.
+    pub fn new(target: Target, passed: Passed) -> Self {
+        let line = argv::parse_with(&target.args, settings(&target), &mut |name| {
+            read_response_file(Path::new(name))
+        });
+        let run = line.edit().without_markers().finish();
+        Self { line, run, target, passed, directory: std::env::current_dir().unwrap_or_default() }
+    }
+
+    /// Becomes the compiler: nothing of lpcc is left.
+    pub fn execute(&self) -> ! {
+        let error = match self.program(&[]) {
+            Ok(program) => retry_without_guard(sys::exec(&program), self, sys::exec),
+            Err(error) => error,
+        };
+        cannot_execute(&self.target.program, &error)
+    }
+
+    /// Starts the compiler and waits. `extra` is added to its environment.
+    pub fn run(&self, extra: &[(&str, OsString)], stdin: Option<&File>) -> Ending {
+        let started = self.program(extra).and_then(|program| sys::run(&program, stdin.map(AsFd::as_fd)));
+        match started {
+            Ok(ending) => ending,
+            Err(error) => {
+                tracing::debug!(%error, "could not start the compiler; executing it instead");
+                // Whatever we added (a variable too many for the kernel's limit) may be the cause.
+                self.execute()
+            }
+        }
+    }
+
+    fn program(&self, extra: &[(&str, OsString)]) -> io::Result<Program> {
+        program(&self.target.program, &self.argv(), &self.passed, extra)
+    }
+
+    fn argv(&self) -> Vec<OsString> {
+        let mut argv = vec![self.target.program.clone().into_os_string()];
+        argv.extend(self.target.lead.iter().chain(&self.run).cloned());
+        argv
+    }
+}
+
+/// A program with the environment as given, the guard and `extra`.
+pub fn program(
+    path: &Path,
+    argv: &[OsString],
+    passed: &Passed,
+    extra: &[(&str, OsString)],
+) -> io::Result<Program> {
+    let mut environment = sys::environment();
+    env::set(&mut environment, env::PASSED, &passed.value_for(path));
+    for (name, value) in extra {
+        env::set(&mut environment, name, value);
+    }
+    Program::new(path.as_os_str(), argv, &environment)
+}
+
+/// A call just below the kernel's limit must not fail for our few bytes.
+fn retry_without_guard(error: io::Error, job: &Job, exec: impl Fn(&Program) -> io::Error) -> io::Error {
+    if error.raw_os_error() != Some(libc::E2BIG) {
+        return error;
+    }
+    match Program::new(job.target.program.as_os_str(), &job.argv(), &sys::environment()) {
+        Ok(program) => exec(&program),
+        Err(error) => error,
+    }
+}
+
+/// One line, and the status a shell would give.
+pub fn give_up(what: &dyn std::fmt::Display, status: i32) -> ! {
+    let _ = writeln!(io::stderr(), "lpcc: {what}");
+    std::process::exit(status)
+}
+
+fn cannot_execute(program: &Path, error: &io::Error) -> ! {
+    let status = if error.kind() == io::ErrorKind::NotFound { 127 } else { NOT_EXECUTABLE };
+    give_up(&format!("cannot execute `{}`: {error}", program.display()), status)
+}
+
+/// How the call's arguments are to be read, as far as the compiler's name tells; `cc` is asked by the name it leads to.
+fn settings(target: &Target) -> Settings {
+    let compiler = target.compiler.as_deref().unwrap_or(&target.program);
+    let dialect_of = |path: &Path| {
+        path.file_name().and_then(argv::compiler_name).map_or(Dialect::Unknown, |name| name.dialect)
+    };
+    let mut dialect = dialect_of(compiler);
+    if dialect == Dialect::Unknown
+        && let Ok(real) = std::fs::canonicalize(compiler)
+    {
+        dialect = dialect_of(&real);
+    }
+    Settings { driver: if target.cxx { Driver::Cxx } else { Driver::C }, ..Settings::from(dialect) }
+}
+
+/// The contents of a response file, where reading it disturbs nobody: a pipe can be read only once.
+fn read_response_file(path: &Path) -> Option<Vec<u8>> {
+    let meta = std::fs::metadata(path).ok()?;
+    if !meta.is_file() || meta.len() > LARGEST_RESPONSE_FILE || meta.permissions().mode() & 0o444 == 0 {
+        return None;
+    }
+    std::fs::read(path).ok()
+}
+
+/// Standard input, read to its end and kept in memory for the compiler to read again; `None` where that cannot
+/// be done and nothing was taken from it.
+pub fn buffer_stdin() -> Option<(File, Vec<u8>)> {
+    let mut file = sys::memory_file().ok()?;
+    let mut text = Vec::new();
+    let read = io::Read::read_to_end(&mut io::stdin().lock(), &mut text);
+    if read.is_err() && text.is_empty() {
+        return None;
+    }
+    file.write_all(&text).ok()?;
+    io::Seek::rewind(&mut file).ok()?;
+    Some((file, text))
+}
+
+/// Whether a path is named by bytes that mean a standard stream.
+pub fn is_stream(path: &std::ffi::OsStr) -> bool {
+    let bytes = path.as_bytes();
+    bytes == b"-"
+        || bytes.starts_with(b"/dev/std")
+        || bytes.starts_with(b"/dev/fd/")
+        || bytes.starts_with(b"/proc/")
+}
