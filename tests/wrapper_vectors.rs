@@ -149,11 +149,20 @@ const VECTORS: &[Vector] = &[
     nothing("link to /dev/null", "main.c t.c -o /dev/null"),
     with(object("dependencies by environment", "-c t.c", 1), &[("DEPENDENCIES_OUTPUT", "d.txt t.o")]),
     with(object("Sun's dependencies", "-c t.c", 1), &[("SUNPRO_DEPENDENCIES", "d.txt")]),
-    with(object("headers by environment", "-c t.c", 1), &[("CC_PRINT_HEADERS", "1"), ("CC_PRINT_HEADERS_FILE", "h.txt")]),
-    with(object("options by environment", "-c t.c", 1), &[("CC_PRINT_OPTIONS", "1"), ("CC_PRINT_OPTIONS_FILE", "o.txt")]),
+    with(
+        object("headers by environment", "-c t.c", 1),
+        &[("CC_PRINT_HEADERS", "1"), ("CC_PRINT_HEADERS_FILE", "h.txt")],
+    ),
+    with(
+        object("options by environment", "-c t.c", 1),
+        &[("CC_PRINT_OPTIONS", "1"), ("CC_PRINT_OPTIONS_FILE", "o.txt")],
+    ),
     with(object("date", "-c date.c", 1), &[("SOURCE_DATE_EPOCH", "1")]),
     with(object("no folder for temporaries", "-c t.c", 1), &[("TMPDIR", "/nonexistent")]),
-    with(object("colours", "-fdiagnostics-color=always -Wall -c warn.c", 1), &[("GCC_COLORS", "error=01;31")]),
+    with(
+        object("colours", "-fdiagnostics-color=always -Wall -c warn.c", 1),
+        &[("GCC_COLORS", "error=01;31")],
+    ),
     object("odd names", "-c 'a b.c' -o 'o \u{fc}\n.o'", 1),
     object("name that begins with a hyphen", "-c ./-h.c", 1),
     nothing("empty argument", "-c t.c ''"),

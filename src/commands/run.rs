@@ -38,7 +38,8 @@ pub fn main(args: &Args) -> anyhow::Result<ExitCode> {
     let folder = root.join(SHIMS);
     shims::lay(&folder, How::Symbolic, false)?;
     let environment = environment(&root, &folder)?;
-    let Some((command, path)) = args.command.split_first().map(|(first, _)| (first, program(first, &folder))) else {
+    let Some((command, path)) = args.command.split_first().map(|(first, _)| (first, program(first, &folder)))
+    else {
         return Ok(ExitCode::FAILURE);
     };
     let Some(path) = path else {
