@@ -13,8 +13,6 @@ use crate::report::{Format, output, show_json, show_text};
 use crate::store::{Recording, UnitEntry};
 
 /// Fingerprints of objects, archives, linked files, directories or recordings.
-///
-/// Objects are fingerprinted on the spot; where the store has a record of one, it is said whether the two agree.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// An object, an archive, a linked file, a record, a directory, or a recording's name.
