@@ -155,7 +155,7 @@ impl Differ<'_> {
             new: Some(place(new)),
             readers: self.readers_of(old.kind, Some(pair.old), Some(pair.new)),
             guess: pair.how == How::Guess,
-            ..Finding::new(old.kind.into(), new.name.clone(), change)
+            ..Finding::new(old.kind.into(), common_name(old, new).clone(), change)
         };
         let (mut found, mut code) = (Vec::new(), None);
         if pair.how == How::Renamed {
@@ -165,7 +165,7 @@ impl Differ<'_> {
         if !parts.is_empty() {
             if self.want_code {
                 let listings = detail::listings((self.old, old), (self.new, new), &parts);
-                code = Some(CodePair { symbol: new.name.clone(), listings });
+                code = Some(CodePair { symbol: common_name(old, new).clone(), listings });
             }
             let hint = maybe_line::hint((self.old, old), (self.new, new), &parts);
             found.push(with_spot(Finding { parts, hint, ..base(Change::Changed) }, spot));
@@ -270,6 +270,12 @@ impl Differ<'_> {
         let new = new.into_iter().flat_map(|index| self.readers.1.names(self.new, index));
         old.chain(new).collect::<BTreeSet<_>>().into_iter().collect()
     }
+}
+
+/// The name that both sides know the thing by, where there is one: an alias that came does not rename it.
+fn common_name<'a>(old: &Item, new: &'a Item) -> &'a BString {
+    let mut names = [&new.name].into_iter().chain(&new.names);
+    names.find(|name| old.names.contains(name)).unwrap_or(&new.name)
 }
 
 /// The parts whose hashes differ, or that only one side has.
