@@ -45,6 +45,15 @@ pub fn main(args: &Args) -> anyhow::Result<ExitCode> {
     };
     let mut show = Show { args, recording, shown: Vec::new(), troubles: Vec::new() };
     for path in &args.paths {
+        // A record outlives its object: the path is enough.
+        if args.recorded
+            && let Ok(Some(unit)) = show.record_of(Path::new(path))
+        {
+            let name = unit.identity.unit.output.clone();
+            let objects = vec![Object { name, source: Source::Unit(Box::new(unit)) }];
+            show.side(&Side { label: String::new(), objects, troubles: Vec::new() });
+            continue;
+        }
         show.side(&side::resolve(path, args.store.as_deref()));
     }
     show.missing_symbols();
