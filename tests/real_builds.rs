@@ -131,12 +131,12 @@ const LUA_EDIT: Edit = Edit {
 
 const LUA_EDIT_CPP: Edit = Edit { reaches: &["_Z13luaG_runerrorP9lua_StatePKcz"], ..LUA_EDIT };
 
-/// One line that a hundred functions of the amalgamation contain.
+/// A macro of the b-tree: one line, dozens of functions.
 const SQLITE_EDIT: Edit = Edit {
     source: "sqlite3.c",
-    old: "return 0x3fffffff & (int)strlen(z);",
-    new: "return 0x1fffffff & (int)strlen(z);",
-    reaches: &["sqlite3Strlen30"],
+    old: "#define get2byte(x)   ((x)[0]<<8 | (x)[1])",
+    new: "#define get2byte(x)   ((x)[0]<<8 ^ (x)[1])",
+    reaches: &["btreeComputeFreeSpace", "defragmentPage"],
 };
 
 fn whole_story(recipe: &'static Recipe, compiler: &'static str, form: Form, change: &Edit) {
