@@ -20,7 +20,7 @@ mod mutate;
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
-use std::io::Write as _;
+use std::io::{Seek as _, Write as _};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -46,12 +46,15 @@ fn fuzz(target: &str, seeds: &[Vec<u8>], check: impl Fn(&[u8])) {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("../fuzz");
     fs::create_dir_all(&folder).unwrap();
     let current = folder.join(format!("{target}.current"));
+    let mut file = fs::File::create(&current).unwrap();
     let mut mutator = Mutator::new(seed);
     let started = Instant::now();
     let mut executions = 0_usize;
     while started.elapsed() < limit {
         let input = seeds.get(executions).cloned().unwrap_or_else(|| mutator.mutate(seeds));
-        fs::write(&current, &input).unwrap();
+        file.rewind().unwrap();
+        file.write_all(&input).unwrap();
+        file.set_len(input.len() as u64).unwrap();
         let begun = Instant::now();
         let outcome = catch_unwind(AssertUnwindSafe(|| check(&input)));
         let slow = begun.elapsed() > Duration::from_secs(10);
