@@ -28,7 +28,14 @@ struct Case {
 }
 
 const KERNEL: &[&str] = &[
-    "-O2", "-fno-pic", "-mcmodel=kernel", "-mno-red-zone", "-ffunction-sections", "-fdata-sections", "-pg", "-mfentry",
+    "-O2",
+    "-fno-pic",
+    "-mcmodel=kernel",
+    "-mno-red-zone",
+    "-ffunction-sections",
+    "-fdata-sections",
+    "-pg",
+    "-mfentry",
 ];
 const USER: &[&str] = &["-O2", "-fPIE", "-ffunction-sections", "-fdata-sections", "-pg", "-mfentry"];
 const FLAG_SETS: &[(&str, &[&str])] = &[
@@ -45,7 +52,8 @@ const FLAG_SETS: &[(&str, &[&str])] = &[
 fn cases() -> Option<Vec<PathBuf>> {
     let root = std::env::var_os("LPCC_CASES")
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/cases"), PathBuf::from);
-    let mut all: Vec<PathBuf> = std::fs::read_dir(root).ok()?.flatten().map(|e| e.path()).filter(|p| p.is_dir()).collect();
+    let mut all: Vec<PathBuf> =
+        std::fs::read_dir(root).ok()?.flatten().map(|e| e.path()).filter(|p| p.is_dir()).collect();
     all.sort();
     Some(all)
 }
@@ -67,8 +75,13 @@ fn build(dir: &Path, case: &Case, compiler: &str, flags: &[&str]) -> Option<Buil
         std::fs::create_dir(&folder).unwrap();
         let source = folder.join(format!("x.{suffix}"));
         std::fs::copy(dir.join(format!("{side}.{suffix}")), &source).unwrap();
-        let driver = if cxx { compiler.replace("gcc", "g++").replace("clang", "clang++") } else { compiler.to_owned() };
-        let named = if case.absolute_source_path { source.clone() } else { PathBuf::from(format!("x.{suffix}")) };
+        let driver = if cxx {
+            compiler.replace("gcc", "g++").replace("clang", "clang++")
+        } else {
+            compiler.to_owned()
+        };
+        let named =
+            if case.absolute_source_path { source.clone() } else { PathBuf::from(format!("x.{suffix}")) };
         let run = |mode: &str, out: &str| {
             let mut command = Command::new(&driver);
             let clang = driver.contains("clang");
@@ -106,18 +119,19 @@ fn is_change(finding: &Finding) -> bool {
 fn judge(case: &Case, built: &Built, by_hand: bool) -> Vec<String> {
     let [old, new] = built.objects.each_ref().map(|o| object::fingerprint(o).unwrap());
     let findings = analysis::compare(&old, &new);
-    let found: BTreeSet<String> = findings.iter().filter(|f| is_change(f)).map(|f| stem(&f.symbol.to_string())).collect();
-    let text: BTreeSet<String> = text_oracle::Assembler::changed(&built.texts[0], &built.texts[1])
-        .iter()
-        .map(|n| stem(n))
-        .collect();
+    let found: BTreeSet<String> =
+        findings.iter().filter(|f| is_change(f)).map(|f| stem(&f.symbol.to_string())).collect();
+    let text: BTreeSet<String> =
+        text_oracle::Assembler::changed(&built.texts[0], &built.texts[1]).iter().map(|n| stem(n)).collect();
     let mut wrong = Vec::new();
     let mut expected = text;
     if by_hand {
         expected = case.functions.iter().map(|n| stem(n)).collect();
         expected.extend(case.line_only.iter().map(|n| stem(n)).filter(|n| found.contains(n)));
         for name in &case.data {
-            let seen = findings.iter().any(|f| f.kind != FindingKind::Function && f.symbol.to_string().contains(name.as_str()));
+            let seen = findings
+                .iter()
+                .any(|f| f.kind != FindingKind::Function && f.symbol.to_string().contains(name.as_str()));
             if !seen {
                 wrong.push(format!("missed datum {name}"));
             }
@@ -158,9 +172,13 @@ fn every_case_by_every_compiler() {
     let mut wrong = Vec::new();
     let mut tried = 0;
     // Comma-separated subsets, to look at one corner quickly.
-    let only = |variable: &str| std::env::var(variable).map(|v| v.split(',').map(str::to_owned).collect::<Vec<_>>()).ok();
+    let only = |variable: &str| {
+        std::env::var(variable).map(|v| v.split(',').map(str::to_owned).collect::<Vec<_>>()).ok()
+    };
     let (only_compilers, only_sets) = (only("LPCC_CORPUS_COMPILERS"), only("LPCC_CORPUS_SETS"));
-    let wanted = |only: &Option<Vec<String>>, name: &str| only.as_ref().is_none_or(|all| all.iter().any(|n| n == name));
+    let wanted = |only: &Option<Vec<String>>, name: &str| {
+        only.as_ref().is_none_or(|all| all.iter().any(|n| n == name))
+    };
     for dir in cases {
         let name = dir.file_name().unwrap().to_string_lossy().into_owned();
         let case: Case = toml::from_str(&std::fs::read_to_string(dir.join("case.toml")).unwrap()).unwrap();
@@ -172,7 +190,11 @@ fn every_case_by_every_compiler() {
                 };
                 tried += 1;
                 let by_hand = compiler.starts_with("gcc-1") && ["kernel", "user", "plain"].contains(set);
-                wrong.extend(judge(&case, &built, by_hand).into_iter().map(|w| format!("{name} {compiler} {set}: {w}")));
+                wrong.extend(
+                    judge(&case, &built, by_hand)
+                        .into_iter()
+                        .map(|w| format!("{name} {compiler} {set}: {w}")),
+                );
             }
         }
     }

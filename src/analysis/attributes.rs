@@ -35,6 +35,13 @@ pub fn changes(old: In<'_>, new: In<'_>) -> Vec<Attribute> {
         if was == is {
             continue;
         }
+        // A section of its own tells its flags and alignment; one that is shared tells them itself.
+        let of_section =
+            matches!(word.as_str(), "section" | "entry" | "alignment") && (was.is_empty() || is.is_empty());
+        if of_section && old.section != new.section {
+            renumbered = true;
+            continue;
+        }
         if bears_name(&was, &is, old, new) {
             renumbered = true;
             continue;
@@ -45,6 +52,12 @@ pub fn changes(old: In<'_>, new: In<'_>) -> Vec<Attribute> {
         found.insert(Change::Changed, Vec::new());
     }
     found.into_iter().map(|(change, details)| Attribute { change, detail: details.join(", ") }).collect()
+}
+
+/// The alignment in bytes that an item's attributes state.
+pub fn alignment(side: In<'_>) -> Option<u64> {
+    let lines = listing::lines(side.0, side.1, PartKind::Attributes);
+    lines.iter().find_map(|line| line.text.strip_prefix("alignment ")?.parse().ok())
 }
 
 /// Values by word; only the old side is filled.

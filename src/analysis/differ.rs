@@ -15,9 +15,9 @@ use super::correlate::{Correlation, How, Pair, correlate};
 use super::detail::{self, Spot};
 use super::findings::{Change, CodePair, Finding, FindingKind, Place};
 use super::maybe_line;
+use super::path_only;
 use super::regrouped::Names;
-use super::stem::without_numbers;
-use crate::object::{Fingerprints, Item, Kind, PartKind, Reference, listing};
+use crate::object::{Fingerprints, Item, Kind, PartKind, Reference, Scope};
 
 /// All findings between two objects, sorted by kind, symbol and change.
 ///
@@ -67,19 +67,6 @@ pub fn all_of(prints: &Fingerprints, change: Change) -> Vec<Finding> {
 
 fn sorted(mut findings: Vec<Finding>) -> Vec<Finding> {
     findings.sort_by(|a, b| (a.kind, &a.symbol, a.change).cmp(&(b.kind, &b.symbol, b.change)));
-    // A function that changed and whose label table changed is said once, by what was found first.
-    findings.dedup_by(|later, first| {
-        let same = first.kind == FindingKind::Function
-            && first.change == Change::Changed
-            && (later.kind, &later.symbol, later.change) == (first.kind, &first.symbol, first.change)
-            && (later.parts == [PartKind::Tables] || first.parts == [PartKind::Tables])
-            && later.old.as_ref().map(|place| &place.section)
-                == first.old.as_ref().map(|place| &place.section);
-        if same && first.parts == [PartKind::Tables] && later.parts != [PartKind::Tables] {
-            std::mem::swap(first, later);
-        }
-        same
-    });
     findings
 }
 
@@ -158,7 +145,11 @@ impl Differ<'_> {
             ..Finding::new(old.kind.into(), common_name(old, new).clone(), change)
         };
         let (mut found, mut code) = (Vec::new(), None);
-        if pair.how == How::Renamed {
+        if pair.how == How::Renamed && !matches!(old.scope, Scope::Local(_) | Scope::None) {
+            // Others may name it: for them one symbol is gone and another is there.
+            self.lone(self.old, pair.old, Change::Removed);
+            self.lone(self.new, pair.new, Change::New);
+        } else if pair.how == How::Renamed {
             let detail = detail::renamed(&old.name, &new.name);
             found.push(Finding { detail, ..base(Change::Renamed) });
         }
@@ -167,42 +158,42 @@ impl Differ<'_> {
                 let listings = detail::listings((self.old, old), (self.new, new), &parts);
                 code = Some(CodePair { symbol: common_name(old, new).clone(), listings });
             }
-            let hint = maybe_line::hint((self.old, old), (self.new, new), &parts);
-            found.push(with_spot(Finding { parts, hint, ..base(Change::Changed) }, spot));
+            if let Some(detail) = path_only::proof((self.old, old), (self.new, new), &parts) {
+                found.push(Finding { parts, detail, ..base(Change::PathOnly) });
+            } else {
+                let hint = maybe_line::hint((self.old, old), (self.new, new), &parts);
+                found.push(with_spot(Finding { parts, hint, ..base(Change::Changed) }, spot));
+            }
         }
         for attribute in attributes.into_iter().filter(|attribute| attribute.change != Change::Changed) {
+            if old.kind == Kind::Section && attribute.change == Change::Alignment {
+                found.extend(self.realigned(old, new, &attribute.detail));
+            }
             let parts = vec![PartKind::Attributes];
             found.push(Finding { parts, detail: attribute.detail, ..base(attribute.change) });
-        }
-        if found.iter().any(|finding| finding.parts.contains(&PartKind::Content)) {
-            self.labels(pair, &found);
         }
         self.findings.extend(found);
         self.code.extend(code);
     }
 
-    /// A static table of a function's own labels (`static void *t[] = {&&a, &&b}`) is a part of its control
-    /// flow: when the table changes, so does the function, though it is a datum by its symbol.
-    fn labels(&mut self, pair: Pair, found: &[Finding]) {
-        let Some(table) = self.new.items.get(pair.new as usize).filter(|item| item.kind == Kind::Data) else {
-            return;
+    /// Who may have caused a section's new alignment: a datum has none of its own in a section that it shares, but
+    /// only one that lies at a multiple of the greater alignment can have asked for it.
+    fn realigned(&self, old: &Item, new: &Item, detail: &str) -> Vec<Finding> {
+        let alignment = |side: (&Fingerprints, &Item)| attributes::alignment(side).unwrap_or(0);
+        let (was, is) = (alignment((self.old, old)), alignment((self.new, new)));
+        let (prints, section) = if is >= was { (self.new, new) } else { (self.old, old) };
+        let asked = |item: &&Item| {
+            item.kind == Kind::Data
+                && item.section == section.section
+                && item.address % was.max(is).max(1) == 0
         };
-        let lines = listing::lines(self.new, table, PartKind::Content);
-        let readers = self.readers.1.0.get(pair.new as usize).into_iter().flatten();
-        for function in readers.filter_map(|&by| self.new.items.get(by as usize)) {
-            let place = [b" ", without_numbers(function.name.as_bstr()).as_slice(), b"#"].concat();
-            if lines.iter().any(|line| line.text.as_bytes().contains_str(&place)) {
-                let detail =
-                    found.iter().map(|finding| finding.detail.as_str()).collect::<Vec<_>>().join(", ");
-                self.findings.push(Finding {
-                    parts: vec![PartKind::Tables],
-                    detail: format!("label table {}: {detail}", table.name),
-                    new: Some(self::place(function)),
-                    old: Some(self::place(function)),
-                    ..Finding::new(FindingKind::Function, function.name.clone(), Change::Changed)
-                });
-            }
-        }
+        let finding = |item: &Item| Finding {
+            parts: vec![PartKind::Attributes],
+            detail: format!("section {}: {detail}", section.name),
+            guess: true,
+            ..Finding::new(FindingKind::Data, item.name.clone(), Change::Alignment)
+        };
+        prints.items.iter().filter(asked).map(finding).collect()
     }
 
     fn lone(&mut self, prints: &Fingerprints, index: u32, change: Change) {

@@ -184,7 +184,8 @@ impl<'m, 'd> Closure<'m, 'd> {
     fn names(&mut self, thing: usize, symbol: Option<u32>, out: &mut Vec<u8>) {
         let model = self.model;
         let Some(owner) = model.owner.things.get(thing) else { return };
-        let symbols = symbol.as_ref().map_or(owner.symbols.get(..1).unwrap_or_default(), std::slice::from_ref);
+        let symbols =
+            symbol.as_ref().map_or(owner.symbols.get(..1).unwrap_or_default(), std::slice::from_ref);
         let mut all: Vec<(Vec<u8>, bool)> = symbols
             .iter()
             .filter_map(|i| model.facts.symbols.get(*i as usize))

@@ -102,14 +102,18 @@ pub fn read(text: &str) -> Assembler {
                     in_function = None;
                 }
             }
-            ".file" | ".ident" | ".p2align" | ".align" | ".balign" | ".loc" | ".addrsig" | ".addrsig_sym" => {}
+            ".file" | ".ident" | ".p2align" | ".align" | ".balign" | ".loc" | ".addrsig" | ".addrsig_sym" => {
+            }
             _ => {
                 let in_code = !section_is_data(&section);
                 let target = if in_code { in_function.clone() } else { open.clone() };
                 if let Some(name) = target {
                     blocks.entry(name).or_default().lines.push(line.clone());
                 }
-                if !in_code && let Some(function) = &in_function && open.as_deref() == Some(function.as_str()) {
+                if !in_code
+                    && let Some(function) = &in_function
+                    && open.as_deref() == Some(function.as_str())
+                {
                     // Data that an asm statement pushed aside, without a label of its own.
                     blocks.entry(function.clone()).or_default().lines.push(format!("{section}: {line}"));
                 }
@@ -138,7 +142,9 @@ pub fn read(text: &str) -> Assembler {
 }
 
 fn section_is_data(section: &str) -> bool {
-    !section.starts_with(".text") && !section.starts_with(".init.text") && !section.contains("\"ax\"")
+    !section.starts_with(".text")
+        && !section.starts_with(".init.text")
+        && !section.contains("\"ax\"")
         && !section.contains("\"axG\"")
 }
 
@@ -202,12 +208,22 @@ impl Canon<'_> {
         out
     }
 
-    fn token(&self, token: &str, defined: &[&str], own: &str, numbers: &mut HashMap<String, usize>, follow: &mut Vec<String>) -> String {
+    fn token(
+        &self,
+        token: &str,
+        defined: &[&str],
+        own: &str,
+        numbers: &mut HashMap<String, usize>,
+        follow: &mut Vec<String>,
+    ) -> String {
         let target = self.sets.get(token).filter(|t| t.starts_with(".L")).map_or(token, String::as_str);
-        let nameless = target.starts_with(".L") || target.starts_with("CSWTCH.") || target.starts_with("switch.table.");
+        let nameless =
+            target.starts_with(".L") || target.starts_with("CSWTCH.") || target.starts_with("switch.table.");
         if !nameless {
             let parent = own.split(".cold").next().unwrap_or(own);
-            let digits = token.rsplit_once('.').filter(|(_, n)| !n.is_empty() && n.chars().all(|c| c.is_ascii_digit()));
+            let digits = token
+                .rsplit_once('.')
+                .filter(|(_, n)| !n.is_empty() && n.chars().all(|c| c.is_ascii_digit()));
             return match digits {
                 _ if token == parent => "@".to_owned(),
                 Some((stem, _)) if self.blocks.contains_key(token) => {
