@@ -4,6 +4,8 @@
 //! A compiler that is not installed is skipped, and said so; `LPCC_TEST_REQUIRE` names those that must be
 //! there (`gcc-12,clang-14`).
 
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::ffi::OsStr;

@@ -40,7 +40,7 @@ impl CommandLine {
                 Class::Dependency(Dep::M | Dep::Mm) => asked = Action::Preprocess,
                 Class::Action(action) if rank(action) < rank(asked) => asked = action,
                 Class::Verbose => {
-                    verbose |= matches!(self.word(argument.word).as_bytes(), b"-v" | b"--verbose")
+                    verbose |= matches!(self.word(argument.word).as_bytes(), b"-v" | b"--verbose");
                 }
                 _ => {}
             }

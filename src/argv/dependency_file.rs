@@ -29,10 +29,7 @@ pub fn rules(bytes: &[u8]) -> Vec<Rule> {
     let mut in_targets = true;
     let mut word = BString::default();
     let mut rest = bytes;
-    loop {
-        let Some((&byte, tail)) = rest.split_first() else {
-            break;
-        };
+    while let Some((&byte, tail)) = rest.split_first() {
         rest = tail;
         match byte {
             b'\\' => {

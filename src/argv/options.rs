@@ -168,13 +168,14 @@ impl Row {
         let length = self.spelling.len();
         match (word.get(length), arg) {
             (None, Arg::Flag | Arg::MaybeEquals) => Some(Found::Alone),
-            (None, Arg::Separate | Arg::Either | Arg::SeparateOrEquals) => Some(Found::Separate(1)),
+            (None, Arg::Separate | Arg::Either | Arg::SeparateOrEquals) | (_, Arg::JoinedThenSeparate) => {
+                Some(Found::Separate(1))
+            }
             (None, Arg::Several(count)) => Some(Found::Separate(count)),
             (Some(b'='), Arg::Equals | Arg::MaybeEquals | Arg::SeparateOrEquals) => {
                 Some(Found::Joined(length + 1))
             }
             (_, Arg::Joined) | (Some(_), Arg::Either) => Some(Found::Joined(length)),
-            (_, Arg::JoinedThenSeparate) => Some(Found::Separate(1)),
             _ => None,
         }
     }

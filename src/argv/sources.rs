@@ -45,14 +45,17 @@ struct Type {
     header: bool,
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "keeps the tables of languages short")]
 const fn source(language: Language) -> Option<Type> {
     Some(Type { language, preprocessed: true, header: false })
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "keeps the tables of languages short")]
 const fn ready(language: Language) -> Option<Type> {
     Some(Type { language, preprocessed: false, header: false })
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "keeps the tables of languages short")]
 const fn header(language: Language) -> Option<Type> {
     Some(Type { language, preprocessed: true, header: true })
 }
@@ -213,11 +216,9 @@ fn by_suffix(suffix: &[u8], dialect: Dialect) -> Option<Type> {
         b"S" | b"sx" => source(Language::Assembler),
         b"ll" | b"bc" if dialect != Dialect::Gcc => ready(Language::Ir),
         // What other front ends of the same drivers compile.
-        b"f" | b"for" | b"ftn" | b"i90" | b"f90" | b"f95" | b"f03" | b"f08" => ready(Language::Other),
-        b"F" | b"FOR" | b"fpp" | b"FPP" | b"FTN" | b"F90" | b"F95" | b"F03" | b"F08" => {
-            ready(Language::Other)
-        }
-        b"adb" | b"ads" | b"d" | b"di" | b"go" | b"mod" | b"cu" | b"cl" | b"cui" => ready(Language::Other),
+        b"f" | b"for" | b"ftn" | b"i90" | b"f90" | b"f95" | b"f03" | b"f08" | b"F" | b"FOR" | b"fpp"
+        | b"FPP" | b"FTN" | b"F90" | b"F95" | b"F03" | b"F08" | b"adb" | b"ads" | b"d" | b"di" | b"go"
+        | b"mod" | b"cu" | b"cl" | b"cui" => ready(Language::Other),
         _ => None,
     }
 }

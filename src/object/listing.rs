@@ -1,25 +1,449 @@
 //! Canonical streams as lines that a person can read: what `show --parts` prints and `diff --code` compares.
+//!
+//! A line is made from the stream alone, so that it can be made from a record when the object is long gone, and
+//! so that two lines are equal exactly if the entries behind them are.
 
-use super::{Fingerprints, Item, PartKind};
+use bstr::ByteSlice;
+use iced_x86::{Decoder, DecoderOptions, Formatter, GasFormatter, OpKind};
+
+use super::stream::{Reader, attribute, code, target, unwinding};
+use super::{Fingerprints, Item, PartKind, arch};
 
 /// One printable line of a canonical stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
-    /// Instruction number (code) or entry number (other parts).
+    /// Instruction number (code, references, unwinding) or entry number (other parts).
     pub index: u32,
-    /// Offset in bytes from the start of the item, where the stream knows it (code, by the layout).
+    /// Offset in bytes from the start of the item's body, where the layout tells it.
     pub offset: Option<u64>,
-    /// The line itself. Two lines are equal exactly if the stream entries behind them are.
+    /// The line itself.
     pub text: String,
 }
 
 /// The lines of one part of `item`; empty where the part is empty or the streams were not loaded.
-pub fn lines(_prints: &Fingerprints, _item: &Item, _part: PartKind) -> Vec<Line> {
-    Vec::new()
+pub fn lines(prints: &Fingerprints, item: &Item, part: PartKind) -> Vec<Line> {
+    let Some(found) = item.part(part) else { return Vec::new() };
+    let mut reader = Reader::new(prints.stream(found.stream));
+    let mut list = Vec::new();
+    let mut index = 0;
+    if part == PartKind::Code {
+        return instruction_lines(prints, item, &[]);
+    }
+    while !reader.is_empty() {
+        let entry = match part {
+            PartKind::References => reference(&mut reader).map(|r| {
+                index = r.at;
+                r.to_string()
+            }),
+            PartKind::Strings => string(&mut reader).map(|s| format!("string #{index}: {s}")),
+            PartKind::Constants => bytes(&mut reader).map(|s| format!("constant #{index}: {s}")),
+            PartKind::Content => bytes(&mut reader),
+            PartKind::Tables => table(&mut reader).map(|s| format!("table #{index}: {s}")),
+            PartKind::Unwinding => unwinding_entry(&mut reader),
+            PartKind::Sites => site(&mut reader),
+            PartKind::Attributes => attribute_entry(&mut reader),
+            PartKind::Code => None,
+        };
+        let Some(text) = entry else {
+            list.push(Line { index, offset: None, text: "(unreadable stream)".into() });
+            break;
+        };
+        let offset = (part == PartKind::References).then(|| offset_of(prints, item, index)).flatten();
+        list.push(Line { index, offset, text });
+        index += 1;
+    }
+    list
 }
 
-/// The instructions of a function with their targets written in place of the relocated fields: the reading
-/// form of `code` and `references` (with `strings`, `constants`, `tables` shown at their use) together.
-pub fn instructions(_prints: &Fingerprints, _item: &Item) -> Vec<Line> {
-    Vec::new()
+/// The instructions of a function with their targets written in place of the relocated fields, and the strings,
+/// constants and tables shown where they are used.
+pub fn instructions(prints: &Fingerprints, item: &Item) -> Vec<Line> {
+    let shown = [(PartKind::Strings, 's'), (PartKind::Constants, 'c'), (PartKind::Tables, 't')];
+    let contents: Vec<(char, Vec<Line>)> =
+        shown.iter().map(|(part, letter)| (*letter, lines(prints, item, *part))).collect();
+    instruction_lines(prints, item, &contents)
+}
+
+/// The offset of an instruction from the start of the body.
+pub fn offset_of(prints: &Fingerprints, item: &Item, instruction: u32) -> Option<u64> {
+    let layout = prints.stream(item.traits.layout);
+    let before = layout.get(..instruction as usize)?;
+    Some(before.iter().map(|l| u64::from(*l)).sum())
+}
+
+struct Ref {
+    at: u32,
+    field: u8,
+    kind: Option<u64>,
+    target: Target,
+}
+
+impl std::fmt::Display for Ref {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "#{}+{} ", self.at, self.field)?;
+        match self.kind {
+            Some(kind) => write!(f, "type {kind} ")?,
+            None => f.write_str("direct ")?,
+        }
+        write!(f, "{}", self.target.text)
+    }
+}
+
+struct Target {
+    text: String,
+    /// Kind letter and number of nameless bytes.
+    nameless: Option<(char, u64)>,
+}
+
+fn reference(reader: &mut Reader<'_>) -> Option<Ref> {
+    let at = reader.number()? as u32;
+    let field = reader.byte()?;
+    let kind = reader.number()?.checked_sub(1);
+    Some(Ref { at, field, kind, target: target(reader)? })
+}
+
+fn plus(name: String, offset: i64) -> String {
+    match offset {
+        0 => name,
+        o if o > 0 => format!("{name}+{o:#x}"),
+        o => format!("{name}-{:#x}", o.unsigned_abs()),
+    }
+}
+
+fn place(name: &str, reader: &mut Reader<'_>) -> Option<String> {
+    let number = reader.number()?;
+    let inside = reader.number()?;
+    let inside = if inside == 0 { String::new() } else { format!("+{inside}") };
+    Some(format!("{name}#{number}{inside}"))
+}
+
+fn names(reader: &mut Reader<'_>) -> Option<String> {
+    let count = reader.number()?;
+    let mut all = Vec::new();
+    for _ in 0..count {
+        let stem = reader.blob()?.to_str_lossy().into_owned();
+        let ordinal = reader.number()?;
+        all.push(if ordinal == 0 { stem } else { format!("{stem}.#{ordinal}") });
+    }
+    Some(all.join("="))
+}
+
+fn target(reader: &mut Reader<'_>) -> Option<Target> {
+    let mut nameless = None;
+    let text = match reader.byte()? {
+        target::EXTERNAL => {
+            let name = reader.blob()?.to_str_lossy().into_owned();
+            let binding = reader.byte()?;
+            let visibility = reader.byte()?;
+            let kind = reader.byte()?;
+            let addend = reader.signed()?;
+            let mut text = plus(name, addend);
+            if binding == 2 {
+                text.push_str(" (weak)");
+            }
+            if visibility != 0 || kind != 0 {
+                text.push_str(&format!(" (type {kind}, visibility {visibility})"));
+            }
+            text
+        }
+        target::ITEM => {
+            let name = names(reader)?;
+            plus(name, reader.signed()?)
+        }
+        target::CODE => {
+            let name = names(reader)?;
+            place(&name, reader)?
+        }
+        target::OWN => place("", reader)?,
+        target::STRING => {
+            let number = reader.number()?;
+            nameless = Some(('s', number));
+            plus(format!("string #{number}"), reader.signed()?)
+        }
+        target::CONSTANT => {
+            let number = reader.number()?;
+            nameless = Some(('c', number));
+            format!("constant #{number}")
+        }
+        target::TABLE => {
+            let number = reader.number()?;
+            nameless = Some(('t', number));
+            format!("table #{number}")
+        }
+        target::SECTION => {
+            let name = reader.blob()?.to_str_lossy().into_owned();
+            plus(format!("section {name}"), reader.signed()?)
+        }
+        target::ABSOLUTE => format!("{:#x}", reader.signed()?),
+        _ => return None,
+    };
+    Some(Target { text, nameless })
+}
+
+fn string(reader: &mut Reader<'_>) -> Option<String> {
+    let width = reader.number()?;
+    let bytes = reader.blob()?;
+    if width <= 1 {
+        return Some(format!("{:?}", bytes.strip_suffix(b"\0").unwrap_or(bytes).as_bstr()));
+    }
+    Some(format!("width {width} {}", hex(bytes)))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    let mut out = String::with_capacity(bytes.len() * 2);
+    for (index, byte) in bytes.iter().enumerate() {
+        if index > 0 && index % 8 == 0 {
+            out.push(' ');
+        }
+        let _ = write!(out, "{byte:02x}");
+    }
+    out
+}
+
+fn bytes(reader: &mut Reader<'_>) -> Option<String> {
+    let flags = reader.number()?;
+    let mut text = match reader.byte()? {
+        0 => format!("{} zero bytes", reader.number()?),
+        _ => hex(reader.blob()?),
+    };
+    if flags & 1 != 0 {
+        text.push_str(" (writable)");
+    }
+    for _ in 0..reader.number()? {
+        let offset = reader.number()?;
+        let kind = reader.number()?;
+        let target = target(reader)?.text;
+        text.push_str(&format!("; +{offset:#x}: type {kind} {target}"));
+    }
+    Some(text)
+}
+
+fn table(reader: &mut Reader<'_>) -> Option<String> {
+    let mut entries = Vec::new();
+    for _ in 0..reader.number()? {
+        reader.number()?;
+        reader.number()?;
+        entries.push(target(reader)?.text);
+    }
+    Some(entries.join(" "))
+}
+
+fn site(reader: &mut Reader<'_>) -> Option<String> {
+    let section = reader.blob()?.to_str_lossy().into_owned();
+    Some(format!("{section}: {}", bytes(reader)?))
+}
+
+fn unwinding_entry(reader: &mut Reader<'_>) -> Option<String> {
+    Some(match reader.byte()? {
+        unwinding::CIE => {
+            let head = hex(reader.blob()?);
+            let initial = hex(reader.blob()?);
+            let mut peek = *reader;
+            let personality = if peek.byte()? == 0 {
+                *reader = peek;
+                "none".into()
+            } else {
+                target(reader)?.text
+            };
+            format!("frame: {head} {initial} personality {personality}")
+        }
+        unwinding::RANGE => format!("covers #{} to #{}", reader.number()?, reader.number()?),
+        unwinding::CFI => format!("#{}: {}", reader.number()?, hex(reader.blob()?)),
+        unwinding::CALL_SITE => {
+            let (from, to) = (reader.number()?, reader.number()?);
+            let landing = match reader.number()? {
+                0 => "no landing pad".into(),
+                n => format!("landing pad #{}", n - 1),
+            };
+            format!("call site #{from} to #{to}: {landing}, action {}", reader.number()?)
+        }
+        unwinding::TYPE => format!("type {}: {}", reader.number()?, target(reader)?.text),
+        unwinding::SPECIFICATION => match reader.number()? {
+            0 => format!("actions {}", hex(reader.blob()?)),
+            filter => format!("specification -{filter}: {}", hex(reader.blob()?)),
+        },
+        unwinding::RAW => format!("raw {}", hex(reader.blob()?)),
+        unwinding::TABLE => format!("exception table {}", target(reader)?.text),
+        _ => return None,
+    })
+}
+
+fn symbol_entry(word: &str, reader: &mut Reader<'_>) -> Option<String> {
+    let name = reader.blob()?.to_str_lossy().into_owned();
+    let (binding, visibility, kind) = (reader.byte()?, reader.byte()?, reader.byte()?);
+    Some(format!(
+        "{word} {name} ({}, {}, {})",
+        binding_word(binding),
+        visibility_word(visibility),
+        type_word(kind)
+    ))
+}
+
+fn attribute_entry(reader: &mut Reader<'_>) -> Option<String> {
+    Some(match reader.byte()? {
+        attribute::SECTION => format!("section {}", reader.blob()?.to_str_lossy()),
+        attribute::COLD => format!("cold piece in section {}", reader.blob()?.to_str_lossy()),
+        attribute::GROUP => format!("group {}", reader.blob()?.to_str_lossy()),
+        attribute::BINDING => format!("binding {}", binding_word(reader.byte()?)),
+        attribute::VISIBILITY => format!("visibility {}", visibility_word(reader.byte()?)),
+        attribute::TYPE => format!("type {}", type_word(reader.byte()?)),
+        attribute::ALIAS => symbol_entry("alias", reader)?,
+        attribute::LABEL => {
+            let label = symbol_entry("label", reader)?;
+            format!("{label} at {}", reader.number()?)
+        }
+        attribute::HOOK => {
+            let mut inner = Reader::new(reader.blob()?);
+            match inner.byte()? {
+                1 => "hook fentry".into(),
+                2 => "hook mcount".into(),
+                _ => format!("hook patchable {} before, {} after", inner.number()?, inner.number()?),
+            }
+        }
+        attribute::SIZE => format!("size {}", reader.number()?),
+        attribute::ALIGNMENT => format!("alignment {}", reader.number()?),
+        attribute::SECTION_TYPE => format!("section type {}", reader.number()?),
+        attribute::SECTION_FLAGS => format!("section flags {:#x}", reader.number()?),
+        attribute::ENTRY_SIZE => format!("entry size {}", reader.number()?),
+        attribute::VALUE => format!("value {:#x}", reader.number()?),
+        _ => return None,
+    })
+}
+
+fn binding_word(binding: u8) -> String {
+    match binding {
+        0 => "local".into(),
+        1 => "global".into(),
+        2 => "weak".into(),
+        10 => "unique".into(),
+        n => n.to_string(),
+    }
+}
+
+fn visibility_word(other: u8) -> String {
+    match other {
+        0 => "default".into(),
+        1 => "internal".into(),
+        2 => "hidden".into(),
+        3 => "protected".into(),
+        n => format!("{n:#x}"),
+    }
+}
+
+fn type_word(kind: u8) -> String {
+    match kind {
+        0 => "notype".into(),
+        1 => "object".into(),
+        2 => "function".into(),
+        6 => "tls".into(),
+        10 => "ifunc".into(),
+        n => n.to_string(),
+    }
+}
+
+/// Instructions with their references by instruction number; `contents` are the nameless bytes to show at their
+/// use, by kind letter.
+fn instruction_lines(prints: &Fingerprints, item: &Item, contents: &[(char, Vec<Line>)]) -> Vec<Line> {
+    let Some(found) = item.part(PartKind::Code) else { return Vec::new() };
+    let mut reader = Reader::new(prints.stream(found.stream));
+    let mut references = Vec::new();
+    if !contents.is_empty()
+        && let Some(part) = item.part(PartKind::References)
+    {
+        let mut stream = Reader::new(prints.stream(part.stream));
+        while let Some(one) = (!stream.is_empty()).then(|| reference(&mut stream)).flatten() {
+            references.push(one);
+        }
+    }
+    let mut printer = Printer::new(prints);
+    let mut references = references.into_iter().peekable();
+    let mut list = Vec::new();
+    let mut index = 0;
+    while !reader.is_empty() {
+        let Some((text, counts)) = printer.entry(&mut reader) else {
+            list.push(Line { index, offset: None, text: "(unreadable stream)".into() });
+            break;
+        };
+        let mut text = text;
+        if counts {
+            while let Some(one) = references.next_if(|r| r.at == index) {
+                text.push_str(" -> ");
+                text.push_str(&one.target.text);
+                if let Some((letter, number)) = one.target.nameless
+                    && let Some((_, shown)) = contents.iter().find(|(l, _)| *l == letter)
+                    && let Some(line) = shown.get(number as usize)
+                {
+                    let value = line.text.split_once(": ").map_or(line.text.as_str(), |(_, v)| v);
+                    text.push(' ');
+                    text.push_str(value);
+                }
+            }
+        }
+        list.push(Line { index, offset: offset_of(prints, item, index), text });
+        index += u32::from(counts);
+    }
+    list
+}
+
+struct Printer {
+    formatter: GasFormatter,
+    bits: u32,
+    x86: bool,
+}
+
+impl Printer {
+    fn new(prints: &Fingerprints) -> Self {
+        let mut formatter = GasFormatter::new();
+        formatter.options_mut().set_rip_relative_addresses(true);
+        formatter.options_mut().set_space_after_operand_separator(true);
+        Self { formatter, bits: prints.image.bits.into(), x86: arch::has_decoder(prints.image.machine) }
+    }
+
+    /// The text of one entry of a code stream, and whether it counts as an instruction.
+    fn entry(&mut self, reader: &mut Reader<'_>) -> Option<(String, bool)> {
+        Some(match reader.byte()? {
+            length @ 1..=15 => (self.instruction(reader.bytes(length.into())?), true),
+            code::BRANCH => {
+                let opcode = reader.blob()?;
+                let own = reader.byte()?;
+                let mnemonic = self.branch(opcode);
+                if own == 0 { (mnemonic, true) } else { (format!("{mnemonic} {}", place("", reader)?), true) }
+            }
+            code::MEMORY => {
+                let bytes = reader.blob()?;
+                reader.byte()?;
+                (self.instruction(bytes), true)
+            }
+            code::RAW => (format!("bytes {}", hex(reader.blob()?)), true),
+            code::PIECE => ("cold:".into(), false),
+            _ => return None,
+        })
+    }
+
+    fn instruction(&mut self, bytes: &[u8]) -> String {
+        if !self.x86 {
+            return hex(bytes);
+        }
+        let instruction = Decoder::new(self.bits, bytes, DecoderOptions::NONE).decode();
+        let near = matches!(
+            instruction.op0_kind(),
+            OpKind::NearBranch16 | OpKind::NearBranch32 | OpKind::NearBranch64
+        );
+        let mut text = String::new();
+        if near && instruction.op_count() > 0 {
+            self.formatter.format_mnemonic(&instruction, &mut text);
+        } else {
+            self.formatter.format(&instruction, &mut text);
+        }
+        text
+    }
+
+    /// A branch is kept as its opcode: a field of zeros makes it an instruction again.
+    fn branch(&mut self, opcode: &[u8]) -> String {
+        let mut bytes = opcode.to_vec();
+        bytes.extend([0; 4]);
+        let text = self.instruction(&bytes);
+        text.split_whitespace().next().unwrap_or_default().to_owned()
+    }
 }

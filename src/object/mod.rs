@@ -1,7 +1,23 @@
 //! Bytes to facts: the fingerprint of every function and datum in an object. Pure: no input, no output.
 
+pub mod arch;
+pub mod attributes;
+pub mod closure;
+pub mod cursor;
+pub mod facts;
 pub mod fingerprint;
+pub mod leftover;
 pub mod listing;
+pub mod lsda;
+pub mod names;
+pub mod ownership;
+pub mod places;
+pub mod private;
+pub mod recipe;
+pub mod sites;
+pub mod stream;
+pub mod unwinding;
+pub mod x86;
 
 pub use fingerprint::{
     Basis, Fingerprints, Hash, Hook, Image, Item, Kind, Part, PartKind, Reference, Scope, StreamRange, Traits,
@@ -34,15 +50,76 @@ pub enum FileKind {
     Other,
 }
 
-/// Tells what `file` is from its magic bytes.
-pub fn kind_of(_file: &[u8]) -> FileKind {
-    FileKind::Other
+/// Tells what `file` is from its first bytes.
+pub fn kind_of(file: &[u8]) -> FileKind {
+    const BITCODE: [[u8; 4]; 2] = [[b'B', b'C', 0xc0, 0xde], [0xde, 0xc0, 0x17, 0x0b]];
+    if file.starts_with(b"\x7fELF") {
+        let kind = match (file.get(5), file.get(16), file.get(17)) {
+            (Some(2), Some(high), Some(low)) => u16::from_be_bytes([*high, *low]),
+            (_, Some(low), Some(high)) => u16::from_le_bytes([*low, *high]),
+            _ => 0,
+        };
+        return if kind == object::elf::ET_REL.0 { FileKind::Relocatable } else { FileKind::Linked };
+    }
+    if file.starts_with(b"!<arch>\n") || file.starts_with(b"!<thin>\n") {
+        return FileKind::Archive;
+    }
+    if BITCODE.iter().any(|magic| file.starts_with(magic)) { FileKind::Bitcode } else { FileKind::Other }
 }
 
 /// Fingerprints one object file: an ELF relocatable or linked file, or LLVM bitcode (which comes back as
 /// [`Basis::Deferred`]). Archives are read member by member: see [`members`].
-pub fn fingerprint(_file: &[u8]) -> Result<Fingerprints, ReadError> {
-    Err(ReadError { what: "not an object file".into(), place: "magic".into() })
+pub fn fingerprint(file: &[u8]) -> Result<Fingerprints, ReadError> {
+    match kind_of(file) {
+        FileKind::Bitcode => return Ok(deferred("bitcode")),
+        FileKind::Archive => return Err(facts::error("an archive, not an object file", "magic")),
+        FileKind::Other => return Err(facts::error("not an object file", "magic")),
+        FileKind::Relocatable | FileKind::Linked => {}
+    }
+    let model = places::Model::new(facts::read(file)?);
+    let mut basis = basis(&model);
+    let privates = private::find(&model);
+    let sites = sites::find(&model, &privates);
+    let frames = unwinding::find(&model);
+    let known = recipe::Known { model: &model, privates: &privates, sites: &sites, frames: &frames };
+    let mut collector = recipe::Collector::default();
+    recipe::things(&known, &mut collector);
+    leftover::collect(&known, &mut collector);
+    if is_slim_lto(&model) {
+        basis = Basis::Deferred("lto".into());
+    }
+    Ok(collector.finish(&model, basis))
+}
+
+/// What could not be understood, and was taken as bytes.
+fn basis(model: &places::Model<'_>) -> Basis {
+    let mut reasons = Vec::new();
+    let image = &model.facts.image;
+    if !model.decoded {
+        reasons.push(format!("no decoder for machine {}: instructions are taken as bytes", image.machine));
+    }
+    if image.file_type != object::elf::ET_REL.0 {
+        reasons.push("linked file: references that have no relocation are read from the instructions".into());
+    }
+    if reasons.is_empty() { Basis::Exact } else { Basis::Conservative(reasons) }
+}
+
+/// An object that GCC made for link-time optimisation alone: its code is in `.gnu.lto_*` sections.
+fn is_slim_lto(model: &places::Model<'_>) -> bool {
+    let marked = model.facts.sections.iter().any(|s| s.name.starts_with(b".gnu.lto_"));
+    marked && model.owner.things.iter().all(|t| t.pieces.is_empty())
+}
+
+fn deferred(why: &str) -> Fingerprints {
+    let image = Image { machine: 0, file_type: 0, bits: 0, little_endian: true, flags: 0, build_id: None };
+    Fingerprints {
+        recipe: fingerprint::RECIPE,
+        image,
+        basis: Basis::Deferred(why.into()),
+        files: Vec::new(),
+        items: Vec::new(),
+        streams: Vec::new(),
+    }
 }
 
 /// One member of an archive.
@@ -55,6 +132,21 @@ pub struct Member<'data> {
 }
 
 /// The members of an `ar` archive, in file order.
-pub fn members(_file: &[u8]) -> Result<Vec<Member<'_>>, ReadError> {
-    Err(ReadError { what: "not an archive".into(), place: "magic".into() })
+pub fn members(file: &[u8]) -> Result<Vec<Member<'_>>, ReadError> {
+    let archive =
+        object::read::archive::ArchiveFile::parse(file).map_err(|e| facts::error(e, "archive header"))?;
+    let thin = archive.is_thin();
+    let mut members = Vec::new();
+    for (index, member) in archive.members().enumerate() {
+        let place = || format!("archive member {index}");
+        let member = member.map_err(|e| facts::error(e, place()))?;
+        let data = if thin { None } else { Some(member.data(file).map_err(|e| facts::error(e, place()))?) };
+        members.push(Member { name: member.name().into(), data });
+    }
+    Ok(members)
+}
+
+/// Whether a section holds language-specific exception tables, which [`lsda`] reads.
+fn lsda_section(section: &facts::Section<'_>) -> bool {
+    section.name.starts_with(b".gcc_except_table")
 }

@@ -132,5 +132,5 @@ fn fingerprints(functions: u32, seed: u64) -> Fingerprints {
         });
     }
     let image = Image { machine: 62, file_type: 1, bits: 64, little_endian: true, flags: 0, build_id: None };
-    Fingerprints { recipe: 1, image, basis: Basis::Exact, items, streams }
+    Fingerprints { recipe: 1, image, basis: Basis::Exact, files: Vec::new(), items, streams }
 }

@@ -1,3 +1,5 @@
+//! Tests of the matching.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Tests of the comparison.
+
 use super::*;
 use crate::analysis::testing::{data, function, object, part};
 use crate::object::Scope;

@@ -1,0 +1,73 @@
+//! What a relocation type does to its field, per machine: a table, one row a type.
+//!
+//! Source: the psABI documents of each machine. An unknown type is read conservatively: its symbol and addend
+//! are taken as they are.
+
+/// `EM_386`.
+pub const I386: u16 = 3;
+/// `EM_X86_64`.
+pub const X86_64: u16 = 62;
+
+/// What a relocation does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shape {
+    /// Width of the field in bytes.
+    pub size: u8,
+    /// The place is subtracted: on x86 the addend then holds the distance from the field to the end of the
+    /// instruction too.
+    pub relative: bool,
+}
+
+const fn absolute(size: u8) -> Shape {
+    Shape { size, relative: false }
+}
+
+const fn relative(size: u8) -> Shape {
+    Shape { size, relative: true }
+}
+
+/// The shape of a relocation type, where the table has it.
+pub fn shape(machine: u16, kind: u32) -> Option<Shape> {
+    match machine {
+        X86_64 => x86_64(kind),
+        I386 => i386(kind),
+        _ => None,
+    }
+}
+
+/// Whether instructions of this machine can be decoded.
+pub fn has_decoder(machine: u16) -> bool {
+    matches!(machine, X86_64 | I386)
+}
+
+// System V ABI, AMD64 supplement, table 4.9.
+fn x86_64(kind: u32) -> Option<Shape> {
+    Some(match kind {
+        0 | 35 => absolute(0),                                       // NONE, TLSDESC_CALL
+        1 | 6..=8 | 16..=18 | 25 | 27 | 31 | 33 | 37 => absolute(8), // 64, GLOB_DAT, JUMP_SLOT, RELATIVE, ...
+        2 | 4 | 9 | 19 | 20 | 22 | 26 | 34 => relative(4), // PC32, PLT32, GOTPCREL, TLSGD, TLSLD, ...
+        3 | 10 | 11 | 21 | 23 | 32 => absolute(4),         // GOT32, 32, 32S, DTPOFF32, TPOFF32, SIZE32
+        12 => absolute(2),                                 // 16
+        13 => relative(2),                                 // PC16
+        14 => absolute(1),                                 // 8
+        15 => relative(1),                                 // PC8
+        24 | 28 | 29 => relative(8),                       // PC64, GOTPCREL64, GOTPC64
+        36 => absolute(16),                                // TLSDESC
+        41..=51 => relative(4),                            // GOTPCRELX and its APX successors
+        _ => return None,
+    })
+}
+
+// System V ABI, Intel386 supplement, table 4.9.
+fn i386(kind: u32) -> Option<Shape> {
+    Some(match kind {
+        0 | 40 => absolute(0),     // NONE, TLS_DESC_CALL
+        2 | 4 | 10 => relative(4), // PC32, PLT32, GOTPC
+        20 => absolute(2),         // 16
+        21 => relative(2),         // PC16
+        22 => absolute(1),         // 8
+        23 => relative(1),         // PC8
+        1 | 3 | 5..=9 | 14..=19 | 24..=39 | 41..=43 => absolute(4),
+        _ => return None,
+    })
+}

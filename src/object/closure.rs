@@ -1,0 +1,366 @@
+//! One item's canonical streams: every reference named by what it means, every nameless byte followed.
+//!
+//! Names that only count (`cnt.0`, `f.constprop.1`) are written as their stem and the index of first use, so
+//! that renumbering changes nothing; the concrete targets are kept beside, in the order of first use, for
+//! whoever compares. Nameless bytes get a number at first use and are followed until nothing new is reached.
+
+use std::collections::HashMap;
+
+use bstr::BString;
+
+use super::arch;
+use super::facts::{Relocation, Section};
+use super::fingerprint::Kind;
+use super::names;
+use super::places::{Model, Place};
+use super::private::{Extent, Privates};
+use super::stream::{Write, target};
+
+/// What an item refers to, before items have their final numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Concrete {
+    /// A thing.
+    Thing(usize),
+    /// An undefined symbol.
+    External(u32),
+}
+
+/// The streams of one item while they are being written.
+#[derive(Debug)]
+pub struct Closure<'m, 'd> {
+    model: &'m Model<'d>,
+    privates: &'m Privates,
+    /// The thing whose streams these are; `None` for sections and ranges.
+    own: Option<usize>,
+    /// Stems of numbered names, with the things met under each, in the order of first use.
+    numbered: HashMap<Vec<u8>, Vec<usize>>,
+    /// Nameless bytes met: number within their kind.
+    met: HashMap<Extent, (u8, u64)>,
+    /// Nameless bytes met but not yet written.
+    pending: Vec<(Extent, Role)>,
+    counts: [u64; 3],
+    /// Named tables of labels already written.
+    label_tables: Vec<usize>,
+    concrete: Vec<Concrete>,
+    concrete_seen: std::collections::HashSet<Concrete>,
+    /// Bytes covered by what was followed: section, start, end.
+    pub covered: Vec<(usize, u64, u64)>,
+    /// The `constants` part.
+    pub constants: Vec<u8>,
+    /// The `strings` part.
+    pub strings: Vec<u8>,
+    /// The `tables` part.
+    pub tables: Vec<u8>,
+}
+
+/// What nameless bytes are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Role {
+    String,
+    Constant,
+    /// Places in functions, in order.
+    Table(Vec<(u64, u32, Place)>),
+}
+
+impl<'m, 'd> Closure<'m, 'd> {
+    /// Starts the streams of a thing, or of something that is no thing.
+    pub fn new(model: &'m Model<'d>, privates: &'m Privates, own: Option<usize>) -> Self {
+        Self {
+            model,
+            privates,
+            own,
+            numbered: HashMap::new(),
+            met: HashMap::new(),
+            pending: Vec::new(),
+            counts: [0; 3],
+            label_tables: Vec::new(),
+            concrete: Vec::new(),
+            concrete_seen: std::collections::HashSet::new(),
+            covered: Vec::new(),
+            constants: Vec::new(),
+            strings: Vec::new(),
+            tables: Vec::new(),
+        }
+    }
+
+    /// The concrete targets in the order of first use.
+    pub fn into_concrete(self) -> Vec<Concrete> {
+        self.concrete
+    }
+
+    /// Writes what a place means.
+    pub fn target(&mut self, place: Place, access: u8, out: &mut Vec<u8>) {
+        match place {
+            Place::External(symbol, addend) => self.external(symbol, addend, out),
+            Place::Thing(thing, offset, symbol) => self.thing(thing, offset, symbol, out),
+            Place::Code(thing, piece, offset) => {
+                let (number, inside) = self.model.instruction_at(thing, piece, offset);
+                if self.own == Some(thing) {
+                    out.byte(target::OWN);
+                } else {
+                    out.byte(target::CODE);
+                    self.names(thing, None, out);
+                    self.note(Concrete::Thing(thing));
+                }
+                out.number(number.into());
+                out.number(inside.into());
+            }
+            Place::Private(section, offset) => self.private(section, offset, access, out),
+            Place::Absolute(value) => {
+                out.byte(target::ABSOLUTE);
+                out.signed(value);
+            }
+        }
+    }
+
+    fn note(&mut self, concrete: Concrete) {
+        if self.concrete_seen.insert(concrete) {
+            self.concrete.push(concrete);
+        }
+    }
+
+    fn external(&mut self, symbol: u32, addend: i64, out: &mut Vec<u8>) {
+        out.byte(target::EXTERNAL);
+        if let Some(s) = self.model.facts.symbols.get(symbol as usize) {
+            out.blob(s.name);
+            out.extend([s.binding, s.other, s.kind]);
+        } else {
+            out.blob(b"");
+            out.extend([0xff; 3]);
+        }
+        out.signed(addend);
+        self.note(Concrete::External(symbol));
+    }
+
+    fn thing(&mut self, thing: usize, offset: i64, symbol: Option<u32>, out: &mut Vec<u8>) {
+        let names = self.model.owner.things.get(thing).map_or(0, |t| t.symbols.len());
+        if self.own == Some(thing) && offset == 0 && (symbol.is_none() || names == 1) {
+            // A function that names itself: its own name is no part of its identity. With several names it
+            // matters which one is used, for another file may take its place.
+            out.byte(target::OWN);
+            out.number(0);
+            out.number(0);
+            return;
+        }
+        out.byte(target::ITEM);
+        self.names(thing, symbol, out);
+        out.signed(offset);
+        self.note(Concrete::Thing(thing));
+        self.label_table(thing);
+    }
+
+    /// A named table of labels (`static void *const t[] = {&&a, &&b}`) steers the function whose labels it
+    /// lists: it is a datum of its own, and its order is the function's too.
+    fn label_table(&mut self, thing: usize) {
+        let Some(own) = self.own.filter(|_| !self.label_tables.contains(&thing)) else { return };
+        let Some(body) = self.model.bodies.get(thing).filter(|b| b.pieces.is_empty()) else { return };
+        let lists = |place: &Place| matches!(place, Place::Code(function, ..) if *function == own);
+        let entries: Vec<_> = body
+            .uses
+            .iter()
+            .filter(|one| lists(&one.place))
+            .map(|one| (u64::from(one.at), one.kind, one.place))
+            .collect();
+        if !entries.is_empty() {
+            self.label_tables.push(thing);
+            let mut out = std::mem::take(&mut self.tables);
+            self.entries(entries, &mut out);
+            self.tables = out;
+        }
+    }
+
+    fn entries(&mut self, entries: Vec<(u64, u32, Place)>, out: &mut Vec<u8>) {
+        out.number(entries.len() as u64);
+        for (offset, kind, place) in entries {
+            out.number(offset);
+            out.number(kind.into());
+            self.target(place, 0, out);
+        }
+    }
+
+    /// Writes a thing's name: the one used where others may define it too, else the first of its names. (Not
+    /// the whole set: a caller is the same when its callee gains an alias. That the set changed is said at the
+    /// callee, and who reaches which thing is compared by the concrete references.)
+    fn names(&mut self, thing: usize, symbol: Option<u32>, out: &mut Vec<u8>) {
+        let model = self.model;
+        let Some(owner) = model.owner.things.get(thing) else { return };
+        let symbols = symbol.as_ref().map_or(owner.symbols.get(..1).unwrap_or_default(), std::slice::from_ref);
+        let mut all: Vec<(Vec<u8>, bool)> = symbols
+            .iter()
+            .filter_map(|i| model.facts.symbols.get(*i as usize))
+            .map(|s| (names::stem(s.name), names::has_number(s.name)))
+            .collect();
+        all.sort_unstable();
+        out.number(all.len() as u64);
+        for (stem, numbered) in all {
+            out.blob(&stem);
+            let mut ordinal = 0;
+            if numbered {
+                let met = self.numbered.entry(stem).or_default();
+                let at = met.iter().position(|t| *t == thing).unwrap_or_else(|| {
+                    met.push(thing);
+                    met.len() - 1
+                });
+                ordinal = at as u64 + 1;
+            }
+            out.number(ordinal);
+        }
+    }
+
+    fn private(&mut self, section: usize, offset: i64, access: u8, out: &mut Vec<u8>) {
+        let extent =
+            u64::try_from(offset).ok().and_then(|at| self.privates.extent(self.model, section, at, access));
+        let (Some(extent), Some(home)) = (extent, self.model.section(section)) else {
+            out.byte(target::SECTION);
+            out.blob(self.model.section(section).map_or(b"", |s| s.name));
+            out.signed(offset);
+            return;
+        };
+        let (tag, number) = if let Some(known) = self.met.get(&extent) {
+            *known
+        } else {
+            let role = self.role(home, &extent);
+            let (tag, kind) = match role {
+                Role::String => (target::STRING, 0),
+                Role::Constant => (target::CONSTANT, 1),
+                Role::Table(_) => (target::TABLE, 2),
+            };
+            let number = self.counts.get(kind).copied().unwrap_or(0);
+            if let Some(count) = self.counts.get_mut(kind) {
+                *count += 1;
+            }
+            self.met.insert(extent, (tag, number));
+            self.pending.push((extent, role));
+            (tag, number)
+        };
+        out.byte(tag);
+        out.number(number);
+        if tag == target::STRING {
+            out.signed(offset.wrapping_sub(extent.start.cast_signed()));
+        }
+    }
+
+    /// A table is nothing but places in functions: each field relocated to one, and no byte between.
+    fn role(&self, home: &Section<'_>, extent: &Extent) -> Role {
+        if extent.string {
+            return Role::String;
+        }
+        let relocations = home.relocations_in(extent.start, extent.end);
+        if relocations.is_empty() {
+            return Role::Constant;
+        }
+        self.table(home, extent, relocations).map_or(Role::Constant, Role::Table)
+    }
+
+    fn table(
+        &self,
+        home: &Section<'_>,
+        extent: &Extent,
+        relocations: &[Relocation],
+    ) -> Option<Vec<(u64, u32, Place)>> {
+        let machine = self.model.facts.image.machine;
+        let mut end = extent.start;
+        let mut entries = Vec::with_capacity(relocations.len());
+        for relocation in relocations {
+            let shape = arch::shape(machine, relocation.kind)?;
+            if relocation.offset != end {
+                return None;
+            }
+            end += u64::from(shape.size);
+            let place = self.table_entry(home, extent, relocation, shape.relative)?;
+            entries.push((relocation.offset - extent.start, relocation.kind, place));
+        }
+        home.bytes(end, extent.end).iter().all(|b| *b == 0).then_some(entries)
+    }
+
+    /// Where one entry of a table leads: in this function if there is one. PC-relative entries count from the
+    /// start of the table (`.long .L5-.L4`), so the distance to the entry is in the addend.
+    fn table_entry(
+        &self,
+        home: &Section<'_>,
+        extent: &Extent,
+        relocation: &Relocation,
+        relative: bool,
+    ) -> Option<Place> {
+        let mut at = *relocation;
+        if relative {
+            at.addend = at.addend.wrapping_sub((relocation.offset - extent.start).cast_signed());
+        }
+        let place = self.model.resolve(home, &at, 0);
+        let thing = match place {
+            Place::Code(thing, ..) => thing,
+            Place::Thing(thing, 0, _) => thing,
+            _ => return None,
+        };
+        let function = self.model.owner.things.get(thing)?.kind == Kind::Function;
+        (function && self.own.is_none_or(|own| own == thing)).then_some(place)
+    }
+
+    /// Writes the nameless bytes that were met, and those that they reach, until there are no more.
+    pub fn follow(&mut self) {
+        let mut next = 0;
+        while let Some((extent, role)) = self.pending.get(next).cloned() {
+            next += 1;
+            self.covered.push((extent.section, extent.start, extent.end));
+            let Some(home) = self.model.section(extent.section) else { continue };
+            match role {
+                Role::String => {
+                    self.strings.number(home.entry_size);
+                    self.strings.blob(home.bytes(extent.start, extent.end));
+                }
+                Role::Constant => {
+                    let mut out = std::mem::take(&mut self.constants);
+                    self.bytes(home, extent.start, extent.end, &mut out);
+                    self.constants = out;
+                }
+                Role::Table(entries) => {
+                    let mut out = std::mem::take(&mut self.tables);
+                    self.entries(entries, &mut out);
+                    self.tables = out;
+                }
+            }
+        }
+    }
+
+    /// Writes bytes with their references: flags of the section, contents, then each relocation as offset,
+    /// type, target.
+    pub fn bytes(&mut self, home: &'m Section<'d>, start: u64, end: u64, out: &mut Vec<u8>) {
+        out.number(home.flags);
+        if home.is_zero_filled() {
+            out.byte(0);
+            out.number(end.saturating_sub(start));
+        } else {
+            out.byte(1);
+            let relocations = home.relocations_in(start, end);
+            if relocations.iter().any(|r| r.implicit) {
+                out.blob(&self.masked(home, start, end, relocations));
+            } else {
+                out.blob(home.bytes(start, end));
+            }
+        }
+        self.relocations(home, start, end, out);
+    }
+
+    /// Writes the relocations of a range as their number, then offset, type and target of each.
+    pub fn relocations(&mut self, home: &'m Section<'d>, start: u64, end: u64, out: &mut Vec<u8>) {
+        let relocations = home.relocations_in(start, end);
+        out.number(relocations.len() as u64);
+        for relocation in relocations {
+            out.number(relocation.offset - start);
+            out.number(relocation.kind.into());
+            let place = self.model.resolve(home, relocation, 0);
+            self.target(place, 0, out);
+        }
+    }
+
+    /// Contents with the fields zeroed that hold an addend (`SHT_REL`): the addend is part of the target.
+    pub fn masked(&self, home: &Section<'_>, start: u64, end: u64, relocations: &[Relocation]) -> BString {
+        let mut bytes = home.bytes(start, end).to_vec();
+        for relocation in relocations.iter().filter(|r| r.implicit) {
+            let size = arch::shape(self.model.facts.image.machine, relocation.kind).map_or(4, |s| s.size);
+            let from = (relocation.offset - start) as usize;
+            bytes.iter_mut().skip(from).take(size.into()).for_each(|b| *b = 0);
+        }
+        bytes.into()
+    }
+}

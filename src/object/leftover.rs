@@ -1,0 +1,209 @@
+//! What no function and no datum accounts for: sections' own attributes, entries that serve nobody, symbols
+//! that own no bytes, and bytes that nobody reaches. With this, every byte, relocation and symbol of every
+//! allocated section is covered by some item: the law of the whole object.
+
+use bstr::BString;
+
+use super::attributes;
+use super::closure::Closure;
+use super::facts::{Definition, Section};
+use super::fingerprint::{Item, Kind, PartKind, Scope, Traits};
+use super::names;
+use super::recipe::{Collector, Known};
+use super::stream::{Write, attribute as key};
+use super::x86;
+
+/// Adds items for everything that is left.
+pub fn collect(known: &Known<'_, '_>, collector: &mut Collector) {
+    sections(known, collector);
+    symbols(known, collector);
+    site_items(known, collector);
+    collector.covered.extend(known.frames.covered.iter().copied());
+    gaps(known, collector);
+}
+
+fn blank(kind: Kind, name: BString, section: &Section<'_>, address: u64, size: u64) -> Item {
+    Item {
+        kind,
+        names: vec![name.clone()],
+        name,
+        scope: Scope::None,
+        section: section.name.into(),
+        address,
+        size,
+        parts: Vec::new(),
+        references: Vec::new(),
+        traits: Traits {
+            zero_filled: section.is_zero_filled(),
+            writable: section.is_writable(),
+            ..Traits::default()
+        },
+    }
+}
+
+/// One item for each allocated section that is not one symbol's own.
+fn sections(known: &Known<'_, '_>, collector: &mut Collector) {
+    let model = known.model;
+    let mut own = vec![false; model.facts.sections.len()];
+    for thing in &model.owner.things {
+        let symbol = thing.symbols.first().and_then(|s| model.facts.symbols.get(*s as usize));
+        if let (Some(piece), Some(symbol)) = (thing.pieces.first(), symbol)
+            && model.section(piece.section).is_some_and(|s| attributes::is_own_section(s, symbol.name))
+            && let Some(slot) = own.get_mut(piece.section)
+        {
+            *slot = true;
+        }
+    }
+    for (index, section) in model.facts.sections.iter().enumerate().filter(|(_, s)| s.is_allocated()) {
+        let labels = model.owner.loose_labels.get(index).map_or(&[][..], Vec::as_slice);
+        if own.get(index) == Some(&true) && labels.is_empty() {
+            continue;
+        }
+        let mut stream = Vec::new();
+        attributes::of_section(section, &mut stream);
+        if let Some(group) = section.group {
+            stream.byte(key::GROUP);
+            stream.blob(&names::stem(group));
+        }
+        for symbol in labels.iter().filter_map(|s| model.facts.symbols.get(*s as usize)) {
+            stream.byte(key::LABEL);
+            stream.blob(symbol.name);
+            stream.extend([symbol.binding, symbol.other, symbol.kind]);
+            stream.number(section.size.wrapping_sub(symbol.value));
+        }
+        let item = blank(Kind::Section, section.name.into(), section, 0, section.size);
+        let closure = Closure::new(model, known.privates, None);
+        collector.add(item, &[(PartKind::Attributes, stream)], closure, None);
+    }
+}
+
+/// One item for the symbols that nothing else mentions: undefined ones that no item refers to, and nameless
+/// ones' like (`.L` labels that an assembler kept).
+fn symbols(known: &Known<'_, '_>, collector: &mut Collector) {
+    let model = known.model;
+    let mut stream = Vec::new();
+    let mut rest: Vec<_> = (0_u32..)
+        .zip(&model.facts.symbols)
+        .take(model.facts.defining)
+        .skip(1)
+        .filter(|(index, s)| {
+            attributes::names_something(s)
+                && s.definition == Definition::Undefined
+                && !collector.referred.contains(index)
+        })
+        .map(|(_, s)| s)
+        .collect();
+    if rest.is_empty() {
+        return;
+    }
+    rest.sort_by_key(|s| s.name);
+    for symbol in rest {
+        stream.byte(key::ALIAS);
+        stream.blob(symbol.name);
+        stream.extend([symbol.binding, symbol.other, symbol.kind]);
+    }
+    let section = Section { name: b"*UNDEFINED*", ..Section::default() };
+    let item = blank(Kind::Section, "undefined symbols".into(), &section, 0, 0);
+    let closure = Closure::new(model, known.privates, None);
+    collector.add(item, &[(PartKind::Attributes, stream)], closure, None);
+}
+
+/// One item for the entries of each special section that serve no function.
+fn site_items(known: &Known<'_, '_>, collector: &mut Collector) {
+    let mut entries = known.sites.loose.as_slice();
+    while let Some(first) = entries.first() {
+        let count = entries.iter().take_while(|e| e.section == first.section).count();
+        let (own, rest) = entries.split_at(count);
+        entries = rest;
+        let Some(section) = known.model.section(first.section) else { continue };
+        let mut closure = Closure::new(known.model, known.privates, None);
+        let mut stream = Vec::new();
+        for entry in own {
+            closure.bytes(section, entry.start, entry.end, &mut stream);
+            closure.covered.push((entry.section, entry.start, entry.end));
+        }
+        let size = own.iter().map(|e| e.end - e.start).sum();
+        let item = blank(Kind::Site, section.name.into(), section, first.start, size);
+        finish(collector, item, stream, closure);
+    }
+}
+
+fn finish(collector: &mut Collector, item: Item, content: Vec<u8>, mut closure: Closure<'_, '_>) {
+    closure.follow();
+    let parts = [
+        (PartKind::Content, content),
+        (PartKind::Constants, std::mem::take(&mut closure.constants)),
+        (PartKind::Strings, std::mem::take(&mut closure.strings)),
+        (PartKind::Tables, std::mem::take(&mut closure.tables)),
+    ];
+    collector.add(item, &parts, closure, None);
+}
+
+/// One item for every run of bytes that nobody covers and that is no fill.
+fn gaps(known: &Known<'_, '_>, collector: &mut Collector) {
+    let mut covered = std::mem::take(&mut collector.covered);
+    covered.sort_unstable();
+    let mut at = covered.iter().peekable();
+    for (index, section) in known.model.facts.sections.iter().enumerate() {
+        while at.next_if(|c| c.0 < index).is_some() {}
+        if !section.is_allocated() || is_bookkeeping(section) {
+            continue;
+        }
+        let mut end_of_covered = 0;
+        let mut number = 0;
+        loop {
+            let next = at.next_if(|c| c.0 == index);
+            let start = next.map_or(section.size, |c| c.1);
+            if start > end_of_covered && !is_fill(section, end_of_covered, start) {
+                gap(known, collector, (index, section), (end_of_covered, start), &mut number);
+            }
+            let Some(next) = next else { break };
+            end_of_covered = end_of_covered.max(next.2);
+        }
+    }
+}
+
+fn gap<'m, 'd>(
+    known: &Known<'m, 'd>,
+    collector: &mut Collector,
+    (index, section): (usize, &'m Section<'d>),
+    (start, end): (u64, u64),
+    number: &mut u32,
+) {
+    let mut closure = Closure::new(known.model, known.privates, None);
+    let mut stream = Vec::new();
+    closure.bytes(section, start, end, &mut stream);
+    closure.covered.push((index, start, end));
+    let mut name = section.name.to_vec();
+    if start > 0 {
+        name.extend(format!("+{start:#x}").bytes());
+    }
+    *number += 1;
+    let item = blank(Kind::Unowned, name.into(), section, start, end - start);
+    finish(collector, item, stream, closure);
+}
+
+/// Tables that the linker makes of what is fingerprinted elsewhere: symbols, strings, hashes, relocations.
+fn is_bookkeeping(section: &Section<'_>) -> bool {
+    use object::elf::{SHT_DYNSYM, SHT_GNU_HASH, SHT_GNU_VERSYM, SHT_HASH, SHT_REL, SHT_RELA, SHT_STRTAB};
+    [SHT_DYNSYM, SHT_STRTAB, SHT_GNU_HASH, SHT_HASH, SHT_REL, SHT_RELA, SHT_GNU_VERSYM]
+        .iter()
+        .any(|kind| kind.0 == section.kind)
+}
+
+/// Whether a gap is exactly the fill that an assembler writes: no-operations in code, zeros in data, always up
+/// to an even boundary and without relocations.
+fn is_fill(section: &Section<'_>, start: u64, end: u64) -> bool {
+    if !section.relocations_in(start, end).is_empty() {
+        return false;
+    }
+    if section.is_zero_filled() {
+        return true;
+    }
+    let bytes = section.bytes(start, end);
+    let zeros = bytes.iter().all(|b| *b == 0);
+    if section.is_executable() {
+        return x86::is_fill(bytes) || (zeros && end == section.size) || bytes.iter().all(|b| *b == 0xcc);
+    }
+    zeros
+}

@@ -1,0 +1,159 @@
+//! `.gcc_except_table`: what a function does when an exception passes through it.
+//!
+//! Source: the Itanium C++ ABI's exception handling tables, as GCC and LLVM emit them. Call sites are distances
+//! in bytes from the start of the function, so they are written as instruction numbers; the types that a
+//! handler catches are written as what their pointers mean. A change of type alone (`catch (int)` to
+//! `catch (long)`) shows nowhere else.
+
+use super::closure::Closure;
+use super::cursor::{Cursor, encoded_size};
+use super::facts::Section;
+use super::places::{Model, Place};
+use super::stream::{Write, unwinding as tag};
+use super::unwinding::pointer;
+
+/// `DW_EH_PE_omit`.
+const OMIT: u8 = 0xff;
+
+/// The function piece that a table serves: thing, piece, where its FDE begins.
+pub type Served = (usize, usize, u64);
+
+/// Writes the table at (section, offset).
+pub fn write<'m, 'd>(
+    model: &'m Model<'d>,
+    served: Served,
+    (index, offset): (usize, i64),
+    closure: &mut Closure<'m, 'd>,
+    out: &mut Vec<u8>,
+) {
+    let Some(section) = model.section(index) else { return };
+    let Ok(start) = usize::try_from(offset) else { return };
+    let mut written = Vec::new();
+    if let Some(ends) = table(model, section, served, start, closure, &mut written) {
+        out.extend(written);
+        closure.covered.extend(ends.into_iter().map(|(from, to)| (index, from as u64, to as u64)));
+        return;
+    }
+    // Not understood: all bytes up to the section's end, with their references.
+    out.byte(tag::RAW);
+    let mut bytes = Vec::new();
+    closure.bytes(section, start as u64, section.size, &mut bytes);
+    out.blob(&bytes);
+    closure.covered.push((index, start as u64, section.size));
+}
+
+/// The ranges that were read, or `None` where the table is not one.
+fn table<'m, 'd>(
+    model: &'m Model<'d>,
+    section: &'m Section<'d>,
+    (thing, piece, base): Served,
+    start: usize,
+    closure: &mut Closure<'m, 'd>,
+    out: &mut Vec<u8>,
+) -> Option<Vec<(usize, usize)>> {
+    let little = model.facts.image.little_endian;
+    let bits = model.facts.image.bits;
+    let mut cursor = Cursor::new(section.data, start, little);
+    let start_encoding = cursor.byte()?;
+    let mut landing_base = (thing, piece, base);
+    if start_encoding != OMIT {
+        let at = cursor.at;
+        cursor.take(encoded_size(start_encoding, bits)?)?;
+        landing_base = match pointer(model, section, at, start_encoding)? {
+            Place::Code(thing, piece, offset) => (thing, piece, offset),
+            Place::Thing(thing, 0, _) => (thing, 0, model.owner.things.get(thing)?.pieces.first()?.start),
+            Place::Absolute(0) => (thing, piece, 0),
+            _ => return None,
+        };
+    }
+    let type_encoding = cursor.byte()?;
+    let types_at = if type_encoding == OMIT {
+        None
+    } else {
+        let distance = usize::try_from(cursor.uleb()?).ok()?;
+        Some(cursor.at.checked_add(distance)?)
+    };
+    let site_encoding = cursor.byte()?;
+    let sites_length = usize::try_from(cursor.uleb()?).ok()?;
+    let sites_end = cursor.at.checked_add(sites_length)?;
+    let number = |(thing, piece, base): Served, offset: u64| {
+        u64::from(model.instruction_at(thing, piece, base.wrapping_add(offset)).0)
+    };
+    let mut last_action = 0;
+    while cursor.at < sites_end {
+        let from = site_field(&mut cursor, site_encoding, bits)?;
+        let length = site_field(&mut cursor, site_encoding, bits)?;
+        let landing = site_field(&mut cursor, site_encoding, bits)?;
+        let action = cursor.uleb()?;
+        last_action = last_action.max(action);
+        out.byte(tag::CALL_SITE);
+        out.number(number((thing, piece, base), from));
+        out.number(number((thing, piece, base), from.wrapping_add(length)));
+        out.number(if landing == 0 { 0 } else { number(landing_base, landing) + 1 });
+        out.number(action);
+    }
+    let actions = cursor.at;
+    let (actions_end, filters) = actions_from(section, actions, last_action, little)?;
+    out.byte(tag::SPECIFICATION);
+    out.number(0);
+    out.blob(section.data.get(actions..actions_end)?);
+    let mut ranges = vec![(start, actions_end)];
+    let Some(types_at) = types_at else { return Some(ranges) };
+
+    let size = encoded_size(type_encoding, bits)?;
+    let most = usize::try_from(filters.iter().copied().max().unwrap_or(0).max(0)).ok()?;
+    // Exception specifications lie behind the types, each a list of types ended by 0.
+    let mut end = types_at;
+    let mut specified = 0;
+    for filter in filters.iter().filter(|f| **f < 0) {
+        let from = types_at.checked_add(usize::try_from(-1 - filter).ok()?)?;
+        let mut list = Cursor::new(section.data, from, little);
+        loop {
+            match list.uleb()? {
+                0 => break,
+                index => specified = specified.max(usize::try_from(index).ok()?),
+            }
+        }
+        out.byte(tag::SPECIFICATION);
+        out.number(filter.unsigned_abs());
+        out.blob(section.data.get(from..list.at)?);
+        ranges.push((from, list.at));
+        end = end.max(list.at);
+    }
+    let count = most.max(specified);
+    let first = types_at.checked_sub(count.checked_mul(size)?)?;
+    if first < actions_end || types_at > section.data.len() {
+        return None;
+    }
+    for index in 1..=count {
+        let at = types_at - index * size;
+        out.byte(tag::TYPE);
+        out.number(index as u64);
+        closure.target(pointer(model, section, at, type_encoding)?, 0, out);
+    }
+    ranges.push((first, types_at));
+    Some(ranges)
+}
+
+fn site_field(cursor: &mut Cursor<'_>, encoding: u8, bits: u8) -> Option<u64> {
+    if encoding & 0x0f == 1 { cursor.uleb() } else { cursor.unsigned(encoded_size(encoding, bits)?) }
+}
+
+/// Where the action table ends, and all filters in it that some call site can reach.
+fn actions_from(section: &Section<'_>, start: usize, last: u64, little: bool) -> Option<(usize, Vec<i64>)> {
+    let mut end = start;
+    let mut filters = Vec::new();
+    if last == 0 {
+        return Some((end, filters));
+    }
+    // Records follow each other: reading on from the first passes all that precede the last one named, and
+    // chains only lead to records that exist.
+    let stop = start.checked_add(usize::try_from(last - 1).ok()?)?;
+    let mut cursor = Cursor::new(section.data, start, little);
+    while cursor.at <= stop {
+        filters.push(cursor.sleb()?);
+        cursor.sleb()?;
+        end = cursor.at;
+    }
+    Some((end, filters))
+}

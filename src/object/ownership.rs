@@ -1,0 +1,338 @@
+//! Who owns which bytes: symbols to things, things to ranges of sections.
+//!
+//! A thing is what becomes an item: a function with its `.cold` piece, or a datum. Symbols of one place and one
+//! size are one thing with several names (aliases, folded functions). A label inside a thing is not a thing,
+//! but it is kept: moving it must show. Names that a compiler makes for data without a name (`.LC0`, `CSWTCH.5`)
+//! make no thing: such bytes belong to whoever reaches them.
+
+use std::collections::HashMap;
+
+use object::elf;
+
+use super::facts::{Definition, Facts, Section, Symbol};
+use super::fingerprint::Kind;
+use super::names;
+
+/// A contiguous run of bytes of one section, as offsets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Piece {
+    /// Index of the section.
+    pub section: usize,
+    /// First byte.
+    pub start: u64,
+    /// Behind the last byte.
+    pub end: u64,
+}
+
+/// A function or a datum to be.
+#[derive(Debug)]
+pub struct Thing {
+    /// [`Kind::Function`] or [`Kind::Data`].
+    pub kind: Kind,
+    /// Its symbols (indices), the one that names it first.
+    pub symbols: Vec<u32>,
+    /// Its bytes: the body first, then the `.cold` pieces. Empty for common and absolute symbols.
+    pub pieces: Vec<Piece>,
+    /// Symbols of the `.cold` pieces.
+    pub cold_symbols: Vec<u32>,
+    /// Labels inside: symbol, piece, offset in the section.
+    pub labels: Vec<(u32, usize, u64)>,
+    /// The range ends where the next symbol begins, for want of a size.
+    pub inferred_size: bool,
+}
+
+/// All things of an object, and the way back from a place to its thing.
+#[derive(Debug)]
+pub struct Ownership {
+    /// The things.
+    pub things: Vec<Thing>,
+    /// Per section: ranges sorted by start.
+    ranges: Vec<Vec<Range>>,
+    /// Per symbol: its thing.
+    by_symbol: Vec<Option<u32>>,
+    /// Labels at places that nothing owns (a section's end): symbol indices per section.
+    pub loose_labels: Vec<Vec<u32>>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Range {
+    start: u64,
+    end: u64,
+    /// The furthest end of this range and all before it.
+    reach: u64,
+    thing: u32,
+    piece: u32,
+}
+
+/// A place inside a thing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Inside {
+    /// Index of the thing.
+    pub thing: usize,
+    /// Which of its pieces.
+    pub piece: usize,
+}
+
+impl Ownership {
+    /// The innermost thing that contains the place.
+    pub fn at(&self, section: usize, offset: u64) -> Option<Inside> {
+        let ranges = self.ranges.get(section)?;
+        let mut at = ranges.partition_point(|r| r.start <= offset);
+        while let Some(range) = at.checked_sub(1).and_then(|i| ranges.get(i)) {
+            if offset < range.end {
+                return Some(Inside { thing: range.thing as usize, piece: range.piece as usize });
+            }
+            if range.reach <= offset {
+                return None;
+            }
+            at -= 1;
+        }
+        None
+    }
+
+    /// The thing that ends exactly at the place: what a pointer one past the end means.
+    pub fn ending_at(&self, section: usize, offset: u64) -> Option<Inside> {
+        let ranges = self.ranges.get(section)?;
+        let at = ranges.partition_point(|r| r.start < offset);
+        let range = at.checked_sub(1).and_then(|i| ranges.get(i)).filter(|r| r.end == offset)?;
+        Some(Inside { thing: range.thing as usize, piece: range.piece as usize })
+    }
+
+    /// The thing that the symbol names.
+    pub fn of_symbol(&self, symbol: u32) -> Option<usize> {
+        self.by_symbol.get(symbol as usize).copied().flatten().map(|t| t as usize)
+    }
+
+    /// Where the next owned range behind the place begins.
+    fn next_start(&self, section: usize, offset: u64) -> Option<u64> {
+        let ranges = self.ranges.get(section)?;
+        ranges.get(ranges.partition_point(|r| r.start <= offset)).map(|r| r.start)
+    }
+
+    /// The owned ranges of a section as (start, end), sorted by start.
+    pub fn ranges(&self, section: usize) -> impl Iterator<Item = (u64, u64)> {
+        self.ranges.get(section).into_iter().flatten().map(|r| (r.start, r.end))
+    }
+}
+
+/// Finds the things of an object.
+pub fn find(facts: &Facts<'_>) -> Ownership {
+    let mut finder = Finder {
+        facts,
+        owner: Ownership {
+            things: Vec::new(),
+            ranges: vec![Vec::new(); facts.sections.len()],
+            by_symbol: vec![None; facts.symbols.len()],
+            loose_labels: vec![Vec::new(); facts.sections.len()],
+        },
+    };
+    let places = finder.sized();
+    finder.unsized_symbols(places);
+    finder.cold_pieces();
+    finder.ranges();
+    finder.labels();
+    finder.dynamic_symbols();
+    finder.owner
+}
+
+struct Finder<'a, 'd> {
+    facts: &'a Facts<'d>,
+    owner: Ownership,
+}
+
+/// Symbols without a size, by section and offset.
+type Unsized = Vec<(usize, u64, u32)>;
+
+impl<'d> Finder<'_, 'd> {
+    fn symbol(&self, index: u32) -> Option<&Symbol<'d>> {
+        self.facts.symbols.get(index as usize)
+    }
+
+    fn section(&self, index: usize) -> Option<&Section<'d>> {
+        self.facts.sections.get(index)
+    }
+
+    /// Makes a thing of each place that has sized symbols; gives back the symbols that have no size.
+    fn sized(&mut self) -> Unsized {
+        let mut without_size = Vec::new();
+        let mut groups: HashMap<(usize, u64, u64), Vec<u32>> = HashMap::new();
+        let mut alone = Vec::new();
+        for (index, symbol) in self.facts.symbols.iter().enumerate().take(self.facts.defining).skip(1) {
+            let index = index as u32;
+            if symbol.kind == elf::STT_FILE.0 || symbol.kind == elf::STT_SECTION.0 {
+                continue;
+            }
+            match symbol.definition {
+                Definition::Common | Definition::Absolute => alone.push(index),
+                Definition::Section(at) if self.section(at).is_some_and(Section::is_allocated) => {
+                    if names::is_private(symbol.name) || names::is_mapping(symbol) {
+                    } else if symbol.size == 0 {
+                        without_size.push((at, symbol.value, index));
+                    } else {
+                        groups.entry((at, symbol.value, symbol.size)).or_default().push(index);
+                    }
+                }
+                _ => {}
+            }
+        }
+        let mut sorted: Vec<_> = groups.into_iter().collect();
+        sorted.sort_unstable_by_key(|(key, _)| *key);
+        for ((section, start, size), symbols) in sorted {
+            let limit = self.section(section).map_or(0, |s| s.size);
+            let end = start.saturating_add(size).min(limit.max(start));
+            self.add(symbols, Some(Piece { section, start, end }), false);
+        }
+        for index in alone {
+            self.add(vec![index], None, false);
+        }
+        without_size
+    }
+
+    fn add(&mut self, mut symbols: Vec<u32>, piece: Option<Piece>, inferred_size: bool) {
+        // The name that others can use comes first; among equals the least, so that order in the file is no
+        // part of the result.
+        symbols.sort_by_key(|i| self.symbol(*i).map(|s| (names::rank(s), s.name)));
+        let executable = piece.is_some_and(|p| self.section(p.section).is_some_and(Section::is_executable));
+        let kind = if executable { Kind::Function } else { Kind::Data };
+        let thing = self.owner.things.len() as u32;
+        for symbol in &symbols {
+            if let Some(slot) = self.owner.by_symbol.get_mut(*symbol as usize) {
+                *slot = Some(thing);
+            }
+        }
+        self.owner.things.push(Thing {
+            kind,
+            symbols,
+            pieces: piece.into_iter().collect(),
+            cold_symbols: Vec::new(),
+            labels: Vec::new(),
+            inferred_size,
+        });
+    }
+
+    /// Symbols without a size: another name, a label, or a thing that reaches to the next symbol.
+    fn unsized_symbols(&mut self, mut without_size: Unsized) {
+        without_size.sort_unstable();
+        self.ranges();
+        let mut index = 0;
+        let mut inferred = Vec::new();
+        while let Some(&(section, offset, _)) = without_size.get(index) {
+            let same =
+                without_size.iter().skip(index).take_while(|(s, o, _)| (*s, *o) == (section, offset)).count();
+            let symbols: Vec<u32> = without_size.iter().skip(index).take(same).map(|(.., i)| *i).collect();
+            index += same;
+            let size = self.section(section).map_or(0, |s| s.size);
+            if self.owner.at(section, offset).is_some() {
+                continue; // a label, found by `labels`
+            }
+            if offset >= size {
+                if let Some(loose) = self.owner.loose_labels.get_mut(section) {
+                    loose.extend(symbols);
+                }
+                continue;
+            }
+            let next_symbol = without_size.get(index).filter(|n| n.0 == section).map_or(size, |n| n.1);
+            let next_thing = self.owner.next_start(section, offset).unwrap_or(size);
+            let end = next_symbol.min(next_thing).min(size);
+            inferred.push((symbols, Piece { section, start: offset, end }));
+        }
+        for (symbols, piece) in inferred {
+            self.add(symbols, Some(piece), true);
+        }
+    }
+
+    /// Gives each `.cold` piece to its parent: the function of the name before the suffix, of the same file.
+    fn cold_pieces(&mut self) {
+        let mut parents: HashMap<(&[u8], Option<&[u8]>), usize> = HashMap::new();
+        let mut cold = Vec::new();
+        for (index, thing) in self.owner.things.iter().enumerate().filter(|(_, t)| t.kind == Kind::Function) {
+            for symbol in thing.symbols.iter().filter_map(|i| self.facts.symbols.get(*i as usize)) {
+                match names::cold_parent(symbol.name) {
+                    Some(parent) => cold.push((index, parent, symbol.file)),
+                    None => {
+                        parents.insert((symbol.name, symbol.file), index);
+                    }
+                }
+            }
+        }
+        for (index, parent, file) in cold {
+            let Some(&owner) = parents.get(&(parent, file)).or_else(|| parents.get(&(parent, None))) else {
+                continue;
+            };
+            if owner == index {
+                continue;
+            }
+            let Some(piece) = self.owner.things.get_mut(index) else { continue };
+            let (pieces, symbols) = (std::mem::take(&mut piece.pieces), std::mem::take(&mut piece.symbols));
+            for symbol in &symbols {
+                if let Some(slot) = self.owner.by_symbol.get_mut(*symbol as usize) {
+                    *slot = Some(owner as u32);
+                }
+            }
+            if let Some(thing) = self.owner.things.get_mut(owner) {
+                thing.pieces.extend(pieces);
+                thing.cold_symbols.extend(symbols);
+            }
+        }
+    }
+
+    fn ranges(&mut self) {
+        self.owner.ranges.iter_mut().for_each(Vec::clear);
+        for (index, thing) in self.owner.things.iter().enumerate() {
+            for (number, piece) in thing.pieces.iter().enumerate() {
+                if let Some(ranges) = self.owner.ranges.get_mut(piece.section) {
+                    let (start, end) = (piece.start, piece.end);
+                    ranges.push(Range { start, end, reach: end, thing: index as u32, piece: number as u32 });
+                }
+            }
+        }
+        for ranges in &mut self.owner.ranges {
+            // Of two that start together the longer comes first, so that the innermost is met first from behind.
+            ranges.sort_unstable_by_key(|r| (r.start, u64::MAX - r.end));
+            let mut reach = 0;
+            for range in ranges {
+                reach = range.end.max(reach);
+                range.reach = reach;
+            }
+        }
+    }
+
+    /// Notes every symbol that lies inside a thing without being one of its names.
+    fn labels(&mut self) {
+        for (index, symbol) in self.facts.symbols.iter().enumerate().take(self.facts.defining).skip(1) {
+            let Definition::Section(section) = symbol.definition else { continue };
+            let has_thing = self.owner.by_symbol.get(index).is_some_and(Option::is_some);
+            if has_thing
+                || symbol.name.is_empty()
+                || symbol.kind == elf::STT_SECTION.0
+                || symbol.kind == elf::STT_FILE.0
+                || names::is_private(symbol.name)
+                || names::is_mapping(symbol)
+            {
+                continue;
+            }
+            let Some(inside) = self.owner.at(section, symbol.value) else { continue };
+            if let Some(thing) = self.owner.things.get_mut(inside.thing) {
+                thing.labels.push((index as u32, inside.piece, symbol.value));
+            }
+        }
+    }
+
+    /// Lets a linked file's dynamic symbols name the things that its static ones define.
+    fn dynamic_symbols(&mut self) {
+        let mut by_place: HashMap<(usize, u64, &[u8]), u32> = HashMap::new();
+        for (index, symbol) in self.facts.symbols.iter().enumerate().take(self.facts.defining) {
+            if let (Definition::Section(at), Some(thing)) =
+                (symbol.definition, self.owner.of_symbol(index as u32))
+            {
+                by_place.insert((at, symbol.value, symbol.name), thing as u32);
+            }
+        }
+        for (index, symbol) in self.facts.symbols.iter().enumerate().skip(self.facts.defining) {
+            let Definition::Section(at) = symbol.definition else { continue };
+            if let Some(slot) = self.owner.by_symbol.get_mut(index) {
+                *slot = by_place.get(&(at, symbol.value, symbol.name)).copied();
+            }
+        }
+    }
+}

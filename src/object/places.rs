@@ -1,0 +1,304 @@
+//! From what a relocation or an instruction says to the place it means.
+//!
+//! The assembler writes many references as section plus offset, and folds the distance from the field to the
+//! end of the instruction into the addend. Here both are undone, so that behind this module a reference to a
+//! thing is the same reference wherever the thing lies.
+
+use object::elf;
+
+use super::arch;
+use super::facts::{Definition, Facts, Relocation, Section};
+use super::fingerprint::Kind;
+use super::ownership::{Ownership, Piece, Thing};
+use super::x86::{self, Instruction, Reach};
+
+/// `r_type` of a reference that has no relocation: the assembler or the linker resolved it.
+pub const DIRECT: u32 = u32::MAX;
+
+/// What a reference means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// A symbol that this file does not define, plus an addend.
+    External(u32, i64),
+    /// A thing, plus an offset. The symbol where it was named by one that others may define too.
+    Thing(usize, i64, Option<u32>),
+    /// A place inside a function: thing, piece, offset in the section.
+    Code(usize, usize, u64),
+    /// Bytes without a name: section and offset.
+    Private(usize, i64),
+    /// A number.
+    Absolute(i64),
+}
+
+/// One reference from a thing.
+#[derive(Debug, Clone, Copy)]
+pub struct Use {
+    /// Instruction number (functions) or byte offset in the thing (data).
+    pub at: u32,
+    /// Offset of the field in its instruction; 0 for data.
+    pub field: u8,
+    /// Width of the access where the field alone tells its address, else 0.
+    pub access: u8,
+    /// `r_type`, or [`DIRECT`].
+    pub kind: u32,
+    /// What it means.
+    pub place: Place,
+}
+
+/// A thing taken apart: its instructions (functions) and its references.
+#[derive(Debug, Default)]
+pub struct Body {
+    /// Per piece: its instructions. Empty for data, and for machines without a decoder.
+    pub pieces: Vec<Vec<Instruction>>,
+    /// References in the order of their place.
+    pub uses: Vec<Use>,
+}
+
+/// An object, taken apart.
+#[derive(Debug)]
+pub struct Model<'d> {
+    /// What the file says.
+    pub facts: Facts<'d>,
+    /// Who owns what.
+    pub owner: Ownership,
+    /// Per thing: its body.
+    pub bodies: Vec<Body>,
+    /// Whether instructions are decoded.
+    pub decoded: bool,
+}
+
+impl<'d> Model<'d> {
+    /// Takes an object apart.
+    pub fn new(facts: Facts<'d>) -> Self {
+        let owner = super::ownership::find(&facts);
+        let decoded = arch::has_decoder(facts.image.machine);
+        let mut model = Self { facts, owner, bodies: Vec::new(), decoded };
+        model.bodies = model.owner.things.iter().map(|thing| model.instructions(thing)).collect();
+        let uses: Vec<_> = (0..model.owner.things.len()).map(|index| model.uses(index)).collect();
+        for (body, uses) in model.bodies.iter_mut().zip(uses) {
+            body.uses = uses;
+        }
+        model
+    }
+
+    /// The section with this index.
+    pub fn section(&self, index: usize) -> Option<&Section<'d>> {
+        self.facts.sections.get(index)
+    }
+
+    fn instructions(&self, thing: &Thing) -> Body {
+        if thing.kind != Kind::Function || !self.decoded {
+            return Body::default();
+        }
+        let bits = u32::from(self.facts.image.bits);
+        let pieces = thing.pieces.iter().map(|piece| {
+            let Some(section) = self.section(piece.section) else { return Vec::new() };
+            let Ok(start) = u32::try_from(piece.start) else { return Vec::new() };
+            let relocated = section.relocations_in(piece.start, piece.end).iter().map(|r| r.offset);
+            x86::decode(section.bytes(piece.start, piece.end), start, bits, relocated)
+        });
+        Body { pieces: pieces.collect(), uses: Vec::new() }
+    }
+
+    /// The number of the instruction that a branch to this offset reaches, counted through all pieces, and how
+    /// far into that instruction it points (0 for every honest branch). Where instructions are not decoded: the
+    /// offset in bytes from the start of the piece, and the piece.
+    pub fn instruction_at(&self, thing: usize, piece: usize, offset: u64) -> (u32, u32) {
+        if !self.decoded {
+            let start = self.owner.things.get(thing).and_then(|t| t.pieces.get(piece)).map_or(0, |p| p.start);
+            return (offset.wrapping_sub(start) as u32, piece as u32);
+        }
+        let Some(body) = self.bodies.get(thing) else { return (0, 0) };
+        let before: usize = body.pieces.iter().take(piece).map(Vec::len).sum();
+        let Some(list) = body.pieces.get(piece) else { return (before as u32, 0) };
+        let at = list.partition_point(|i| u64::from(i.start) < offset);
+        let previous = at.checked_sub(1).and_then(|i| list.get(i));
+        match previous {
+            Some(p) if u64::from(p.start) + u64::from(p.length) > offset => {
+                ((before + at - 1) as u32, (offset - u64::from(p.start)) as u32)
+            }
+            _ => ((before + at) as u32, 0),
+        }
+    }
+
+    fn uses(&self, index: usize) -> Vec<Use> {
+        let (Some(thing), Some(body)) = (self.owner.things.get(index), self.bodies.get(index)) else {
+            return Vec::new();
+        };
+        let mut uses = Vec::new();
+        let mut number = 0;
+        for (at, piece) in thing.pieces.iter().enumerate() {
+            let Some(section) = self.section(piece.section) else { continue };
+            match body.pieces.get(at) {
+                Some(list) => {
+                    self.code_uses(section, piece, list, number, &mut uses);
+                    number += list.len() as u32;
+                }
+                None => self.data_uses(section, piece, &mut uses),
+            }
+        }
+        uses
+    }
+
+    fn code_uses(
+        &self,
+        section: &Section<'_>,
+        piece: &Piece,
+        list: &[Instruction],
+        number: u32,
+        uses: &mut Vec<Use>,
+    ) {
+        let mut relocations = section.relocations_in(piece.start, piece.end).iter().peekable();
+        for (at, instruction) in (number..).zip(list) {
+            let end = u64::from(instruction.start) + u64::from(instruction.length);
+            while let Some(relocation) = relocations.next_if(|r| r.offset < end) {
+                let field = relocation.offset.saturating_sub(u64::from(instruction.start)) as u8;
+                let place = self.resolve(section, relocation, end.saturating_sub(relocation.offset));
+                uses.push(Use { at, field, access: instruction.access, kind: relocation.kind, place });
+            }
+            let place = match instruction.reach {
+                Reach::Branch(target) | Reach::Memory(target) => self.direct(piece.section, target),
+                Reach::None | Reach::Undecodable => continue,
+            };
+            uses.push(Use { at, field: instruction.field, access: instruction.access, kind: DIRECT, place });
+        }
+    }
+
+    fn data_uses(&self, section: &Section<'_>, piece: &Piece, uses: &mut Vec<Use>) {
+        for relocation in section.relocations_in(piece.start, piece.end) {
+            let place = self.resolve(section, relocation, 0);
+            let at = (relocation.offset - piece.start) as u32;
+            uses.push(Use { at, field: 0, access: 0, kind: relocation.kind, place });
+        }
+    }
+
+    /// The place that a relocation means; `tail` is the distance from the field to where PC-relative values
+    /// count from (the end of the instruction; 0 in data).
+    pub fn resolve(&self, section: &Section<'_>, relocation: &Relocation, tail: u64) -> Place {
+        let shape = arch::shape(self.facts.image.machine, relocation.kind);
+        let mut addend = relocation.addend;
+        if relocation.implicit {
+            addend = implicit_addend(
+                section,
+                relocation,
+                shape.map_or(4, |s| s.size),
+                self.facts.image.little_endian,
+            );
+        }
+        if shape.is_some_and(|s| s.relative) {
+            addend = addend.wrapping_add(tail.cast_signed());
+        }
+        let Some(symbol) =
+            self.facts.symbols.get(relocation.symbol as usize).filter(|_| relocation.symbol != 0)
+        else {
+            return self.number(addend);
+        };
+        match symbol.definition {
+            Definition::Undefined => Place::External(relocation.symbol, addend),
+            Definition::Absolute | Definition::Common => match self.owner.of_symbol(relocation.symbol) {
+                Some(thing) => Place::Thing(thing, addend, Some(relocation.symbol)),
+                None => Place::External(relocation.symbol, addend),
+            },
+            Definition::Section(at) => {
+                let offset = symbol.value.cast_signed().wrapping_add(addend);
+                match self.owner.of_symbol(relocation.symbol) {
+                    Some(thing) => self.in_thing(thing, at, offset, relocation.symbol),
+                    None => self.containing(at, offset),
+                }
+            }
+        }
+    }
+
+    /// A number is an address in a linked file, where it lies in one of its sections.
+    fn number(&self, value: i64) -> Place {
+        if self.facts.image.file_type == elf::ET_REL.0 {
+            return Place::Absolute(value);
+        }
+        self.at_address(value).unwrap_or(Place::Absolute(value))
+    }
+
+    /// The place at an address of a linked file.
+    pub fn at_address(&self, address: i64) -> Option<Place> {
+        let address = address.cast_unsigned();
+        let index = self.facts.sections.iter().position(|s| {
+            s.is_allocated()
+                && s.flags & u64::from(elf::SHF_TLS.0) == 0
+                && address >= s.address
+                && address - s.address < s.size
+        })?;
+        let section = self.section(index)?;
+        Some(self.containing(index, (address - section.address).cast_signed()))
+    }
+
+    /// The place that an instruction reaches without a relocation, as an offset in its own section.
+    fn direct(&self, section: usize, target: i64) -> Place {
+        let Some(own) = self.section(section) else { return Place::Absolute(target) };
+        let inside = target >= 0 && target.cast_unsigned() < own.size;
+        if !inside && self.facts.image.file_type != elf::ET_REL.0 {
+            let address = own.address.wrapping_add(target.cast_unsigned());
+            return self.at_address(address.cast_signed()).unwrap_or(Place::Absolute(address.cast_signed()));
+        }
+        self.containing(section, target)
+    }
+
+    /// The place named by a symbol of its own, however far from it.
+    fn in_thing(&self, thing: usize, section: usize, offset: i64, symbol: u32) -> Place {
+        let Some(owner) = self.owner.things.get(thing) else { return Place::Private(section, offset) };
+        let global = self.facts.symbols.get(symbol as usize).is_some_and(|s| !s.is_local()).then_some(symbol);
+        let within = |p: &Piece| {
+            p.section == section && offset >= 0 && (p.start..p.end).contains(&offset.cast_unsigned())
+        };
+        let start = owner.pieces.first().map_or(0, |p| p.start).cast_signed();
+        if owner.kind == Kind::Function
+            && let Some(piece) = owner.pieces.iter().position(within)
+            && (piece > 0 || offset != start)
+        {
+            return Place::Code(thing, piece, offset.cast_unsigned());
+        }
+        let home = owner.pieces.iter().find(|p| p.section == section).map_or(0, |p| p.start).cast_signed();
+        Place::Thing(thing, offset.wrapping_sub(home), global)
+    }
+
+    /// What contains the place.
+    pub fn containing(&self, section: usize, offset: i64) -> Place {
+        if offset < 0 {
+            return Place::Private(section, offset);
+        }
+        let at = offset.cast_unsigned();
+        if let Some(inside) = self.owner.at(section, at) {
+            let start = self.owner.things.get(inside.thing).and_then(|t| t.pieces.get(inside.piece));
+            let (Some(piece), Some(thing)) = (start, self.owner.things.get(inside.thing)) else {
+                return Place::Private(section, offset);
+            };
+            let delta = at - piece.start;
+            if thing.kind == Kind::Function && (delta != 0 || inside.piece > 0) {
+                return Place::Code(inside.thing, inside.piece, at);
+            }
+            return Place::Thing(inside.thing, delta.cast_signed(), None);
+        }
+        // A pointer one past the end belongs to what ends there, unless nameless bytes begin there.
+        if let Some(before) = self.owner.ending_at(section, at)
+            && let Some(piece) = self.owner.things.get(before.thing).and_then(|t| t.pieces.get(before.piece))
+            && self.section(section).is_some_and(|s| at >= s.size)
+        {
+            return Place::Thing(before.thing, (at - piece.start).cast_signed(), None);
+        }
+        Place::Private(section, offset)
+    }
+}
+
+/// The addend that lies in the field, sign-extended.
+fn implicit_addend(section: &Section<'_>, relocation: &Relocation, size: u8, little_endian: bool) -> i64 {
+    let size = usize::from(size.min(8));
+    let bytes = section.bytes(relocation.offset, relocation.offset.saturating_add(size as u64));
+    if bytes.len() < size || size == 0 {
+        return 0;
+    }
+    let mut value = 0_u64;
+    for at in 0..size {
+        let byte = bytes.get(if little_endian { size - 1 - at } else { at }).copied().unwrap_or(0);
+        value = value << 8 | u64::from(byte);
+    }
+    let unused = 64 - 8 * size as u32;
+    (value << unused).cast_signed() >> unused
+}

@@ -1,0 +1,176 @@
+//! Special sections: tables beside the code whose entries serve single functions.
+//!
+//! The kernel adds such a section every few releases (`__ex_table`, `.altinstructions`, `__jump_table`,
+//! `.static_call_sites`, ...), and every peer that knows them by name missed the next one. So a special section
+//! is told by what it is: allocated, not executable, without a symbol of its own, referred to by nobody, and
+//! with relocations into functions. Its entries are told by `sh_entsize`, by the few strides below, or by the
+//! rhythm of its relocations; each belongs to the function that its first relocation into code names. What has
+//! no rhythm, or serves no function, stays one conservative item.
+
+use std::collections::HashMap;
+
+use super::closure::Closure;
+use super::facts::Section;
+use super::fingerprint::Kind;
+use super::places::{Model, Place};
+use super::private::Privates;
+use super::stream::Write;
+use super::{lsda_section, unwinding};
+
+/// Strides of sections whose entries hold one kind of field only, so that the rhythm does not tell.
+/// Source: the kernel's `struct static_call_site` (two 32-bit offsets) and `struct orc_entry` beside its index.
+const STRIDES: [(&[u8], u64); 2] = [(b".static_call_sites", 8), (b".orc_unwind_ip", 4)];
+
+/// One entry of a special section.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Entry {
+    /// Index of the section.
+    pub section: usize,
+    /// First byte.
+    pub start: u64,
+    /// Behind the last byte.
+    pub end: u64,
+}
+
+/// The entries of all special sections, by the function each serves.
+#[derive(Debug, Default)]
+pub struct Sites {
+    by_thing: HashMap<usize, Vec<Entry>>,
+    /// Entries that serve no function, by section.
+    pub loose: Vec<Entry>,
+    /// Nops before a function's entry that `-fpatchable-function-entry` put there: thing to (section, start, end).
+    pub prefixes: HashMap<usize, (usize, u64, u64)>,
+}
+
+/// Finds special sections and gives each entry to its function.
+pub fn find(model: &Model<'_>, privates: &Privates) -> Sites {
+    let mut sites = Sites::default();
+    for (index, section) in model.facts.sections.iter().enumerate() {
+        if !is_special(model, privates, index, section) {
+            continue;
+        }
+        let Some(stride) = stride(model, section) else {
+            sites.loose.push(Entry { section: index, start: 0, end: section.size });
+            continue;
+        };
+        let mut start = 0;
+        while start < section.size {
+            let end = start.saturating_add(stride).min(section.size);
+            let entry = Entry { section: index, start, end };
+            match served(model, section, start, end) {
+                Some((thing, prefix)) => {
+                    sites.by_thing.entry(thing).or_default().push(entry);
+                    if let Some(prefix) = prefix {
+                        sites.prefixes.insert(thing, prefix);
+                    }
+                }
+                None => sites.loose.push(entry),
+            }
+            start = end;
+        }
+    }
+    sites
+}
+
+fn is_special(model: &Model<'_>, privates: &Privates, index: usize, section: &Section<'_>) -> bool {
+    section.is_allocated()
+        && !section.is_executable()
+        && !section.is_mergeable()
+        && !section.is_zero_filled()
+        && !section.relocations.is_empty()
+        && !unwinding::is_frames(section)
+        && !lsda_section(section)
+        && model.owner.ranges(index).next().is_none()
+        && !privates.has_outside_readers(index)
+        && section.relocations.iter().any(|r| code(model, section, r.offset).is_some())
+}
+
+/// The function that the relocation at an offset leads into.
+fn code(model: &Model<'_>, section: &Section<'_>, offset: u64) -> Option<(usize, Option<(usize, u64, u64)>)> {
+    let relocation = section.relocations_in(offset, offset + 1).first()?;
+    match model.resolve(section, relocation, 0) {
+        Place::Code(thing, ..) => Some((thing, None)),
+        Place::Thing(thing, ..) => {
+            let function = model.owner.things.get(thing)?.kind == Kind::Function;
+            function.then_some((thing, None))
+        }
+        Place::Private(at, start) => nops_before(model, at, u64::try_from(start).ok()?),
+        Place::External(..) | Place::Absolute(_) => None,
+    }
+}
+
+/// The function behind a run of no-operations that begins here, and that run.
+fn nops_before(model: &Model<'_>, section: usize, start: u64) -> Option<(usize, Option<(usize, u64, u64)>)> {
+    let home = model.section(section).filter(|s| s.is_executable())?;
+    let nops = home.bytes(start, home.size).iter().take_while(|b| **b == 0x90).count() as u64;
+    let end = (start + 1..=start + nops).find(|at| model.owner.at(section, *at).is_some())?;
+    let inside = model.owner.at(section, end)?;
+    let piece = model.owner.things.get(inside.thing)?.pieces.get(inside.piece)?;
+    (piece.start == end && inside.piece == 0).then_some((inside.thing, Some((section, start, end))))
+}
+
+/// The function that an entry serves: the first that one of its relocations leads into.
+fn served(
+    model: &Model<'_>,
+    section: &Section<'_>,
+    start: u64,
+    end: u64,
+) -> Option<(usize, Option<(usize, u64, u64)>)> {
+    section.relocations_in(start, end).iter().find_map(|r| code(model, section, r.offset))
+}
+
+/// The size of an entry, where it can be told.
+fn stride(model: &Model<'_>, section: &Section<'_>) -> Option<u64> {
+    let known = STRIDES.iter().find(|(name, _)| *name == section.name).map(|(_, stride)| *stride);
+    let stated = Some(section.entry_size).filter(|s| *s > 0);
+    let fits = |stride: &u64| section.size % *stride == 0;
+    known.filter(fits).or_else(|| stated.filter(fits)).or_else(|| rhythm(model, section))
+}
+
+/// The shortest entry for which the relocations repeat, and each entry leads into a function.
+fn rhythm(model: &Model<'_>, section: &Section<'_>) -> Option<u64> {
+    let all = &section.relocations;
+    let count = all.len();
+    (1..=count.min(16)).filter(|per_entry| count % per_entry == 0).find_map(|per_entry| {
+        let entries = (count / per_entry) as u64;
+        let stride = section.size / entries;
+        let even = stride * entries == section.size;
+        let repeats = all
+            .iter()
+            .zip(all.iter().skip(per_entry))
+            .all(|(a, b)| b.offset - a.offset == stride && a.kind == b.kind);
+        let inside = all.iter().take(per_entry).all(|r| r.offset < stride);
+        let leads = || (0..entries).all(|n| served(model, section, n * stride, (n + 1) * stride).is_some());
+        (even && repeats && inside && leads()).then_some(stride)
+    })
+}
+
+impl Sites {
+    /// The entries that serve a function.
+    pub fn of(&self, thing: usize) -> &[Entry] {
+        self.by_thing.get(&thing).map_or(&[], Vec::as_slice)
+    }
+
+    /// Writes the `sites` part of a function: section name and contents of each entry.
+    pub fn write<'m, 'd>(
+        &self,
+        model: &'m Model<'d>,
+        thing: usize,
+        closure: &mut Closure<'m, 'd>,
+        out: &mut Vec<u8>,
+    ) {
+        for entry in self.of(thing) {
+            let Some(section) = model.section(entry.section) else { continue };
+            out.blob(section.name);
+            closure.bytes(section, entry.start, entry.end, out);
+            closure.covered.push((entry.section, entry.start, entry.end));
+        }
+        if let Some((section, start, end)) = self.prefixes.get(&thing)
+            && let Some(home) = model.section(*section)
+        {
+            out.blob(b"entry nops");
+            closure.bytes(home, *start, *end, out);
+            closure.covered.push((*section, *start, *end));
+        }
+    }
+}

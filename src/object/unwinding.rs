@@ -1,0 +1,333 @@
+//! `.eh_frame`, function by function: which FDE serves which piece, and its rows by instruction number.
+//!
+//! Source: LSB Core 5.0, "Exception Frames", and DWARF 5, section 6.4. The tempting wrong way is to hash an
+//! FDE's bytes: its `advance_loc` distances count bytes, which branch widths change.
+
+use std::collections::HashMap;
+
+use super::closure::Closure;
+use super::cursor::{Cursor, encoded_size};
+use super::facts::Section;
+use super::fingerprint::Kind;
+use super::lsda;
+use super::places::{Model, Place};
+use super::stream::{Write, unwinding as tag};
+
+/// One FDE: what it says of one piece of one function.
+#[derive(Debug, Clone, Copy)]
+pub struct Frame {
+    /// Section of the FDE.
+    pub section: usize,
+    /// Offset of the FDE, and behind it.
+    pub range: (usize, usize),
+    /// Its CIE, likewise.
+    cie: (usize, usize),
+    /// The piece: index and where the FDE begins in it.
+    piece: usize,
+    start: u64,
+}
+
+/// All FDEs by the function they serve.
+#[derive(Debug, Default)]
+pub struct Frames {
+    by_thing: HashMap<usize, Vec<Frame>>,
+    /// FDEs and other bytes that serve no function: section, start, end.
+    pub loose: Vec<(usize, u64, u64)>,
+    /// Bytes accounted for by functions: section, start, end.
+    pub covered: Vec<(usize, u64, u64)>,
+}
+
+/// Whether a section holds exception frames.
+pub fn is_frames(section: &Section<'_>) -> bool {
+    section.name == b".eh_frame"
+}
+
+struct Cie<'b> {
+    head: &'b [u8],
+    code_align: u64,
+    lsda_encoding: Option<u8>,
+    pointer_encoding: u8,
+    augmented: bool,
+    personality: Option<(usize, u8)>,
+    initial: (usize, usize),
+}
+
+/// Finds the FDEs of an object.
+pub fn find(model: &Model<'_>) -> Frames {
+    let mut frames = Frames::default();
+    for (index, section) in model.facts.sections.iter().enumerate() {
+        if is_frames(section) {
+            scan(model, index, section, &mut frames);
+        }
+    }
+    for list in frames.by_thing.values_mut() {
+        list.sort_by_key(|f| (f.piece, f.start, f.range));
+    }
+    frames
+}
+
+fn scan(model: &Model<'_>, index: usize, section: &Section<'_>, frames: &mut Frames) {
+    let little = model.facts.image.little_endian;
+    let mut cies_used = Vec::new();
+    let mut cies = Vec::new();
+    let mut at = 0;
+    while let Some(entry) = entry(section, at, little) {
+        let (start, end, id_at, id) = entry;
+        if end == start + 4 && id_at == end {
+            frames.covered.push((index, start as u64, end as u64)); // the terminator
+        } else if id == 0 {
+            cies.push((start, end));
+        } else {
+            let cie_start = (id_at as u64).wrapping_sub(id) as usize;
+            let cie = self::entry(section, cie_start, little).map(|(s, e, ..)| (s, e));
+            match cie.and_then(|cie| serve(model, section, index, (start, end), cie)) {
+                Some((thing, frame)) => {
+                    cies_used.push(frame.cie);
+                    frames.covered.push((index, start as u64, end as u64));
+                    frames.by_thing.entry(thing).or_default().push(frame);
+                }
+                None => frames.loose.push((index, start as u64, end as u64)),
+            }
+        }
+        at = end;
+    }
+    if (at as u64) < section.data.len() as u64 {
+        frames.loose.push((index, at as u64, section.data.len() as u64));
+    }
+    for cie in cies {
+        let list = if cies_used.contains(&cie) { &mut frames.covered } else { &mut frames.loose };
+        list.push((index, cie.0 as u64, cie.1 as u64));
+    }
+}
+
+/// An entry as (start, end, offset of the id, id).
+fn entry(section: &Section<'_>, at: usize, little: bool) -> Option<(usize, usize, usize, u64)> {
+    let mut cursor = Cursor::new(section.data, at, little);
+    let length = cursor.unsigned(4)?;
+    if length == 0 {
+        return Some((at, cursor.at, cursor.at, 0));
+    }
+    let length = if length == 0xffff_ffff { cursor.unsigned(8)? } else { length };
+    let body = cursor.at;
+    let end = body.checked_add(usize::try_from(length).ok()?)?;
+    if end > section.data.len() {
+        return None;
+    }
+    let id = cursor.unsigned(4)?;
+    Some((at, end, body, id))
+}
+
+fn serve(
+    model: &Model<'_>,
+    section: &Section<'_>,
+    index: usize,
+    range: (usize, usize),
+    cie: (usize, usize),
+) -> Option<(usize, Frame)> {
+    let parsed = parse_cie(model, section, cie)?;
+    let (_, _, id_at, _) = entry(section, range.0, model.facts.image.little_endian)?;
+    let place = pointer(model, section, id_at + 4, parsed.pointer_encoding)?;
+    let (thing, piece, start) = match place {
+        Place::Thing(thing, 0, _) => {
+            let piece = model.owner.things.get(thing)?.pieces.first()?;
+            (thing, 0, piece.start)
+        }
+        Place::Code(thing, piece, offset) => (thing, piece, offset),
+        _ => return None,
+    };
+    let function = model.owner.things.get(thing)?.kind == Kind::Function;
+    function.then_some((thing, Frame { section: index, range, cie, piece, start }))
+}
+
+/// The place that an encoded pointer means: by its relocation, or by its value in a linked file.
+pub fn pointer(model: &Model<'_>, section: &Section<'_>, at: usize, encoding: u8) -> Option<Place> {
+    if let Some(relocation) = section.relocations_in(at as u64, at as u64 + 1).first() {
+        return Some(model.resolve(section, relocation, 0));
+    }
+    let size = encoded_size(encoding, model.facts.image.bits)?;
+    let value = Cursor::new(section.data, at, model.facts.image.little_endian).signed(size)?;
+    if value == 0 {
+        return Some(Place::Absolute(0));
+    }
+    let relative = encoding & 0x70 == 0x10;
+    let base = if relative { section.address.wrapping_add(at as u64).cast_signed() } else { 0 };
+    Some(model.at_address(value.wrapping_add(base)).unwrap_or(Place::Absolute(value)))
+}
+
+fn parse_cie<'b>(model: &Model<'_>, section: &Section<'b>, range: (usize, usize)) -> Option<Cie<'b>> {
+    let image = &model.facts.image;
+    let (_, _, id_at, _) = entry(section, range.0, image.little_endian)?;
+    let mut cursor = Cursor::new(section.data, id_at + 4, image.little_endian);
+    let version = cursor.byte()?;
+    let augmentation = cursor.c_string()?;
+    if version == 4 {
+        cursor.take(2)?;
+    }
+    let code_align = cursor.uleb()?;
+    cursor.sleb()?;
+    if version == 1 { cursor.byte().map(u64::from) } else { cursor.uleb() }?;
+    let mut cie = Cie {
+        head: &[],
+        code_align,
+        lsda_encoding: None,
+        pointer_encoding: 0,
+        augmented: augmentation.starts_with(b"z"),
+        personality: None,
+        initial: (0, range.1),
+    };
+    if cie.augmented {
+        let length = usize::try_from(cursor.uleb()?).ok()?;
+        let end = cursor.at.checked_add(length)?;
+        for letter in augmentation.iter().skip(1) {
+            match letter {
+                b'L' => cie.lsda_encoding = Some(cursor.byte()?),
+                b'R' => cie.pointer_encoding = cursor.byte()?,
+                b'P' => {
+                    let encoding = cursor.byte()?;
+                    cie.personality = Some((cursor.at, encoding));
+                    cursor.take(encoded_size(encoding, image.bits)?)?;
+                }
+                b'S' | b'B' | b'G' => {}
+                _ => return None,
+            }
+        }
+        cursor.at = end;
+    } else if !augmentation.is_empty() {
+        return None;
+    }
+    cie.initial.0 = cursor.at;
+    // Everything but the length and the personality's field, which its relocation stands for.
+    let head_end = cie.personality.map_or(range.1, |(at, _)| at);
+    cie.head = section.data.get(id_at + 4..head_end)?;
+    Some(cie)
+}
+
+impl Frames {
+    /// Writes the `unwinding` part of a function.
+    pub fn write<'m, 'd>(
+        &self,
+        model: &'m Model<'d>,
+        thing: usize,
+        closure: &mut Closure<'m, 'd>,
+        out: &mut Vec<u8>,
+    ) {
+        for frame in self.by_thing.get(&thing).into_iter().flatten() {
+            let Some(section) = model.section(frame.section) else { continue };
+            if write(model, section, thing, frame, closure, out).is_none() {
+                out.byte(tag::RAW);
+                out.blob(section.bytes(frame.range.0 as u64, frame.range.1 as u64));
+            }
+        }
+    }
+}
+
+fn write<'m, 'd>(
+    model: &'m Model<'d>,
+    section: &'m Section<'d>,
+    thing: usize,
+    frame: &Frame,
+    closure: &mut Closure<'m, 'd>,
+    out: &mut Vec<u8>,
+) -> Option<()> {
+    let image = &model.facts.image;
+    let cie = parse_cie(model, section, frame.cie)?;
+    let (_, _, id_at, _) = entry(section, frame.range.0, image.little_endian)?;
+    let size = encoded_size(cie.pointer_encoding, image.bits)?;
+    let mut cursor = Cursor::new(section.data, id_at + 4 + size, image.little_endian);
+    let length = cursor.unsigned(size)?;
+    let number =
+        |offset: u64| u64::from(model.instruction_at(thing, frame.piece, frame.start.wrapping_add(offset)).0);
+
+    out.byte(tag::CIE);
+    out.blob(cie.head);
+    let initial =
+        (cie.personality.is_some()).then(|| section.bytes(cie.initial.0 as u64, cie.initial.1 as u64));
+    out.blob(trim_nops(initial.unwrap_or_default()));
+    match cie.personality {
+        Some((at, encoding)) => closure.target(pointer(model, section, at, encoding)?, 0, out),
+        None => out.byte(0),
+    }
+    out.byte(tag::RANGE);
+    out.number(number(0));
+    out.number(number(length));
+    let mut lsda_at = None;
+    if cie.augmented {
+        let length = usize::try_from(cursor.uleb()?).ok()?;
+        let end = cursor.at.checked_add(length)?;
+        if let Some(encoding) = cie.lsda_encoding.filter(|e| *e != 0xff) {
+            lsda_at = pointer(model, section, cursor.at, encoding);
+        }
+        cursor.at = end;
+    }
+    let mut location = 0_u64;
+    while cursor.at < frame.range.1 {
+        let start = cursor.at;
+        let advance = instruction(&mut cursor, cie.code_align, image.bits)?;
+        let bytes = section.data.get(start..cursor.at)?;
+        match advance {
+            Some(distance) => location = location.wrapping_add(distance),
+            None if bytes == [0] => {}
+            None => {
+                out.byte(tag::CFI);
+                out.number(number(location));
+                out.blob(bytes);
+            }
+        }
+    }
+    if let Some(Place::Private(at, offset)) = lsda_at {
+        lsda::write(model, (thing, frame.piece, frame.start), (at, offset), closure, out);
+    } else if let Some(place @ Place::Thing(..)) = lsda_at {
+        out.byte(tag::TABLE);
+        closure.target(place, 0, out);
+    }
+    Some(())
+}
+
+/// Takes off the no-operations that fill an entry up.
+fn trim_nops(bytes: &[u8]) -> &[u8] {
+    let zeros = bytes.iter().rev().take_while(|b| **b == 0).count();
+    bytes.get(..bytes.len() - zeros).unwrap_or_default()
+}
+
+/// Reads one call-frame instruction; gives the distance in bytes where it moves the location.
+fn instruction(cursor: &mut Cursor<'_>, code_align: u64, bits: u8) -> Option<Option<u64>> {
+    let opcode = cursor.byte()?;
+    match opcode >> 6 {
+        1 => return Some(Some(u64::from(opcode & 0x3f).wrapping_mul(code_align))),
+        2 => return cursor.uleb().map(|_| None),
+        3 => return Some(None),
+        _ => {}
+    }
+    match opcode {
+        0x00 | 0x0a | 0x0b | 0x2d => {}
+        0x01 => drop(cursor.take(usize::from(bits / 8))?),
+        0x02..=0x04 => {
+            let distance = cursor.unsigned(1 << (opcode - 2))?;
+            return Some(Some(distance.wrapping_mul(code_align)));
+        }
+        // DW_CFA_offset_extended, register, def_cfa, val_offset, GNU_negative_offset_extended
+        0x05 | 0x09 | 0x0c | 0x14 | 0x2f => {
+            cursor.uleb()?;
+            cursor.uleb()?;
+        }
+        // restore_extended, undefined, same_value, def_cfa_register, def_cfa_offset, GNU_args_size
+        0x06..=0x08 | 0x0d | 0x0e | 0x2e => drop(cursor.uleb()?),
+        // def_cfa_expression, expression, val_expression
+        0x0f | 0x10 | 0x16 => {
+            if opcode != 0x0f {
+                cursor.uleb()?;
+            }
+            let length = usize::try_from(cursor.uleb()?).ok()?;
+            cursor.take(length)?;
+        }
+        // offset_extended_sf, def_cfa_sf, val_offset_sf; def_cfa_offset_sf has one operand
+        0x11..=0x13 | 0x15 => {
+            if opcode != 0x13 {
+                cursor.uleb()?;
+            }
+            cursor.sleb()?;
+        }
+        _ => return None,
+    }
+    Some(None)
+}

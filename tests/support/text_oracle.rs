@@ -1,0 +1,247 @@
+//! An oracle that knows nothing of lpcc: what the compiler's assembler text (`-S`) says of each function.
+//!
+//! Two functions are the same exactly if their text is the same once local labels are numbered by first use
+//! and labels of nameless data are replaced by that data, transitively.
+
+use std::collections::{BTreeMap, HashMap};
+
+/// The functions of one assembler file, by name without `.cold`, as comparable text.
+#[derive(Debug, Default)]
+pub struct Assembler {
+    /// Canonical text by function.
+    pub functions: BTreeMap<String, String>,
+    /// Canonical text by named datum.
+    pub data: BTreeMap<String, String>,
+}
+
+impl Assembler {
+    /// Functions that only `new` has or whose text differs.
+    pub fn changed(old: &Self, new: &Self) -> Vec<String> {
+        let differs = |name: &String| old.functions.get(name) != new.functions.get(name);
+        new.functions.keys().filter(|n| differs(n)).cloned().collect()
+    }
+}
+
+#[derive(Debug, Default)]
+struct Block {
+    section: String,
+    lines: Vec<String>,
+}
+
+/// Reads an assembler file.
+pub fn read(text: &str) -> Assembler {
+    let mut section = ".text".to_owned();
+    let mut stack = Vec::new();
+    let mut blocks: HashMap<String, Block> = HashMap::new();
+    let mut order: Vec<String> = Vec::new();
+    let mut types: HashMap<String, String> = HashMap::new();
+    let mut attributes: HashMap<String, Vec<String>> = HashMap::new();
+    let mut sets: HashMap<String, String> = HashMap::new();
+    let mut open: Option<String> = None;
+    let mut in_function: Option<String> = None;
+    for raw in text.lines() {
+        let line = strip_comment(raw);
+        if line.is_empty() {
+            continue;
+        }
+        if let Some((label, rest)) = label(&line) {
+            if rest.is_empty() {
+                let is_function = types.get(&label).is_some_and(|t| t.contains("function"));
+                if is_function {
+                    in_function = Some(label.clone());
+                }
+                match &in_function {
+                    Some(function) if *function != label => {
+                        blocks.entry(function.clone()).or_default().lines.push(format!("{label}:"));
+                        if section_is_data(&section) {
+                            order.push(label.clone());
+                            blocks.entry(label.clone()).or_default().section.clone_from(&section);
+                        }
+                    }
+                    _ => {
+                        order.push(label.clone());
+                        blocks.entry(label.clone()).or_default().section.clone_from(&section);
+                    }
+                }
+                open = Some(label);
+                continue;
+            }
+        }
+        let word = line.split_whitespace().next().unwrap_or_default();
+        let rest = line[word.len()..].trim();
+        match word {
+            ".text" | ".data" | ".bss" => section = word.to_owned(),
+            ".section" => section = rest.to_owned(),
+            ".pushsection" => {
+                stack.push(section.clone());
+                section = rest.to_owned();
+            }
+            ".popsection" => section = stack.pop().unwrap_or_default(),
+            ".previous" => {}
+            ".type" => {
+                let mut parts = rest.splitn(2, ',');
+                let name = parts.next().unwrap_or_default().trim().to_owned();
+                types.insert(name, parts.next().unwrap_or_default().trim().to_owned());
+            }
+            ".globl" | ".weak" | ".local" | ".hidden" => {
+                attributes.entry(rest.to_owned()).or_default().push(word.to_owned());
+            }
+            ".comm" => {
+                let name = rest.split(',').next().unwrap_or_default().to_owned();
+                order.push(name.clone());
+                blocks.entry(name).or_default().lines.push(line.clone());
+            }
+            ".set" => {
+                let mut parts = rest.splitn(2, ',');
+                let name = parts.next().unwrap_or_default().trim().to_owned();
+                sets.insert(name, parts.next().unwrap_or_default().trim().to_owned());
+            }
+            ".size" => {
+                let name = rest.split(',').next().unwrap_or_default().trim();
+                if in_function.as_deref() == Some(name) {
+                    in_function = None;
+                }
+            }
+            ".file" | ".ident" | ".p2align" | ".align" | ".balign" | ".loc" | ".addrsig" | ".addrsig_sym" => {}
+            _ => {
+                let in_code = !section_is_data(&section);
+                let target = if in_code { in_function.clone() } else { open.clone() };
+                if let Some(name) = target {
+                    blocks.entry(name).or_default().lines.push(line.clone());
+                }
+                if !in_code && let Some(function) = &in_function && open.as_deref() == Some(function.as_str()) {
+                    // Data that an asm statement pushed aside, without a label of its own.
+                    blocks.entry(function.clone()).or_default().lines.push(format!("{section}: {line}"));
+                }
+            }
+        }
+    }
+    let canon = Canon { blocks: &blocks, sets: &sets };
+    let mut result = Assembler::default();
+    for name in order {
+        let Some(block) = blocks.get(&name) else { continue };
+        let function = types.get(&name).is_some_and(|t| t.contains("function"));
+        if name.starts_with(".L") || name.starts_with("CSWTCH.") {
+            continue;
+        }
+        let head = format!("{} {:?}", stem_section(&block.section, &name), attributes.get(&name));
+        let body = canon.block(&name);
+        if function {
+            let parent = name.split(".cold").next().unwrap_or(&name).to_owned();
+            let text = result.functions.entry(parent).or_default();
+            text.push_str(&format!("{head}\n{body}\n"));
+        } else {
+            result.data.insert(name, format!("{head}\n{body}"));
+        }
+    }
+    result
+}
+
+fn section_is_data(section: &str) -> bool {
+    !section.starts_with(".text") && !section.starts_with(".init.text") && !section.contains("\"ax\"")
+        && !section.contains("\"axG\"")
+}
+
+fn stem_section(section: &str, name: &str) -> String {
+    section.replace(name, "@")
+}
+
+fn strip_comment(line: &str) -> String {
+    let mut quoted = false;
+    let mut end = line.len();
+    for (at, c) in line.char_indices() {
+        match c {
+            '"' if !line[..at].ends_with('\\') => quoted = !quoted,
+            '#' if !quoted => {
+                end = at;
+                break;
+            }
+            _ => {}
+        }
+    }
+    line[..end].trim().to_owned()
+}
+
+fn label(line: &str) -> Option<(String, String)> {
+    let (name, rest) = line.split_once(':')?;
+    let plain = name.chars().all(|c| c.is_alphanumeric() || "._$\"@".contains(c));
+    (plain && !name.is_empty()).then(|| (name.to_owned(), rest.trim().to_owned()))
+}
+
+struct Canon<'a> {
+    blocks: &'a HashMap<String, Block>,
+    sets: &'a HashMap<String, String>,
+}
+
+impl Canon<'_> {
+    fn block(&self, name: &str) -> String {
+        let mut numbers = HashMap::new();
+        let mut seen = vec![name.to_owned()];
+        self.text(name, &mut numbers, &mut seen)
+    }
+
+    fn text(&self, name: &str, numbers: &mut HashMap<String, usize>, seen: &mut Vec<String>) -> String {
+        let Some(block) = self.blocks.get(name) else { return String::new() };
+        let defined: Vec<&str> = block.lines.iter().filter_map(|l| l.strip_suffix(':')).collect();
+        let mut out = String::new();
+        let mut follow = Vec::new();
+        for line in &block.lines {
+            for token in tokens(line) {
+                out.push_str(&self.token(token, &defined, name, numbers, &mut follow));
+            }
+            out.push('\n');
+        }
+        for next in follow {
+            if seen.contains(&next) {
+                continue;
+            }
+            seen.push(next.clone());
+            out.push_str(&format!("where {}:\n", numbers.get(&next).copied().unwrap_or(0)));
+            out.push_str(&self.text(&next, numbers, seen));
+        }
+        out
+    }
+
+    fn token(&self, token: &str, defined: &[&str], own: &str, numbers: &mut HashMap<String, usize>, follow: &mut Vec<String>) -> String {
+        let target = self.sets.get(token).filter(|t| t.starts_with(".L")).map_or(token, String::as_str);
+        let nameless = target.starts_with(".L") || target.starts_with("CSWTCH.") || target.starts_with("switch.table.");
+        if !nameless {
+            let parent = own.split(".cold").next().unwrap_or(own);
+            let digits = token.rsplit_once('.').filter(|(_, n)| !n.is_empty() && n.chars().all(|c| c.is_ascii_digit()));
+            return match digits {
+                _ if token == parent => "@".to_owned(),
+                Some((stem, _)) if self.blocks.contains_key(token) => {
+                    let next = numbers.len();
+                    format!("{stem}.{}", numbers.entry(token.to_owned()).or_insert(next))
+                }
+                _ => token.to_owned(),
+            };
+        }
+        let next = numbers.len();
+        let number = *numbers.entry(target.to_owned()).or_insert(next);
+        if !defined.contains(&target) && self.blocks.contains_key(target) {
+            follow.push(target.to_owned());
+        }
+        format!("L{number}")
+    }
+}
+
+fn tokens(line: &str) -> Vec<&str> {
+    let mut out = Vec::new();
+    let mut start = 0;
+    let mut kind = None;
+    let mut quoted = false;
+    for (at, c) in line.char_indices() {
+        if c == '"' {
+            quoted = !quoted;
+        }
+        let word = !quoted && (c.is_alphanumeric() || "._$".contains(c));
+        if kind != Some(word) && at > start {
+            out.push(&line[start..at]);
+            start = at;
+        }
+        kind = Some(word);
+    }
+    out.push(&line[start..]);
+    out
+}
