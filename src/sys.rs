@@ -248,8 +248,8 @@ pub fn run(program: &Program, stdin: Option<BorrowedFd<'_>>) -> io::Result<Endin
         };
         // The child shares our memory until its exec and we stand still meanwhile: no page is copied. It has
         // a stack of its own, so nothing of ours is overwritten.
-        let mut stack = vec![0_u128; STACK / size_of::<u128>()];
-        let top = stack.as_mut_ptr_range().end;
+        let mut stack = Vec::<u128>::with_capacity(STACK / size_of::<u128>());
+        let top = stack.spare_capacity_mut().as_mut_ptr_range().end;
         let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
         let child = libc::clone(become_compiler, top.cast(), flags, (&raw mut birth).cast());
         let fork_error = (child < 0).then(io::Error::last_os_error);
