@@ -41,9 +41,16 @@ pub const CC_COMMAND: &str = "CC";
 pub const CXX_COMMAND: &str = "CXX";
 /// Every variable of our own, so that `lpcc doctor` can name one that is misspelt.
 pub const OWN: [&str; 8] = [CC, CXX, STORE, DISABLE, STRICT, LOG, LOG_FILE, PASSED];
-/// GCC's own requests for dependency output: where the user set one, lpcc's must not replace it.
-pub const DEPENDENCY_REQUESTS: [&str; 4] =
-    ["DEPENDENCIES_OUTPUT", "SUNPRO_DEPENDENCIES", "CC_PRINT_HEADERS", "CC_PRINT_HEADERS_FILE"];
+/// Requests to the compilers that lpcc's own would replace, or that would show it: GCC's dependency output, Clang's headers
+/// and options.
+pub const REPORTS: [&str; 6] = [
+    "CC_PRINT_HEADERS",
+    "CC_PRINT_HEADERS_FILE",
+    "CC_PRINT_HEADERS_FORMAT",
+    "CC_PRINT_OPTIONS",
+    "DEPENDENCIES_OUTPUT",
+    "SUNPRO_DEPENDENCIES",
+];
 
 /// Environment variables kept in a record because they decide what a compiler makes of a call (GCC manual, "Environment Variables
 /// Affecting GCC"; Clang's driver). Sorted. A closed list, so that no secret is ever kept.

@@ -38,6 +38,11 @@ extern "C" fn capture() {
     CLOSED.store(closed, Ordering::Relaxed);
 }
 
+/// Whether standard input was closed when we were started.
+pub fn stdin_was_closed() -> bool {
+    CLOSED.load(Ordering::Relaxed) & 1 != 0
+}
+
 /// Puts back what Rust's start-up changed. Safe to call between fork and exec.
 fn restore() {
     if !PIPE_IGNORED.load(Ordering::Relaxed) {
@@ -167,6 +172,49 @@ extern "C" fn forward(signal: c_int, info: *mut libc::siginfo_t, _: *mut libc::c
     }
 }
 
+/// Bytes of stack for the few calls between clone and exec.
+const STACK: usize = 64 << 10;
+
+/// What the child needs to become the compiler.
+struct Birth {
+    parent: libc::pid_t,
+    path: *const c_char,
+    argv: *const *const c_char,
+    env: *const *const c_char,
+    script: *const *const c_char,
+    stdin: RawFd,
+    chld_ignored: bool,
+    before: *const libc::sigset_t,
+    failed: RawFd,
+}
+
+/// The child between clone and exec: only async-signal-safe calls, no allocation, no return.
+extern "C" fn become_compiler(birth: *mut libc::c_void) -> c_int {
+    // SAFETY: `birth` is a `Birth` of the parent, who waits for the exec; so are all its pointers.
+    unsafe {
+        let birth = &*birth.cast::<Birth>();
+        libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
+        if libc::getppid() != birth.parent {
+            libc::_exit(127);
+        }
+        restore();
+        if birth.chld_ignored {
+            set_disposition(libc::SIGCHLD, libc::SIG_IGN);
+        }
+        if birth.stdin != -1 {
+            libc::dup2(birth.stdin, 0);
+        }
+        libc::sigprocmask(libc::SIG_SETMASK, birth.before, std::ptr::null_mut());
+        libc::execve(birth.path, birth.argv, birth.env);
+        if *libc::__errno_location() == libc::ENOEXEC {
+            libc::execve(c"/bin/sh".as_ptr(), birth.script, birth.env);
+        }
+        let errno = (*libc::__errno_location()).to_ne_bytes();
+        libc::write(birth.failed, errno.as_ptr().cast(), errno.len());
+        libc::_exit(127)
+    }
+}
+
 /// Runs `program` and waits for it, handing on the signals that stop a build. The child dies with us, so that a killed
 /// lpcc leaves no compiler behind that later writes an object. `stdin` replaces standard input.
 ///
@@ -187,29 +235,23 @@ pub fn run(program: &Program, stdin: Option<BorrowedFd<'_>>) -> io::Result<Endin
             libc::sigaddset(&raw mut blocked, signal);
         }
         libc::sigprocmask(libc::SIG_BLOCK, &raw const blocked, &raw mut before);
-        let parent = libc::getpid();
-        let child = libc::fork();
-        if child == 0 {
-            libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
-            if libc::getppid() != parent {
-                libc::_exit(127);
-            }
-            restore();
-            if chld_ignored {
-                set_disposition(libc::SIGCHLD, libc::SIG_IGN);
-            }
-            if let Some(stdin) = stdin {
-                libc::dup2(stdin.as_raw_fd(), 0);
-            }
-            libc::sigprocmask(libc::SIG_SETMASK, &raw const before, std::ptr::null_mut());
-            libc::execve(program.path.as_ptr(), argv.as_ptr(), env.as_ptr());
-            if *libc::__errno_location() == libc::ENOEXEC {
-                libc::execve(c"/bin/sh".as_ptr(), script.as_ptr(), env.as_ptr());
-            }
-            let errno = (*libc::__errno_location()).to_ne_bytes();
-            libc::write(failed.as_raw_fd(), errno.as_ptr().cast(), errno.len());
-            libc::_exit(127);
-        }
+        let mut birth = Birth {
+            parent: libc::getpid(),
+            path: program.path.as_ptr(),
+            argv: argv.as_ptr(),
+            env: env.as_ptr(),
+            script: script.as_ptr(),
+            stdin: stdin.map_or(-1, |stdin| stdin.as_raw_fd()),
+            chld_ignored,
+            before: &raw const before,
+            failed: failed.as_raw_fd(),
+        };
+        // The child shares our memory until its exec and we stand still meanwhile: no page is copied. It has
+        // a stack of its own, so nothing of ours is overwritten.
+        let mut stack = vec![0_u128; STACK / size_of::<u128>()];
+        let top = stack.as_mut_ptr_range().end;
+        let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
+        let child = libc::clone(become_compiler, top.cast(), flags, (&raw mut birth).cast());
         let fork_error = (child < 0).then(io::Error::last_os_error);
         CHILD.store(child, Ordering::SeqCst);
         let saved = if fork_error.is_none() { install_forwarders() } else { Vec::new() };

@@ -70,7 +70,7 @@ prop_compose! {
         build_id in option::of(bytes()),
     ) -> Fingerprints {
         let image = Image { machine: 183, file_type: 1, bits: 64, little_endian: true, flags: 7, build_id };
-        Fingerprints { recipe: 1, image, basis, items, streams }
+        Fingerprints { recipe: 1, image, basis, files: Vec::new(), items, streams }
     }
 }
 

@@ -1,11 +1,14 @@
 //! Calls that break wrappers, as a table: each is run by the bare compiler and by lpcc in one directory, and
 //! exit status, standard output, standard error and every file written must be the same.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that fails to set up fails")]
+
 mod kit;
 
 use kit::{Outcome, Place, compilers, differences, run};
 
 /// One call.
+#[derive(Clone, Copy)]
 struct Vector {
     /// What it is about.
     name: &'static str,
@@ -73,7 +76,7 @@ const VECTORS: &[Vector] = &[
     object("dependency output to /dev/null", "-MD -MF /dev/null -c t.c", 1),
     nothing("preprocess with -MM", "-MM -MD -c t.c -o x.o"),
     object("two sources", "-c t.c u.c -g", 2),
-    object("two sources, one fails", "-c t.c bad.c", 1),
+    nothing("two sources, one fails", "-c t.c bad.c"),
     nothing("error in the source", "-c bad.c -o bad.o"),
     nothing("no such file", "-c missing.c"),
     nothing("two sources and -o", "-c t.c u.c -o x.o"),
@@ -111,7 +114,7 @@ const VECTORS: &[Vector] = &[
     object("response file", "@args.rsp", 1),
     object("response file, nested", "@outer.rsp -c t.c", 1),
     gcc(object("response file and temporaries", "-save-temps @args.rsp -o k.o", 1)),
-    nothing("response file that is not there", "-c t.c @missing.rsp"),
+    object("response file that is not there", "-c t.c @missing.rsp", 1),
     nothing("response file that names itself", "@self.rsp -c t.c"),
     nothing("response file that is a directory", "@sub -c t.c"),
     object("output called @x", "-c t.c -o @x", 1),
@@ -149,14 +152,23 @@ const VECTORS: &[Vector] = &[
     nothing("link to /dev/null", "main.c t.c -o /dev/null"),
     with(object("dependencies by environment", "-c t.c", 1), &[("DEPENDENCIES_OUTPUT", "d.txt t.o")]),
     with(object("Sun's dependencies", "-c t.c", 1), &[("SUNPRO_DEPENDENCIES", "d.txt")]),
-    with(object("headers by environment", "-c t.c", 1), &[("CC_PRINT_HEADERS", "1"), ("CC_PRINT_HEADERS_FILE", "h.txt")]),
-    with(object("options by environment", "-c t.c", 1), &[("CC_PRINT_OPTIONS", "1"), ("CC_PRINT_OPTIONS_FILE", "o.txt")]),
+    with(
+        object("headers by environment", "-c t.c", 1),
+        &[("CC_PRINT_HEADERS", "1"), ("CC_PRINT_HEADERS_FILE", "h.txt")],
+    ),
+    with(
+        object("options by environment", "-c t.c", 1),
+        &[("CC_PRINT_OPTIONS", "1"), ("CC_PRINT_OPTIONS_FILE", "o.txt")],
+    ),
     with(object("date", "-c date.c", 1), &[("SOURCE_DATE_EPOCH", "1")]),
     with(object("no folder for temporaries", "-c t.c", 1), &[("TMPDIR", "/nonexistent")]),
-    with(object("colours", "-fdiagnostics-color=always -Wall -c warn.c", 1), &[("GCC_COLORS", "error=01;31")]),
+    with(
+        object("colours", "-fdiagnostics-color=always -Wall -c warn.c", 1),
+        &[("GCC_COLORS", "error=01;31")],
+    ),
     object("odd names", "-c 'a b.c' -o 'o \u{fc}\n.o'", 1),
     object("name that begins with a hyphen", "-c ./-h.c", 1),
-    nothing("empty argument", "-c t.c ''"),
+    object("empty argument", "-c t.c ''", 1),
     object("the marker of a policy", "-D__LPCC_UNRELATED__=1 -c t.c", 1),
 ];
 
@@ -202,12 +214,19 @@ fn check(part: usize, of: usize) {
             let bare = outcome(&place, vector, &[compiler]);
             let wrapped = outcome(&place, vector, &[kit::LPCC, compiler]);
             let mut found = differences(&bare, &wrapped);
-            // What the compiler refuses leaves nothing to record, whatever the table says for the other one.
-            let expected = if bare.output.status.success() || vector.name.contains("one fails") {
-                (vector.records, vector.links)
-            } else {
-                (0, 0)
-            };
+            if !found.is_empty() {
+                // Precompiled headers and listings are not the same twice with the bare compiler either.
+                let again = outcome(&place, vector, &[compiler]);
+                let unsteady = differences(&bare, &again);
+                let same_file =
+                    |one: &str, other: &str| one.split(" differs").next() == other.split(" differs").next();
+                found.retain(|one| !unsteady.iter().any(|other| same_file(one, other)));
+            }
+            // A call that fails may have made objects before it did; those are recorded.
+            let made =
+                bare.tree.keys().filter(|name| name.extension().is_some_and(|suffix| suffix == "o")).count();
+            let expected =
+                if bare.output.status.success() { (vector.records, vector.links) } else { (made, 0) };
             let recorded = (place.records().len(), place.links());
             if recorded != expected {
                 found.push(format!("records and links: {recorded:?}, expected {expected:?}"));

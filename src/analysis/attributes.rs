@@ -1,7 +1,7 @@
 //! What the `attributes` parts of two items say differently, each under its own word.
 //!
-//! The listing gives the part as lines of a word and a value: `section .text.foo`, `binding weak`,
-//! `visibility default`, `alias bar`, `hook fentry`, `size 16`, `alignment 8`, `type object`, `group sig`.
+//! The listing gives the part as lines of a word (or a few) and a value: `section .text.foo`, `binding weak`,
+//! `alias bar (global, default, function)`, `hook fentry`, `size 16`, `alignment 8`, `section flags 0x6`.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use bstr::ByteSlice;
 
 use super::detail::In;
 use super::findings::Change;
-use crate::object::{Item, PartKind, Scope, listing};
+use crate::object::{Item, Kind, PartKind, Scope, listing};
 
 /// One attribute that differs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,7 +39,7 @@ pub fn changes(old: In<'_>, new: In<'_>) -> Vec<Attribute> {
             renumbered = true;
             continue;
         }
-        found.entry(change_of(&word)).or_default().push(describe(&word, &was, &is));
+        found.entry(change_of(&word, new.kind)).or_default().push(describe(&word, &was, &is));
     }
     if found.is_empty() && !renumbered {
         found.insert(Change::Changed, Vec::new());
@@ -61,7 +61,7 @@ fn values((prints, item): In<'_>) -> Values {
     let mut put = |word: &str, value: String| values.entry(word.to_owned()).or_default().0.push(value);
     let lines = listing::lines(prints, item, PartKind::Attributes);
     for line in &lines {
-        let (word, value) = line.text.split_once(' ').unwrap_or((&line.text, ""));
+        let (word, value) = word_of(&line.text);
         put(word, value.to_owned());
     }
     if lines.is_empty() {
@@ -72,11 +72,20 @@ fn values((prints, item): In<'_>) -> Values {
         for alias in item.names.iter().filter(|name| **name != item.name) {
             put("alias", alias.to_string());
         }
-        if item.kind != crate::object::Kind::Function {
+        if item.kind != Kind::Function {
             put("size", item.size.to_string());
         }
     }
     values
+}
+
+/// Words that hold a space come before those that they begin with.
+const WORDS_OF_TWO: [&str; 4] = ["section type", "section flags", "entry size", "cold piece in section"];
+
+fn word_of(line: &str) -> (&str, &str) {
+    let long =
+        WORDS_OF_TWO.iter().find_map(|word| Some((*word, line.strip_prefix(word)?.strip_prefix(' ')?)));
+    long.or_else(|| line.split_once(' ')).unwrap_or((line, ""))
 }
 
 fn binding(item: &Item) -> &'static str {
@@ -98,13 +107,17 @@ fn bears_name(was: &[String], is: &[String], old: &Item, new: &Item) -> bool {
         && was.iter().zip(is).all(|(was, is)| was == is || was.replace(&*old, &new) == *is)
 }
 
-fn change_of(word: &str) -> Change {
+fn change_of(word: &str, kind: Kind) -> Change {
     match word {
-        "section" | "group" => Change::Section,
+        // A section's own flags are what it is; an item's section's flags are where it lies.
+        "section type" | "section flags" | "entry size" if kind == Kind::Section => Change::Changed,
+        "section" | "group" | "section type" | "section flags" | "entry size" | "cold piece in section" => {
+            Change::Section
+        }
         "binding" | "visibility" => Change::Binding,
-        "alias" | "aliases" => Change::Alias,
+        "alias" => Change::Alias,
         "size" => Change::Size,
-        "alignment" | "align" => Change::Alignment,
+        "alignment" => Change::Alignment,
         _ => Change::Changed,
     }
 }

@@ -78,7 +78,10 @@ impl Spot {
         let (rest_old, rest_new) = (old.get(at..)?, new.get(at..)?);
         let (first_old, first_new) = (rest_old.first(), rest_new.first());
         let in_rest = |line: Option<&Line>, rest: &[Line]| {
-            line.is_none_or(|line| rest.iter().any(|other| other.text == line.text))
+            line.is_none_or(|line| {
+                let value = without_number(part, &line.text);
+                rest.iter().any(|other| without_number(part, &other.text) == value)
+            })
         };
         let (old, new) = match (first_old, first_new) {
             (None, None) => return None,
@@ -94,23 +97,41 @@ impl Spot {
     pub fn describe(&self) -> String {
         let noun = match self.part {
             PartKind::Code => return self.describe_code(),
-            PartKind::Strings => "string ",
-            PartKind::Constants => "constant ",
-            PartKind::Tables => "table entry ",
-            PartKind::Content => "content ",
-            PartKind::References => "reference to ",
-            PartKind::Sites => "entry ",
-            PartKind::Unwinding => "unwinding ",
-            PartKind::Attributes => "",
+            PartKind::Content => return self.describe_content(),
+            PartKind::Strings => "string",
+            PartKind::Constants => "constant",
+            PartKind::Tables => "table",
+            PartKind::References => "reference to",
+            PartKind::Sites => "entry",
+            PartKind::Unwinding => "unwinding",
+            PartKind::Attributes => "attribute",
         };
-        let text = |side: &SpotSide| shortened(&side.text);
+        let text = |side: &SpotSide| shortened(without_number(self.part, &side.text));
         match (&self.old, &self.new) {
             // Two things of one name, such as statics whose roles were swapped.
-            (Some(old), Some(new)) if old.text == new.text => format!("{noun}another {}", text(new)),
-            (Some(old), Some(new)) => format!("{noun}{} became {}", text(old), text(new)),
-            (None, Some(new)) => format!("{noun}{} is new", text(new)),
-            (Some(old), None) => format!("{noun}{} is gone", text(old)),
+            (Some(old), Some(new)) if old.text == new.text => format!("{noun} another {}", text(new)),
+            (Some(old), Some(new)) => format!("{noun} {} became {}", text(old), text(new)),
+            (None, Some(new)) => format!("{noun} {} is new", text(new)),
+            (Some(old), None) => format!("{noun} {} is gone", text(old)),
             (None, None) => String::new(),
+        }
+    }
+
+    /// Content is one long line of bytes in groups of eight: the first group that differs says more.
+    fn describe_content(&self) -> String {
+        let (Some(old), Some(new)) = (&self.old, &self.new) else { return "content".to_owned() };
+        let groups = |text: &'_ str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        let (olds, news) = (groups(&old.text), groups(&new.text));
+        let at = olds.iter().zip(&news).take_while(|(old, new)| old == new).count();
+        let is_bytes =
+            |group: &&String| group.len() % 2 == 0 && group.bytes().all(|byte| byte.is_ascii_hexdigit());
+        match (olds.get(at).filter(is_bytes), news.get(at).filter(is_bytes)) {
+            (Some(old), Some(new)) => {
+                let same = old.bytes().zip(new.bytes()).take_while(|(old, new)| old == new).count() / 2;
+                let rest = |group: &str| group.get(2 * same..).unwrap_or_default().to_owned();
+                format!("at +{:#x}: {} -> {}", at * 8 + same, rest(old), rest(new))
+            }
+            _ => format!("{} -> {}", shortened(&old.text), shortened(&new.text)),
         }
     }
 
@@ -169,6 +190,12 @@ pub fn listings(old: In<'_>, new: In<'_>, parts: &[PartKind]) -> Vec<Listing> {
 /// How a new name for an old body is said.
 pub fn renamed(old: &BString, new: &BString) -> String {
     format!("{old} became {new}")
+}
+
+/// The entry without its number: `string #3: "x"`.
+fn without_number(part: PartKind, text: &str) -> &str {
+    let numbered = matches!(part, PartKind::Strings | PartKind::Constants | PartKind::Tables);
+    text.split_once(": ").filter(|_| numbered).map_or(text, |(_, value)| value)
 }
 
 /// Entries can be as long as the data they show; a detail is one line.

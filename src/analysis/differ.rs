@@ -5,16 +5,19 @@
 //! roles. So two items are equal only if their hashes are equal **and** the items they refer to are matched
 //! with each other by the correlation.
 
-use std::collections::BTreeSet;
+use std::cell::OnceCell;
+use std::collections::{BTreeSet, HashMap};
 
-use bstr::BString;
+use bstr::{BStr, BString, ByteSlice};
 
 use super::attributes;
 use super::correlate::{Correlation, How, Pair, correlate};
 use super::detail::{self, Spot};
 use super::findings::{Change, CodePair, Finding, FindingKind, Place};
 use super::maybe_line;
-use crate::object::{Fingerprints, Item, Kind, PartKind, Reference};
+use super::regrouped::Names;
+use super::stem::without_numbers;
+use crate::object::{Fingerprints, Item, Kind, PartKind, Reference, listing};
 
 /// All findings between two objects, sorted by kind, symbol and change.
 ///
@@ -36,6 +39,8 @@ fn run(old: &Fingerprints, new: &Fingerprints, want_code: bool) -> (Vec<Finding>
         new,
         correlation: &correlation,
         readers: &readers,
+        names: OnceCell::new(),
+        aliases: (aliases(old), aliases(new)),
         want_code,
         findings: Vec::new(),
         code: Vec::new(),
@@ -62,14 +67,54 @@ pub fn all_of(prints: &Fingerprints, change: Change) -> Vec<Finding> {
 
 fn sorted(mut findings: Vec<Finding>) -> Vec<Finding> {
     findings.sort_by(|a, b| (a.kind, &a.symbol, a.change).cmp(&(b.kind, &b.symbol, b.change)));
+    // A function that changed and whose label table changed is said once, by what was found first.
+    findings.dedup_by(|later, first| {
+        let same = first.kind == FindingKind::Function
+            && first.change == Change::Changed
+            && (later.kind, &later.symbol, later.change) == (first.kind, &first.symbol, first.change)
+            && (later.parts == [PartKind::Tables] || first.parts == [PartKind::Tables])
+            && later.old.as_ref().map(|place| &place.section)
+                == first.old.as_ref().map(|place| &place.section);
+        if same && first.parts == [PartKind::Tables] && later.parts != [PartKind::Tables] {
+            std::mem::swap(first, later);
+        }
+        same
+    });
     findings
 }
+
+/// What each name that is not the first of its item stands for.
+type Aliases<'a> = HashMap<(Kind, &'a BStr), &'a BStr>;
+
+fn aliases(prints: &Fingerprints) -> Aliases<'_> {
+    prints
+        .items
+        .iter()
+        .filter(|item| item.names.len() > 1)
+        .flat_map(|item| {
+            item.names.iter().map(move |name| ((item.kind, name.as_bstr()), item.name.as_bstr()))
+        })
+        .filter(|((_, name), first)| name != first)
+        .collect()
+}
+
+/// Parts whose streams speak of other items by name.
+const NAMES_TARGETS: [PartKind; 6] = [
+    PartKind::Content,
+    PartKind::References,
+    PartKind::Constants,
+    PartKind::Tables,
+    PartKind::Unwinding,
+    PartKind::Sites,
+];
 
 struct Differ<'a> {
     old: &'a Fingerprints,
     new: &'a Fingerprints,
     correlation: &'a Correlation,
     readers: &'a (Readers, Readers),
+    names: OnceCell<Names<'a>>,
+    aliases: (Aliases<'a>, Aliases<'a>),
     want_code: bool,
     findings: Vec<Finding>,
     code: Vec<CodePair>,
@@ -93,6 +138,10 @@ impl Differ<'_> {
         if attributes.iter().all(|attribute| attribute.change != Change::Changed) {
             parts.retain(|part| *part != PartKind::Attributes);
         }
+        // Whoever is reached under another set of names is reached all the same, if the references agree.
+        if self.disagreement(old, new).is_none() {
+            parts.retain(|part| !NAMES_TARGETS.contains(part) || !self.is_regrouped(old, new, *part));
+        }
         let mut spot = Spot::first((self.old, old), (self.new, new), &parts);
         if parts.is_empty()
             && let Some(place) = self.disagreement(old, new)
@@ -106,7 +155,7 @@ impl Differ<'_> {
             new: Some(place(new)),
             readers: self.readers_of(old.kind, Some(pair.old), Some(pair.new)),
             guess: pair.how == How::Guess,
-            ..Finding::new(old.kind.into(), new.name.clone(), change)
+            ..Finding::new(old.kind.into(), common_name(old, new).clone(), change)
         };
         let (mut found, mut code) = (Vec::new(), None);
         if pair.how == How::Renamed {
@@ -116,7 +165,7 @@ impl Differ<'_> {
         if !parts.is_empty() {
             if self.want_code {
                 let listings = detail::listings((self.old, old), (self.new, new), &parts);
-                code = Some(CodePair { symbol: new.name.clone(), listings });
+                code = Some(CodePair { symbol: common_name(old, new).clone(), listings });
             }
             let hint = maybe_line::hint((self.old, old), (self.new, new), &parts);
             found.push(with_spot(Finding { parts, hint, ..base(Change::Changed) }, spot));
@@ -125,8 +174,35 @@ impl Differ<'_> {
             let parts = vec![PartKind::Attributes];
             found.push(Finding { parts, detail: attribute.detail, ..base(attribute.change) });
         }
+        if found.iter().any(|finding| finding.parts.contains(&PartKind::Content)) {
+            self.labels(pair, &found);
+        }
         self.findings.extend(found);
         self.code.extend(code);
+    }
+
+    /// A static table of a function's own labels (`static void *t[] = {&&a, &&b}`) is a part of its control
+    /// flow: when the table changes, so does the function, though it is a datum by its symbol.
+    fn labels(&mut self, pair: Pair, found: &[Finding]) {
+        let Some(table) = self.new.items.get(pair.new as usize).filter(|item| item.kind == Kind::Data) else {
+            return;
+        };
+        let lines = listing::lines(self.new, table, PartKind::Content);
+        let readers = self.readers.1.0.get(pair.new as usize).into_iter().flatten();
+        for function in readers.filter_map(|&by| self.new.items.get(by as usize)) {
+            let place = [b" ", without_numbers(function.name.as_bstr()).as_slice(), b"#"].concat();
+            if lines.iter().any(|line| line.text.as_bytes().contains_str(&place)) {
+                let detail =
+                    found.iter().map(|finding| finding.detail.as_str()).collect::<Vec<_>>().join(", ");
+                self.findings.push(Finding {
+                    parts: vec![PartKind::Tables],
+                    detail: format!("label table {}: {detail}", table.name),
+                    new: Some(self::place(function)),
+                    old: Some(self::place(function)),
+                    ..Finding::new(FindingKind::Function, function.name.clone(), Change::Changed)
+                });
+            }
+        }
     }
 
     fn lone(&mut self, prints: &Fingerprints, index: u32, change: Change) {
@@ -139,7 +215,18 @@ impl Differ<'_> {
             finding.new = Some(place(item));
             finding.readers = self.readers_of(item.kind, None, Some(index));
         }
+        let (aliases, verb) =
+            if change == Change::Removed { (&self.aliases.1, "is now") } else { (&self.aliases.0, "was") };
+        if let Some(other) = aliases.get(&(item.kind, item.name.as_bstr())) {
+            let detail = format!("{verb} another name of {other}");
+            self.findings.push(Finding { detail, change: Change::Alias, ..finding.clone() });
+        }
         self.findings.push(finding);
+    }
+
+    fn is_regrouped(&self, old: &Item, new: &Item, part: PartKind) -> bool {
+        let names = self.names.get_or_init(|| Names::of(self.old, self.new, self.correlation));
+        names.explain((self.old, old), (self.new, new), part)
     }
 
     /// The first reference whose two sides are not matched with each other.
@@ -183,6 +270,12 @@ impl Differ<'_> {
         let new = new.into_iter().flat_map(|index| self.readers.1.names(self.new, index));
         old.chain(new).collect::<BTreeSet<_>>().into_iter().collect()
     }
+}
+
+/// The name that both sides know the thing by, where there is one: an alias that came does not rename it.
+fn common_name<'a>(old: &Item, new: &'a Item) -> &'a BString {
+    let mut names = [&new.name].into_iter().chain(&new.names);
+    names.find(|name| old.names.contains(name)).unwrap_or(&new.name)
 }
 
 /// The parts whose hashes differ, or that only one side has.

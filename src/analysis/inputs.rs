@@ -18,10 +18,12 @@ pub fn compare(old: &Identity, new: &Identity) -> Vec<Finding> {
     let (old_flags, new_flags) = (flags(&old.call.run), flags(&new.call.run));
     let (gone, come) = only_on_one_side(&old_flags, &new_flags);
     if !gone.is_empty() || !come.is_empty() {
-        let said = |sign: char, flags: &[&BString]| {
-            flags.iter().map(|flag| format!("{sign}{flag}")).collect::<Vec<_>>().join(" ")
+        let said = |flags: &[&BString]| flags.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+        let detail = match (gone.is_empty(), come.is_empty()) {
+            (true, _) => format!("now with {}", said(&come)),
+            (_, true) => format!("now without {}", said(&gone)),
+            _ => format!("{} -> {}", said(&gone), said(&come)),
         };
-        let detail = [said('-', &gone), said('+', &come)].join(" ").trim().to_owned();
         findings.push(Finding { detail, ..Finding::new(FindingKind::Input, "flags", Change::Changed) });
     }
     findings
@@ -54,12 +56,16 @@ fn compiler(old: &Identity, new: &Identity) -> Option<String> {
         let name = compiler.path.rsplit_str("/").next().unwrap_or_default();
         format!("{} {} ({})", name.as_bstr(), compiler.version, compiler.target)
     };
+    let hashes =
+        |compiler: &Compiler| -> Vec<Hash> { compiler.programs.iter().map(|program| program.1).collect() };
+    // `cc` and `gcc` are one program under two names: what does the work decides, where it is known.
+    if hashes(old) == hashes(new) && !old.programs.is_empty() && old.target == new.target {
+        return None;
+    }
     let (was, is) = (said(old), said(new));
     if was != is {
         return Some(format!("{was} -> {is}"));
     }
-    let hashes =
-        |compiler: &Compiler| -> Vec<Hash> { compiler.programs.iter().map(|program| program.1).collect() };
     (hashes(old) != hashes(new)).then(|| format!("{is}: same version, other programs"))
 }
 

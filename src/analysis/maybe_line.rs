@@ -34,7 +34,13 @@ pub fn hint(old: In<'_>, new: In<'_>, parts: &[PartKind]) -> Option<Hint> {
             if in_code && !hands_on(&new.text) {
                 return None;
             }
-            let moved = moved_by(&old.text, &new.text, in_code)?;
+            // A table of numbers is no place for a line; a location is: it points to a file's name as well.
+            if part == PartKind::Constants && !new.text.contains("; +") {
+                return None;
+            }
+            let moved =
+                if in_code { moved_by(&old.text, &new.text) } else { moved_in_bytes(&old.text, &new.text) };
+            let moved = moved?;
             if *distance.get_or_insert(moved) != moved {
                 return None;
             }
@@ -50,15 +56,15 @@ fn hands_on(instruction: &str) -> bool {
     mnemonic.starts_with("mov") || mnemonic.starts_with("push")
 }
 
-/// The distance between two texts that are equal but for one number that could be a line.
-fn moved_by(old: &str, new: &str, immediates_only: bool) -> Option<i64> {
+/// The distance between two instructions that are equal but for immediates that could be lines.
+fn moved_by(old: &str, new: &str) -> Option<i64> {
     let (old, new) = (words(old), words(new));
     if old.len() != new.len() {
         return None;
     }
     let mut distance = None;
     for (old, new) in old.iter().zip(&new).filter(|(old, new)| old != new) {
-        if immediates_only && !(old.starts_with('$') && new.starts_with('$')) {
+        if !(old.starts_with('$') && new.starts_with('$')) {
             return None;
         }
         let moved = number(new)? - number(old)?;
@@ -67,6 +73,40 @@ fn moved_by(old: &str, new: &str, immediates_only: bool) -> Option<i64> {
         }
     }
     distance
+}
+
+/// The distance between two lines of data, shown as hexadecimal bytes, that are equal but for halfwords that
+/// could be lines (a line fits one; the upper half of a wider field is zero).
+fn moved_in_bytes(old: &str, new: &str) -> Option<i64> {
+    let (old, new) = (words(old), words(new));
+    if old.len() != new.len() {
+        return None;
+    }
+    let mut distance = None;
+    for (old, new) in old.iter().zip(&new).filter(|(old, new)| old != new) {
+        let (old, new) = (halfwords(old)?, halfwords(new)?);
+        if old.len() != new.len() {
+            return None;
+        }
+        for (old, new) in old.into_iter().zip(new).filter(|(old, new)| old != new) {
+            let moved = i64::from(new) - i64::from(old);
+            if old == 0 || new == 0 || distance.replace(moved).is_some_and(|other| other != moved) {
+                return None;
+            }
+        }
+    }
+    distance
+}
+
+/// The little-endian halfwords of an even number of bytes in hexadecimal.
+fn halfwords(hex: &str) -> Option<Vec<u16>> {
+    let digits = hex.as_bytes().chunks(4);
+    digits
+        .map(|four| {
+            u16::from_str_radix(std::str::from_utf8(four).ok().filter(|four| four.len() == 4)?, 16).ok()
+        })
+        .map(|halfword| halfword.map(u16::swap_bytes))
+        .collect()
 }
 
 /// Splits into numbers (with their `$`) and what stands between them.
@@ -99,12 +139,21 @@ mod tests {
 
     #[test]
     fn one_immediate_moved() {
-        assert_eq!(moved_by("mov $0x7,%edi", "mov $0x9,%edi", true), Some(2));
-        assert_eq!(moved_by("mov $0x7,%edi", "mov $0x7,%esi", true), None);
-        assert_eq!(moved_by("mov 0x7(%rdi),%eax", "mov 0x9(%rdi),%eax", true), None, "a displacement");
-        assert_eq!(moved_by("line 12 file 3", "line 15 file 3", false), Some(3));
-        assert_eq!(moved_by("a 12 b 3", "a 13 b 5", false), None, "two distances");
-        assert_eq!(moved_by("mov $0xffffffff,%edi", "mov $0x1,%edi", true), None, "no line");
+        assert_eq!(moved_by("mov $0x7,%edi", "mov $0x9,%edi"), Some(2));
+        assert_eq!(moved_by("mov $7, %edi", "mov $0x19, %edi"), Some(18));
+        assert_eq!(moved_by("mov $0x7,%edi", "mov $0x7,%esi"), None);
+        assert_eq!(moved_by("mov 0x7(%rdi),%eax", "mov 0x9(%rdi),%eax"), None, "a displacement");
+        assert_eq!(moved_by("mov $0xffffffff,%edi", "mov $0x1,%edi"), None, "no line");
+    }
+
+    #[test]
+    fn one_halfword_moved() {
+        let bug = |line: &str| format!("__bug_table: 0000000000000000 {line}0009; +0x0: type 2 #5");
+        assert_eq!(moved_in_bytes(&bug("0700"), &bug("0900")), Some(2));
+        assert_eq!(moved_in_bytes(&bug("ff00"), &bug("0101")), Some(2));
+        assert_eq!(moved_in_bytes(&bug("0000"), &bug("0100")), None, "there is no line 0");
+        assert_eq!(moved_in_bytes("07000000 08000000", "08000000 0a000000"), None, "two distances");
+        assert_eq!(moved_in_bytes("#5 0700", "#6 0700"), None, "a place");
     }
 
     #[test]

@@ -12,6 +12,7 @@ pub mod findings;
 pub mod inputs;
 pub mod maybe_line;
 pub mod pairing;
+mod regrouped;
 pub mod stem;
 pub mod summary;
 

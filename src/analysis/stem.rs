@@ -46,7 +46,7 @@ fn promoted(name: &BStr) -> Option<BString> {
 }
 
 /// Drops the dotted components that are numbers, and `llvm` before one.
-fn without_numbers(name: &BStr) -> BString {
+pub(super) fn without_numbers(name: &BStr) -> BString {
     let is_number = |word: &[u8]| !word.is_empty() && word.iter().all(u8::is_ascii_digit);
     let mut out = BString::default();
     let mut words = name.split_str(".").enumerate().peekable();

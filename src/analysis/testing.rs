@@ -11,6 +11,7 @@ pub fn object(items: Vec<Item>) -> Fingerprints {
         recipe: RECIPE,
         image: Image { machine: 62, file_type: 1, bits: 64, little_endian: true, flags: 0, build_id: None },
         basis: Basis::Exact,
+        files: Vec::new(),
         items,
         streams: Vec::new(),
     }

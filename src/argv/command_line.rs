@@ -145,7 +145,7 @@ pub fn parse_with(args: &[OsString], settings: Settings, read: &mut Reader<'_>) 
     for (index, argument) in args.iter().enumerate() {
         match contents_of(argument, read, &line) {
             Some(bytes) => {
-                line.expand(argument, bytes, Place { argument: index, parent: None, depth: 1 }, read)
+                line.expand(argument, bytes, Place { argument: index, parent: None, depth: 1 }, read);
             }
             None => line.words.push(Origin::Given(index)),
         }

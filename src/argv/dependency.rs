@@ -2,7 +2,7 @@
 //!
 //! Dependency options reach the compiler proper on two ways: through the driver (`-MD`, `-MF`), and past it
 //! (`-Wp,-MD,file`, `-Xpreprocessor`). GCC hands over the second kind behind the first, so that it wins
-//! wherever it stands. Clang turns `-Wp,-MD,file` into `-MD -MF file` in its place and takes the last of all;
+//! wherever it stands. For both, one `-MMD` anywhere beats every `-MD`. Clang turns `-Wp,-MD,file` into `-MD -MF file` in its place and takes the last of all;
 //! with anything more than one file behind it (`-Wp,-MD,file,-MT,x`), it drops the file.
 
 use std::ffi::OsStr;
@@ -42,8 +42,30 @@ pub struct Dependency {
 /// What was asked for, as it is collected.
 #[derive(Default)]
 struct Request {
+    /// By `-MD` and `-MMD`.
     coverage: Option<Coverage>,
+    /// By `-M` and `-MM`: dependencies are the call's own output, beside which there is a file only where
+    /// one is named.
+    instead: Option<Coverage>,
     file: Option<OsString>,
+}
+
+impl Request {
+    /// A driver's option.
+    fn add(&mut self, dep: Dep, value: Option<&OsStr>) {
+        match dep {
+            Dep::Mmd => self.coverage = Some(Coverage::NoSystemHeaders),
+            Dep::Md => {
+                self.coverage.get_or_insert(Coverage::Full);
+            }
+            Dep::Mm => self.instead = Some(Coverage::NoSystemHeaders),
+            Dep::M => {
+                self.instead.get_or_insert(Coverage::Full);
+            }
+            Dep::File => self.file = value.map(OsStr::to_os_string),
+            Dep::Target | Dep::Shape => {}
+        }
+    }
 }
 
 impl CommandLine {
@@ -52,7 +74,10 @@ impl CommandLine {
     pub fn dependency(&self) -> Option<Dependency> {
         let request =
             if self.settings.dialect == Dialect::Clang { self.clang_request() } else { self.gcc_request() };
-        let coverage = request.coverage?;
+        if request.coverage.is_none() && request.file.is_none() {
+            return None;
+        }
+        let coverage = request.instead.or(request.coverage)?;
         let action = self.action();
         if matches!(action, Action::Information | Action::Nothing) {
             return None;
@@ -75,12 +100,7 @@ impl CommandLine {
         let mut behind = Vec::new();
         for (argument, class, value) in self.options() {
             match class {
-                // The driver hands over `-MMD` behind `-MD`: it wins wherever it stands.
-                Class::Dependency(Dep::Mmd) => request.coverage = Some(Coverage::NoSystemHeaders),
-                Class::Dependency(Dep::Md) => {
-                    request.coverage.get_or_insert(Coverage::Full);
-                }
-                Class::Dependency(Dep::File) => request.file = value.map(OsStr::to_os_string),
+                Class::Dependency(dep) => request.add(dep, value),
                 Class::Pass(Stage::Preprocessor) => behind.extend(self.handed_over(argument)),
                 _ => {}
             }
@@ -102,18 +122,16 @@ impl CommandLine {
         let mut request = Request::default();
         for (argument, class, value) in self.options() {
             match class {
-                Class::Dependency(Dep::Mmd) => request.coverage = Some(Coverage::NoSystemHeaders),
-                Class::Dependency(Dep::Md) => request.coverage = Some(Coverage::Full),
-                Class::Dependency(Dep::File) => request.file = value.map(OsStr::to_os_string),
+                Class::Dependency(dep) => request.add(dep, value),
                 Class::Pass(Stage::Preprocessor)
                     if self.word(argument.word).as_bytes().starts_with(b"-Wp,") =>
                 {
                     let mut behind = self.handed_over(argument);
-                    request.coverage = match behind.next() {
-                        Some(b"-MD") => Some(Coverage::Full),
-                        Some(b"-MMD") => Some(Coverage::NoSystemHeaders),
+                    match behind.next() {
+                        Some(b"-MD") => request.add(Dep::Md, None),
+                        Some(b"-MMD") => request.add(Dep::Mmd, None),
                         _ => continue,
-                    };
+                    }
                     if let (Some(file), None) = (behind.next(), behind.next()) {
                         request.file = Some(response_file::word(file.to_vec()));
                     }
@@ -162,10 +180,12 @@ impl CommandLine {
             None if matches!(action, Action::Link | Action::SyntaxOnly) => b"a-",
             None => b"",
         };
-        let base = match naming(b"-dumpbase") {
-            Some(base) => super::Source { text: base.to_os_string(), ..source.clone() },
-            None => source.clone(),
+        let Some(base) = naming(b"-dumpbase") else {
+            return response_file::word([directory, self.beside(source, b".d").as_bytes()].concat());
         };
-        response_file::word([directory, self.beside(&base, b".d").as_bytes()].concat())
+        let base = base.as_bytes();
+        let extension = naming(b"-dumpbase-ext").unwrap_or_default();
+        let base = base.strip_suffix(extension.as_bytes()).unwrap_or(base);
+        response_file::word([directory, base, b".d"].concat())
     }
 }

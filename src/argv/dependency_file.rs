@@ -29,10 +29,7 @@ pub fn rules(bytes: &[u8]) -> Vec<Rule> {
     let mut in_targets = true;
     let mut word = BString::default();
     let mut rest = bytes;
-    loop {
-        let Some((&byte, tail)) = rest.split_first() else {
-            break;
-        };
+    while let Some((&byte, tail)) = rest.split_first() {
         rest = tail;
         match byte {
             b'\\' => {
@@ -109,5 +106,39 @@ fn flush(word: &mut BString, rule: &mut Rule, in_targets: bool) {
     if !word.is_empty() {
         let list = if in_targets { &mut rule.targets } else { &mut rule.prerequisites };
         list.push(std::mem::take(word));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn first_rule_only() {
+        for (text, expected) in [
+            ("t.o: t.c a.h\n", vec!["t.c", "a.h"]),
+            ("t.o: t.c \\\n a.h \\\n  b.h\n\na.h:\n\nb.h:\n", vec!["t.c", "a.h", "b.h"]),
+            ("t.o: t.c \\\r\n a.h\r\na.h:\r\n", vec!["t.c", "a.h"]),
+            ("t.o u.o: t.c\nx.o: x.c\n", vec!["t.c"]),
+            ("t.o: a\\ b.h a\\#b.h a$$b.h", vec!["a b.h", "a#b.h", "a$b.h"]),
+            ("t.o: a\\\\\\ b.h c\\d.h", vec!["a\\ b.h", "c\\d.h"]),
+            ("t.o: C:/x.h a:b.h", vec!["C:/x.h", "a:b.h"]),
+            ("t.o:\n", vec![]),
+            ("t.o: t.c\\\n", vec!["t.c"]),
+            ("", vec![]),
+            ("no rule here\nt.o: t.c\n", vec!["t.c"]),
+            ("\\", vec![]),
+            ("t.o: $", vec!["$"]),
+        ] {
+            assert_eq!(parse(text.as_bytes()), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn appended_rules() {
+        let text = b"t.o: t.c a.h\nu.o: u.c\nt.o: t.c\n";
+        let rules = rules(text);
+        assert_eq!(rules.len(), 3);
+        assert_eq!(rules[1], Rule { targets: vec!["u.o".into()], prerequisites: vec!["u.c".into()] });
     }
 }

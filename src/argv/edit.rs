@@ -169,7 +169,7 @@ mod tests {
         })
     }
 
-    fn text(words: Vec<OsString>) -> String {
+    fn text(words: &[OsString]) -> String {
         let words: Vec<_> = words.iter().map(|word| bstr::BStr::new(word.as_bytes()).to_string()).collect();
         words.join(" ")
     }
@@ -192,8 +192,8 @@ mod tests {
             ("-D @d -c", "-D @d -c"),
         ] {
             let line = line(given, Dialect::Gcc, &files);
-            assert_eq!(text(line.edit().without_markers().finish()), expected, "{given}");
-            assert_eq!(text(line.edit().finish()), given);
+            assert_eq!(text(&line.edit().without_markers().finish()), expected, "{given}");
+            assert_eq!(text(&line.edit().finish()), given);
         }
     }
 
@@ -202,21 +202,21 @@ mod tests {
         let files =
             [("a", "-O2 @b @c"), ("b", "-x @d c"), ("c", "@e"), ("d", "none -D__LPCC_POLICY__"), ("e", "")];
         let line = line("@a -c t.c", Dialect::Gcc, &files);
-        assert_eq!(text(line.edit().without_markers().finish()), "-O2 -x none c @c -c t.c");
+        assert_eq!(text(&line.edit().without_markers().finish()), "-O2 -x none c @c -c t.c");
     }
 
     #[test]
     fn two_words_across_a_file() {
         let files = [("a", "-g -D"), ("b", "__LPCC_POLICY__ -O2")];
         let line = line("@a @b -c t.c", Dialect::Gcc, &files);
-        assert_eq!(text(line.edit().without_markers().finish()), "-g -O2 -c t.c");
+        assert_eq!(text(&line.edit().without_markers().finish()), "-g -O2 -c t.c");
     }
 
     #[test]
     fn live_patching_goes_in_every_spelling() {
         let line =
             line("-flive-patching -c --live-patching=inline-clone t.c -flive-patching=x", Dialect::Gcc, &[]);
-        assert_eq!(text(line.edit().without_live_patching().finish()), "-c t.c");
+        assert_eq!(text(&line.edit().without_live_patching().finish()), "-c t.c");
     }
 
     #[test]
@@ -231,8 +231,8 @@ mod tests {
             (Dialect::Clang, "-c @d t.c", "-NEW x -c @d t.c"),
         ] {
             let line = line(given, dialect, &[("e", ""), ("d", "--")]);
-            assert_eq!(text(line.edit().with_appended(new()).finish()), expected);
-            assert_eq!(text(line.edit().with_inserted(new()).finish()), format!("-NEW x {given}"));
+            assert_eq!(text(&line.edit().with_appended(new()).finish()), expected);
+            assert_eq!(text(&line.edit().with_inserted(new()).finish()), format!("-NEW x {given}"));
         }
     }
 }

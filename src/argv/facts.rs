@@ -38,6 +38,16 @@ impl CommandLine {
         self.last(|class, _| if let Class::Lto(on) = class { Some(on) } else { None }).unwrap_or(false)
     }
 
+    /// Whether LTO objects hold machine code too (`-ffat-lto-objects`).
+    pub fn fat_lto(&self) -> bool {
+        self.last(|class, _| if let Class::FatLto(on) = class { Some(on) } else { None }).unwrap_or(false)
+    }
+
+    /// Whether the output is LLVM IR (clang's `-emit-llvm`).
+    pub fn emit_llvm(&self) -> bool {
+        self.options().any(|(_, class, _)| class == Class::EmitLlvm)
+    }
+
     /// Whether debug information goes to a `.dwo` beside the object (`-gsplit-dwarf`).
     pub fn split_dwarf(&self) -> bool {
         self.last(|class, _| if let Class::SplitDwarf(on) = class { Some(on) } else { None }).unwrap_or(false)
@@ -107,5 +117,61 @@ impl CommandLine {
     /// The last option for which `pick` gives something.
     fn last<'a, T>(&'a self, pick: impl Fn(Class, Option<&'a OsStr>) -> Option<T>) -> Option<T> {
         self.options().rev().find_map(|(_, class, value)| pick(class, value))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::argv::Dialect;
+    use crate::argv::parse;
+
+    fn line(call: &str) -> CommandLine {
+        let args: Vec<OsString> = call.split(' ').map(OsString::from).collect();
+        parse(&args, Dialect::Unknown, &mut |_| None)
+    }
+
+    #[test]
+    fn the_last_one_wins() {
+        assert!(line("-flto -c").lto() && line("-fno-lto -flto=auto").lto());
+        assert!(
+            !line("-flto -fno-lto").lto() && !line("-flto-partition=none").lto() && !line("-o -flto").lto()
+        );
+        assert!(
+            line("-flto -ffat-lto-objects").fat_lto()
+                && !line("-ffat-lto-objects -fno-fat-lto-objects").fat_lto()
+        );
+        assert!(line("-gsplit-dwarf").split_dwarf() && line("-gsplit-dwarf=split").split_dwarf());
+        assert!(!line("-gsplit-dwarf -gno-split-dwarf").split_dwarf());
+        assert_eq!(line("-save-temps").save_temps(), Some(SaveTemps::Default));
+        assert_eq!(line("--save-temps=cwd -save-temps=obj").save_temps(), Some(SaveTemps::Obj));
+        assert_eq!(line("-save-temps=obj -save-temps=cwd").save_temps(), Some(SaveTemps::Cwd));
+        assert_eq!(line("-c t.c").save_temps(), None);
+        assert_eq!(line("-flive-patching").live_patching(), Some(OsStr::new("inline-clone")));
+        let last = "-flive-patching=inline-clone -flive-patching=inline-only-static";
+        assert_eq!(line(last).live_patching(), Some(OsStr::new("inline-only-static")));
+        assert_eq!(line(last).live_patching_words(), [0, 1]);
+        assert_eq!(line("-c -o -flive-patching").live_patching(), None);
+    }
+
+    #[test]
+    fn seen_on_the_standard_streams_or_in_the_object() {
+        for call in ["-v -c", "-H", "-Q", "-ftime-report", "--verbose", "--trace-includes"] {
+            assert!(line(call).verbose(), "{call}");
+        }
+        assert!(!line("-Wverbose -o -v").verbose());
+        assert!(line("-frecord-gcc-switches").records_command_line());
+        assert!(line("-grecord-command-line").records_command_line());
+        assert!(!line("-frecord-gcc-switches -fno-record-gcc-switches").records_command_line());
+        assert_eq!(line("-fplugin=a.so -c -fplugin=b -fplugin-arg-a-x=y").plugins(), ["a.so", "b"]);
+    }
+
+    #[test]
+    fn markers_in_one_word_or_two() {
+        let found =
+            line("-D__LPCC_POLICY__ -D __LPCC_POLICY__=strip -DX -D__LPCC_POLICY__= -D__LPCC_POLICY__2")
+                .markers();
+        let found: Vec<_> = found.into_iter().map(|marker| (marker.words, marker.value)).collect();
+        assert_eq!(found, [(0..1, None), (1..3, Some("strip".into())), (4..5, Some("".into()))]);
     }
 }

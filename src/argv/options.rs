@@ -168,13 +168,14 @@ impl Row {
         let length = self.spelling.len();
         match (word.get(length), arg) {
             (None, Arg::Flag | Arg::MaybeEquals) => Some(Found::Alone),
-            (None, Arg::Separate | Arg::Either | Arg::SeparateOrEquals) => Some(Found::Separate(1)),
+            (None, Arg::Separate | Arg::Either | Arg::SeparateOrEquals) | (_, Arg::JoinedThenSeparate) => {
+                Some(Found::Separate(1))
+            }
             (None, Arg::Several(count)) => Some(Found::Separate(count)),
             (Some(b'='), Arg::Equals | Arg::MaybeEquals | Arg::SeparateOrEquals) => {
                 Some(Found::Joined(length + 1))
             }
             (_, Arg::Joined) | (Some(_), Arg::Either) => Some(Found::Joined(length)),
-            (_, Arg::JoinedThenSeparate) => Some(Found::Separate(1)),
             _ => None,
         }
     }
@@ -198,6 +199,40 @@ const fn starts() -> [u16; 257] {
     starts
 }
 
+/// No row: ends a chain of parents.
+const NONE: u16 = u16::MAX;
+
+/// For each row, the longest other spelling that it starts with.
+static PARENTS: [u16; TABLE.len()] = parents();
+
+#[expect(clippy::indexing_slicing, reason = "runs at compile time, where a bad index is a build error")]
+const fn parents() -> [u16; TABLE.len()] {
+    let mut parents = [NONE; TABLE.len()];
+    let mut row = 1;
+    while row < TABLE.len() {
+        // The table is sorted: all rows between a spelling and its extension start with that spelling.
+        let mut parent = row as u16 - 1;
+        while parent != NONE && !starts_with(TABLE[row].spelling, TABLE[parent as usize].spelling) {
+            parent = parents[parent as usize];
+        }
+        parents[row] = parent;
+        row += 1;
+    }
+    parents
+}
+
+#[expect(clippy::indexing_slicing, reason = "runs at compile time, where a bad index is a build error")]
+const fn starts_with(word: &[u8], prefix: &[u8]) -> bool {
+    let mut at = 0;
+    while at < prefix.len() {
+        if at >= word.len() || word[at] != prefix[at] {
+            return false;
+        }
+        at += 1;
+    }
+    true
+}
+
 /// The row for a word that starts with `-`: the longest spelling that the word starts with and whose
 /// argument fits, as both drivers choose it.
 ///
@@ -215,21 +250,18 @@ pub fn find(word: &[u8], dialect: Dialect) -> Option<(&'static Row, Found)> {
 
 fn longest(word: &[u8], dialect: Dialect) -> Option<(&'static Row, Found)> {
     let second = usize::from(*word.get(1)?);
-    let rows = TABLE.get(usize::from(*STARTS.get(second)?)..usize::from(*STARTS.get(second + 1)?))?;
-    let mut prefix = word;
+    let start = usize::from(*STARTS.get(second)?);
+    let rows = TABLE.get(start..usize::from(*STARTS.get(second + 1)?))?;
+    let mut at = start + rows.partition_point(|row| row.spelling <= word).checked_sub(1)?;
     loop {
-        let below = rows.partition_point(|row| row.spelling <= prefix);
-        let row = rows.get(below.checked_sub(1)?)?;
-        let common = row.spelling.iter().zip(prefix).take_while(|(a, b)| a == b).count();
-        if common == row.spelling.len() {
-            if let Some(found) = row.matches(word, dialect) {
-                return Some((row, found));
-            }
-            // The letters fit, the argument does not: a shorter spelling may.
-            prefix = prefix.get(..common.checked_sub(1)?)?;
-        } else {
-            prefix = prefix.get(..common)?;
+        let row = TABLE.get(at)?;
+        if word.starts_with(row.spelling)
+            && let Some(found) = row.matches(word, dialect)
+        {
+            return Some((row, found));
         }
+        // The letters or the argument do not fit: a shorter spelling may.
+        at = usize::from(*PARENTS.get(at)?);
     }
 }
 
@@ -249,7 +281,8 @@ mod tests {
         for row in TABLE {
             assert!(row.spelling.len() > 1 && row.spelling[0] == b'-');
             assert!(row.gcc.is_some() || row.clang.is_some());
-            if row.spelling != b"-Xopenmp-target=" && !row.spelling.starts_with(b"-fxray-") {
+            let historic: [&[u8]; 2] = [b"-Xopenmp-target=", b"--output-pch="];
+            if !historic.contains(&row.spelling) && !row.spelling.starts_with(b"-fxray-") {
                 assert!(!row.spelling.ends_with(b"="), "`=` belongs to the argument");
             }
         }

@@ -135,28 +135,28 @@ mod tests {
     /// The matrix: input, then GCC to 14, GCC from 15, clang; words between `|`, `-` for none.
     #[test]
     fn matrix() {
-        let table: &[(&[u8], &[u8], &[u8], &[u8])] = &[
-            (b"'a\\b'", b"ab", b"a\\b", b"ab"),
-            (b"\"a\\nb\"", b"anb", b"a\\nb", b"anb"),
-            (b"\"a\\ b\"", b"a b", b"a\\ b", b"a b"),
-            (b"\"a\\'b\"", b"a'b", b"a\\'b", b"a'b"),
-            (b"\"a\\$b\"", b"a$b", b"a$b", b"a$b"),
-            (b"\"a\\\\b\"", b"a\\b", b"a\\b", b"a\\b"),
-            (b"a\\bc", b"abc", b"abc", b"abc"),
-            (b"a\\ b", b"a b", b"a b", b"a b"),
-            (b"a\\\nb", b"a\nb", b"ab", b"a\nb"),
-            (b"a\x0bb\x0cc", b"a|b|c", b"a|b|c", b"a\x0bb\x0cc"),
-            (b"a \"\" b", b"a||b", b"a||b", b"a|b"),
-            (b"a''b \"c\"'d'", b"ab|cd", b"ab|cd", b"ab|cd"),
-            (b"ab\\", b"ab", b"ab", b"ab\\"),
-            (b"a\0b c", b"a", b"a", b"a|b|c"),
-            (b"\xef\xbb\xbfa", b"\xef\xbb\xbfa", b"\xef\xbb\xbfa", b"a"),
-            (b"# x", b"#|x", b"#|x", b"#|x"),
-            (b"'a b", b"a b", b"a b", b"a b"),
-            (b" \n\t\r ", b"-", b"-", b"-"),
-            (b"", b"-", b"-", b"-"),
+        let table: &[[&[u8]; 4]] = &[
+            [b"'a\\b'", b"ab", b"a\\b", b"ab"],
+            [b"\"a\\nb\"", b"anb", b"a\\nb", b"anb"],
+            [b"\"a\\ b\"", b"a b", b"a\\ b", b"a b"],
+            [b"\"a\\'b\"", b"a'b", b"a\\'b", b"a'b"],
+            [b"\"a\\$b\"", b"a$b", b"a$b", b"a$b"],
+            [b"\"a\\\\b\"", b"a\\b", b"a\\b", b"a\\b"],
+            [b"a\\bc", b"abc", b"abc", b"abc"],
+            [b"a\\ b", b"a b", b"a b", b"a b"],
+            [b"a\\\nb", b"a\nb", b"ab", b"a\nb"],
+            [b"a\x0bb\x0cc", b"a|b|c", b"a|b|c", b"a\x0bb\x0cc"],
+            [b"a \"\" b", b"a||b", b"a||b", b"a|b"],
+            [b"a''b \"c\"'d'", b"ab|cd", b"ab|cd", b"ab|cd"],
+            [b"ab\\", b"ab", b"ab", b"ab\\"],
+            [b"a\0b c", b"a", b"a", b"a|b|c"],
+            [b"\xef\xbb\xbfa", b"\xef\xbb\xbfa", b"\xef\xbb\xbfa", b"a"],
+            [b"# x", b"#|x", b"#|x", b"#|x"],
+            [b"'a b", b"a b", b"a b", b"a b"],
+            [b" \n\t\r ", b"-", b"-", b"-"],
+            [b"", b"-", b"-", b"-"],
         ];
-        for (input, gcc14, gcc15, clang) in table {
+        for [input, gcc14, gcc15, clang] in table {
             for (expected, quoting) in
                 [(gcc14, Quoting::Gcc14), (gcc15, Quoting::Gcc15), (clang, Quoting::Clang)]
             {

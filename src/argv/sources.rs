@@ -45,14 +45,17 @@ struct Type {
     header: bool,
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "keeps the tables of languages short")]
 const fn source(language: Language) -> Option<Type> {
     Some(Type { language, preprocessed: true, header: false })
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "keeps the tables of languages short")]
 const fn ready(language: Language) -> Option<Type> {
     Some(Type { language, preprocessed: false, header: false })
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "keeps the tables of languages short")]
 const fn header(language: Language) -> Option<Type> {
     Some(Type { language, preprocessed: true, header: true })
 }
@@ -149,7 +152,7 @@ impl CommandLine {
 
     /// Clang calls bitcode that is asked for `.bc`; under `-flto` it is `.o`.
     fn object_suffix(&self) -> &'static [u8] {
-        if self.options().any(|(_, class, _)| class == Class::EmitLlvm) { b".bc" } else { b".o" }
+        if self.emit_llvm() { b".bc" } else { b".o" }
     }
 
     /// The base name without its last suffix. For GCC a dot at the start begins none.
@@ -213,11 +216,94 @@ fn by_suffix(suffix: &[u8], dialect: Dialect) -> Option<Type> {
         b"S" | b"sx" => source(Language::Assembler),
         b"ll" | b"bc" if dialect != Dialect::Gcc => ready(Language::Ir),
         // What other front ends of the same drivers compile.
-        b"f" | b"for" | b"ftn" | b"i90" | b"f90" | b"f95" | b"f03" | b"f08" => ready(Language::Other),
-        b"F" | b"FOR" | b"fpp" | b"FPP" | b"FTN" | b"F90" | b"F95" | b"F03" | b"F08" => {
-            ready(Language::Other)
-        }
-        b"adb" | b"ads" | b"d" | b"di" | b"go" | b"mod" | b"cu" | b"cl" | b"cui" => ready(Language::Other),
+        b"f" | b"for" | b"ftn" | b"i90" | b"f90" | b"f95" | b"f03" | b"f08" | b"F" | b"FOR" | b"fpp"
+        | b"FPP" | b"FTN" | b"F90" | b"F95" | b"F03" | b"F08" | b"adb" | b"ads" | b"d" | b"di" | b"go"
+        | b"mod" | b"cu" | b"cl" | b"cui" => ready(Language::Other),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::argv::Settings;
+    use crate::argv::parse;
+    use crate::argv::parse_with;
+
+    fn line(call: &str, dialect: Dialect) -> CommandLine {
+        let args: Vec<OsString> = call.split(' ').map(OsString::from).collect();
+        parse(&args, dialect, &mut |_| None)
+    }
+
+    #[test]
+    fn languages() {
+        for (call, language, preprocessed, header) in [
+            ("t.c", Language::C, true, false),
+            ("t.i", Language::C, false, false),
+            ("t.CPP", Language::Cxx, true, false),
+            ("t.C", Language::Cxx, true, false),
+            ("d.x/t.c++", Language::Cxx, true, false),
+            ("t.ii", Language::Cxx, false, false),
+            ("t.s", Language::Assembler, false, false),
+            ("t.S", Language::Assembler, true, false),
+            ("t.sx", Language::Assembler, true, false),
+            ("t.h", Language::C, true, true),
+            ("t.H", Language::Cxx, true, true),
+            ("t.mm", Language::ObjectiveC, true, false),
+            ("t.ll", Language::Ir, false, false),
+            ("t.f90", Language::Other, false, false),
+            ("-xc t.o", Language::C, true, false),
+            ("-x c++ t.c", Language::Cxx, true, false),
+            ("-x c -x none t.cc", Language::Cxx, true, false),
+            ("--language=assembler-with-cpp t", Language::Assembler, true, false),
+            ("-x martian t", Language::Other, false, false),
+            ("-", Language::C, true, false),
+        ] {
+            let sources = line(call, Dialect::Unknown).sources();
+            assert_eq!(sources.len(), 1, "{call}");
+            let source = &sources[0];
+            let found = (source.language, source.preprocessed, source.header);
+            assert_eq!(found, (language, preprocessed, header), "{call}");
+        }
+    }
+
+    #[test]
+    fn the_cxx_driver_takes_c_for_cxx() {
+        let settings = Settings { driver: Driver::Cxx, ..Settings::from(Dialect::Gcc) };
+        let args = ["t.c", "t.i", "t.h", "-xc", "u.c"].map(OsString::from);
+        let sources = parse_with(&args, settings, &mut |_| None).sources();
+        let languages: Vec<_> = sources.iter().map(|source| source.language).collect();
+        assert_eq!(languages, [Language::Cxx, Language::Cxx, Language::Cxx, Language::C]);
+    }
+
+    #[test]
+    fn what_is_left_to_the_linker() {
+        let line = line("a.o -lm t.c -l z libx.a -Wl,-z,now noext -o out.c t.", Dialect::Gcc);
+        let inputs: Vec<_> = line.link_inputs().into_iter().map(|input| input.text).collect();
+        assert_eq!(inputs, ["a.o", "-lm", "-lz", "libx.a", "noext", "t."]);
+        assert_eq!(line.sources().len(), 1);
+        assert_eq!(line.output(), Some(OsStr::new("out.c")));
+        assert_eq!(line.planned_objects(), []);
+    }
+
+    #[test]
+    fn unknown_options_swallow_nothing() {
+        for call in
+            ["-c -yunknown t.c", "-c -brandnew t.c", "-c --new-option t.c", "-c -MD t.c", "-c -fnew t.c"]
+        {
+            for dialect in [Dialect::Gcc, Dialect::Clang, Dialect::Unknown] {
+                assert_eq!(line(call, dialect).planned_objects(), [(0, "t.o".into())], "{dialect:?} {call}");
+            }
+        }
+    }
+
+    #[test]
+    fn stdin_and_dev_null() {
+        for call in ["-x c -c -", "-c -x c /dev/stdin", "-xc -E /proc/self/fd/0"] {
+            assert!(line(call, Dialect::Gcc).reads_stdin(), "{call}");
+        }
+        assert!(!line("-c t.c -o -", Dialect::Gcc).reads_stdin());
+        assert!(line("-c -x c /dev/null", Dialect::Gcc).dev_null_source());
+        assert!(!line("-c t.c -o /dev/null", Dialect::Gcc).dev_null_source());
     }
 }

@@ -27,9 +27,17 @@ pub struct Cli {
 /// lpcc's commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Fingerprints of an object, an archive or a linked file.
+    /// Fingerprints of objects, archives, linked files, directories or recordings.
+    ///
+    /// Objects are fingerprinted on the spot; where the store has a record of one, it is said whether the two
+    /// agree. The exit status is 0, or 2 if something could not be read.
     Show(show::Args),
     /// What differs between two objects, archives, linked files, directories or recordings.
+    ///
+    /// A side is an object, an archive, a linked file, a record, a directory tree (all of these in it, paired by
+    /// relative path), or a recording: `now` is the store's current state, any other name a snapshot (`./now` is
+    /// the path). The exit status is 0 if nothing differs, 1 if something does, 2 if something could not be
+    /// compared.
     Diff(diff::Args),
     /// Run a build with the shims first on PATH, recording into ./.lpcc.
     Run(run::Args),

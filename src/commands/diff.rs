@@ -15,10 +15,6 @@ use crate::report::progress::Progress;
 use crate::report::{Comparison, Format, diff_json, diff_text, output, shown};
 
 /// What differs between two objects, archives, linked files, directories or recordings.
-///
-/// A side is an object, an archive, a linked file, a record, a directory tree (all of these in it, paired by
-/// relative path), or a recording: `now` is the store's current state, any other name a snapshot (`./now` is
-/// the path). The exit status is 0 if nothing differs, 1 if something does, 2 if something could not be compared.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The old side.

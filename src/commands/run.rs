@@ -38,7 +38,8 @@ pub fn main(args: &Args) -> anyhow::Result<ExitCode> {
     let folder = root.join(SHIMS);
     shims::lay(&folder, How::Symbolic, false)?;
     let environment = environment(&root, &folder)?;
-    let Some((command, path)) = args.command.split_first().map(|(first, _)| (first, program(first, &folder))) else {
+    let Some((command, path)) = args.command.split_first().map(|(first, _)| (first, program(first, &folder)))
+    else {
         return Ok(ExitCode::FAILURE);
     };
     let Some(path) = path else {
@@ -67,7 +68,7 @@ fn environment(root: &Path, folder: &Path) -> anyhow::Result<Vec<OsString>> {
     let mut environment = sys::environment();
     env::set(&mut environment, env::PATH, &search_path(folder)?);
     env::set(&mut environment, env::STORE, root.as_os_str());
-    for (variable, wrapper) in [("CC", "lpcc"), ("CXX", "lpcc++")] {
+    for (variable, wrapper) in [(env::CC_COMMAND, "lpcc"), (env::CXX_COMMAND, "lpcc++")] {
         if let Some(value) = env::get(variable)
             && !value.as_encoded_bytes().starts_with(b"lpcc")
         {

@@ -89,7 +89,8 @@ pub fn lay(directory: &Path, how: How, all: bool) -> anyhow::Result<Vec<OsString
 /// Whether what lies there is ours: lpcc under some link or copy, or a symbolic link to an lpcc that has gone.
 fn is_shim(place: &Path, passed: &Passed) -> bool {
     let leads_to_lpcc = || {
-        std::fs::read_link(place).is_ok_and(|to| to.file_name().is_some_and(|name| name == "lpcc" || name == "lpcc++"))
+        std::fs::read_link(place)
+            .is_ok_and(|to| to.file_name().is_some_and(|name| name == "lpcc" || name == "lpcc++"))
     };
     passed.is_own(place) || leads_to_lpcc()
 }

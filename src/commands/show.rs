@@ -13,8 +13,6 @@ use crate::report::{Format, output, show_json, show_text};
 use crate::store::{Recording, UnitEntry};
 
 /// Fingerprints of objects, archives, linked files, directories or recordings.
-///
-/// Objects are fingerprinted on the spot; where the store has a record of one, it is said whether the two agree.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// An object, an archive, a linked file, a record, a directory, or a recording's name.
@@ -47,6 +45,15 @@ pub fn main(args: &Args) -> anyhow::Result<ExitCode> {
     };
     let mut show = Show { args, recording, shown: Vec::new(), troubles: Vec::new() };
     for path in &args.paths {
+        // A record outlives its object: the path is enough.
+        if args.recorded
+            && let Ok(Some(unit)) = show.record_of(Path::new(path))
+        {
+            let name = unit.identity.unit.output.clone();
+            let objects = vec![Object { name, source: Source::Unit(Box::new(unit)) }];
+            show.side(&Side { label: String::new(), objects, troubles: Vec::new() });
+            continue;
+        }
         show.side(&side::resolve(path, args.store.as_deref()));
     }
     show.missing_symbols();

@@ -14,6 +14,9 @@ use super::guard::Passed;
 use crate::argv;
 use crate::env;
 
+/// As many symbolic links in a row as the kernel follows.
+const MOST_LINKS: usize = 40;
+
 /// A compiler call taken apart: what to run, and which of its arguments are the compiler's.
 #[derive(Debug, Clone)]
 pub struct Target {
@@ -80,10 +83,10 @@ fn is_launcher(program: &OsStr) -> bool {
     argv::launcher_name(base(program))
 }
 
-/// Finds what stands behind `argv`, the whole command line of this process.
-pub fn target(argv: &[OsString], passed: &Passed) -> Result<Target, NotFound> {
+/// Finds what stands behind `call`, the whole command line of this process.
+pub fn target(call: &[OsString], passed: &Passed) -> Result<Target, NotFound> {
     let (name, args) =
-        argv.split_first().map_or((OsStr::new("lpcc"), argv), |(name, args)| (name.as_os_str(), args));
+        call.split_first().map_or((OsStr::new("lpcc"), call), |(name, args)| (name.as_os_str(), args));
     if own(name).is_none() && is_compiler(name) {
         return named(base(name), args, passed);
     }
@@ -98,9 +101,12 @@ pub fn target(argv: &[OsString], passed: &Passed) -> Result<Target, NotFound> {
     }
     if let Some((first, rest)) = args.split_first()
         && (is_compiler(first) || is_launcher(first))
-        && (on_path(first).next().is_some() || !Path::new(first).exists())
     {
-        return named(first, rest, passed);
+        match named(first, rest, passed) {
+            // No such program, but such a file: an input with a compiler's name.
+            Err(_) if Path::new(first).exists() => {}
+            found => return found,
+        }
     }
     let (variable, usual) = match called {
         Own::C => (env::CC, "cc"),
@@ -162,14 +168,25 @@ fn named(first: &OsStr, rest: &[OsString], passed: &Passed) -> Result<Target, No
 /// The compiler that runs when `program` is executed under `name`: itself, or (where it is a link to a launcher,
 /// `/usr/lib/ccache/gcc`) the next program of that name that is none, with the launchers passed on the way.
 fn behind_disguise(program: &Path, name: &OsStr, passed: &Passed) -> (Vec<PathBuf>, Option<PathBuf>) {
-    let is_disguised =
-        |path: &Path| std::fs::canonicalize(path).is_ok_and(|real| real.file_name().is_some_and(is_launcher));
     if !is_disguised(program) {
         return (Vec::new(), Some(program.to_path_buf()));
     }
     let bare = base(name);
     let compiler = on_path(bare).find(|path| !passed.contains(path) && !is_disguised(path));
     (vec![program.to_path_buf()], compiler)
+}
+
+/// Whether `path` is a link, through however many, to a launcher.
+fn is_disguised(path: &Path) -> bool {
+    let mut at = path.to_path_buf();
+    for _ in 0..MOST_LINKS {
+        let Ok(next) = std::fs::read_link(&at) else { return false };
+        if next.file_name().is_some_and(is_launcher) {
+            return true;
+        }
+        at = at.parent().unwrap_or(Path::new("/")).join(next);
+    }
+    false
 }
 
 /// The first program called `name` that is none of the wrappers already passed.

@@ -39,6 +39,8 @@ pub struct Closure<'m, 'd> {
     /// Nameless bytes met but not yet written.
     pending: Vec<(Extent, Role)>,
     counts: [u64; 3],
+    /// Named tables of labels already written.
+    label_tables: Vec<usize>,
     concrete: Vec<Concrete>,
     concrete_seen: std::collections::HashSet<Concrete>,
     /// Bytes covered by what was followed: section, start, end.
@@ -71,6 +73,7 @@ impl<'m, 'd> Closure<'m, 'd> {
             met: HashMap::new(),
             pending: Vec::new(),
             counts: [0; 3],
+            label_tables: Vec::new(),
             concrete: Vec::new(),
             concrete_seen: std::collections::HashSet::new(),
             covered: Vec::new(),
@@ -143,13 +146,45 @@ impl<'m, 'd> Closure<'m, 'd> {
         self.names(thing, symbol, out);
         out.signed(offset);
         self.note(Concrete::Thing(thing));
+        self.label_table(thing);
     }
 
-    /// Writes a thing's names: the one used where others may define it too, else the whole set.
+    /// A named table of labels (`static void *const t[] = {&&a, &&b}`) steers the function whose labels it
+    /// lists: it is a datum of its own, and its order is the function's too.
+    fn label_table(&mut self, thing: usize) {
+        let Some(own) = self.own.filter(|_| !self.label_tables.contains(&thing)) else { return };
+        let Some(body) = self.model.bodies.get(thing).filter(|b| b.pieces.is_empty()) else { return };
+        let lists = |place: &Place| matches!(place, Place::Code(function, ..) if *function == own);
+        let entries: Vec<_> = body
+            .uses
+            .iter()
+            .filter(|one| lists(&one.place))
+            .map(|one| (u64::from(one.at), one.kind, one.place))
+            .collect();
+        if !entries.is_empty() {
+            self.label_tables.push(thing);
+            let mut out = std::mem::take(&mut self.tables);
+            self.entries(entries, &mut out);
+            self.tables = out;
+        }
+    }
+
+    fn entries(&mut self, entries: Vec<(u64, u32, Place)>, out: &mut Vec<u8>) {
+        out.number(entries.len() as u64);
+        for (offset, kind, place) in entries {
+            out.number(offset);
+            out.number(kind.into());
+            self.target(place, 0, out);
+        }
+    }
+
+    /// Writes a thing's name: the one used where others may define it too, else the first of its names. (Not
+    /// the whole set: a caller is the same when its callee gains an alias. That the set changed is said at the
+    /// callee, and who reaches which thing is compared by the concrete references.)
     fn names(&mut self, thing: usize, symbol: Option<u32>, out: &mut Vec<u8>) {
         let model = self.model;
         let Some(owner) = model.owner.things.get(thing) else { return };
-        let symbols = symbol.as_ref().map_or(owner.symbols.as_slice(), std::slice::from_ref);
+        let symbols = symbol.as_ref().map_or(owner.symbols.get(..1).unwrap_or_default(), std::slice::from_ref);
         let mut all: Vec<(Vec<u8>, bool)> = symbols
             .iter()
             .filter_map(|i| model.facts.symbols.get(*i as usize))
@@ -280,12 +315,7 @@ impl<'m, 'd> Closure<'m, 'd> {
                 }
                 Role::Table(entries) => {
                     let mut out = std::mem::take(&mut self.tables);
-                    out.number(entries.len() as u64);
-                    for (offset, kind, place) in entries {
-                        out.number(offset);
-                        out.number(kind.into());
-                        self.target(place, 0, &mut out);
-                    }
+                    self.entries(entries, &mut out);
                     self.tables = out;
                 }
             }

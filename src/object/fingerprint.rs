@@ -39,6 +39,8 @@ pub struct Fingerprints {
     pub image: Image,
     /// How far the fingerprints can be trusted.
     pub basis: Basis,
+    /// The `STT_FILE` symbols' names, sorted: base names of the sources, as the compiler tells them.
+    pub files: Vec<BString>,
     /// Functions, data, sections and unowned ranges, sorted by kind, then name, then address.
     pub items: Vec<Item>,
     /// The canonical streams of all parts, end to end; [`StreamRange`] points in here. Kept apart in a

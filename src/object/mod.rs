@@ -116,6 +116,7 @@ fn deferred(why: &str) -> Fingerprints {
         recipe: fingerprint::RECIPE,
         image,
         basis: Basis::Deferred(why.into()),
+        files: Vec::new(),
         items: Vec::new(),
         streams: Vec::new(),
     }

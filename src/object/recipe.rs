@@ -132,10 +132,20 @@ impl Collector {
             recipe: RECIPE,
             image: model.facts.image.clone(),
             basis,
+            files: files(model),
             items: items.into_iter().map(|(_, item)| item).collect(),
             streams: self.streams,
         }
     }
+}
+
+/// The names of the sources, as `STT_FILE` symbols tell them.
+fn files(model: &Model<'_>) -> Vec<BString> {
+    let symbols = model.facts.symbols.iter().filter(|s| s.kind == elf::STT_FILE.0 && !s.name.is_empty());
+    let mut files: Vec<BString> = symbols.map(|s| s.name.into()).collect();
+    files.sort();
+    files.dedup();
+    files
 }
 
 /// Writes the streams of every thing.

@@ -195,6 +195,7 @@ fn shown() -> Shown {
             build_id: Some(BString::from(b"\xab\x01")),
         },
         basis: Basis::Conservative(vec!["linked file without relocations".into()]),
+        files: Vec::new(),
         items: vec![folded, item(Kind::Data, "table", &[PartKind::Content])],
         streams: Vec::new(),
     };

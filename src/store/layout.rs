@@ -9,6 +9,7 @@
 //! snapshots/NAME/        units, links and notes as they were
 //! compilers/…            what probing a compiler gave, by the hash of the key
 //! hashes                 content hashes of files, in slots
+//! shims/                 links named like the compilers, laid by `lpcc run`
 //! tmp/                   what is being written; a leftover belongs to a process that died
 //! ```
 

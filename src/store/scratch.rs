@@ -14,6 +14,8 @@ use tempfile::{Builder, NamedTempFile, TempDir};
 
 /// Random letters in a name: enough that thousands of writers at once do not collide.
 const RANDOM: usize = 10;
+/// What a temporary file's name begins with.
+pub const FILE_PREFIX: &str = "record-";
 /// How often a lost race with a sweep is run again.
 const ATTEMPTS: usize = 8;
 
@@ -58,7 +60,7 @@ fn lock(path: &Path) -> io::Result<File> {
 /// A locked temporary file, with the permissions that the umask leaves.
 pub(super) fn file_in(temporary: &Path) -> io::Result<NamedTempFile> {
     let file = Builder::new()
-        .prefix("record-")
+        .prefix(FILE_PREFIX)
         .rand_bytes(RANDOM)
         .permissions(Permissions::from_mode(0o666))
         .tempfile_in(temporary)?;

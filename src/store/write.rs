@@ -46,7 +46,9 @@ impl Store {
         let entries = fs::read_dir(root).map_err(StoreError::io("read", root))?;
         let foreign = entries.flatten().any(|entry| {
             let name = entry.file_name();
-            !name.as_bytes().starts_with(b".lpcc-") && name != ".gitignore" && name != MARKER
+            // A process that was killed while it made this store left a temporary behind.
+            let ours = name.as_bytes().starts_with(scratch::FILE_PREFIX.as_bytes());
+            !ours && name != ".gitignore" && name != MARKER
         });
         if foreign && !root.join(MARKER).exists() {
             return Err(StoreError::NotAStore(root.to_path_buf()));

@@ -11,6 +11,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{Read, Seek};
 use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 
 use bstr::BString;
 
@@ -20,7 +21,7 @@ use crate::argv::dependency_file::{self, Rule};
 use crate::argv::{Coverage, Dependency, Dialect, Language};
 use crate::env;
 use crate::store::Store;
-use crate::store::record::{Completeness, Input, Inputs};
+use crate::store::record::{Completeness, Family, Input, Inputs};
 use crate::sys;
 
 /// How the inputs of a call will be known.
@@ -28,9 +29,32 @@ pub enum Watch {
     /// By the dependency file that the build asked for.
     Asked(Dependency),
     /// By the compiler's reports into files of ours: GCC's rules, Clang's list of headers.
-    Reports(File, File),
+    Reports(Report, Report),
     /// Not: the reason.
     Unknown(&'static str),
+}
+
+/// A file of ours, and the name by which the compiler reaches it.
+pub struct Report {
+    file: File,
+    path: PathBuf,
+}
+
+impl Report {
+    fn new() -> Option<Self> {
+        let file = sys::memory_file().ok()?;
+        let path = sys::descriptor_path(&file)?;
+        Some(Self { file, path })
+    }
+
+    fn read(&mut self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let whole = self.file.rewind().and_then(|()| self.file.read_to_end(&mut bytes));
+        if whole.is_err() {
+            bytes.clear();
+        }
+        bytes
+    }
 }
 
 impl Watch {
@@ -39,8 +63,11 @@ impl Watch {
         if let Some(dependency) = job.line.dependency() {
             return Self::Asked(dependency);
         }
-        if env::DEPENDENCY_REQUESTS.iter().any(|name| env::is_set(name)) {
-            return Self::Unknown("the build asks for dependencies by an environment variable");
+        if env::REPORTS.iter().any(|name| env::is_set(name)) {
+            return Self::Unknown("the build asks for reports by an environment variable");
+        }
+        if words(job).any(asks_for_dependencies) {
+            return Self::Unknown("dependencies are asked for in a way that is not understood");
         }
         if !job.target.launchers.is_empty() {
             return Self::Unknown("behind a launcher, and no dependency file was asked for");
@@ -48,36 +75,36 @@ impl Watch {
         if job.line.verbose() && job.line.dialect() != Dialect::Gcc {
             return Self::Unknown("the compiler shows its work, which learning inputs would change");
         }
-        match (sys::memory_file(), sys::memory_file()) {
-            (Ok(rules), Ok(headers)) => Self::Reports(rules, headers),
-            _ => Self::Unknown("no memory file could be made"),
+        match (Report::new(), Report::new()) {
+            (Some(rules), Some(headers)) => Self::Reports(rules, headers),
+            _ => Self::Unknown("no memory file that the compiler could reach"),
         }
     }
 
     /// What the compiler's environment must hold for it.
     pub fn environment(&self) -> Vec<(&'static str, OsString)> {
         let Self::Reports(rules, headers) = self else { return Vec::new() };
-        match (sys::descriptor_path(rules), sys::descriptor_path(headers)) {
-            (Some(rules), Some(headers)) => vec![
-                ("SUNPRO_DEPENDENCIES", rules.into_os_string()),
-                ("CC_PRINT_HEADERS", OsString::from("1")),
-                ("CC_PRINT_HEADERS_FILE", headers.into_os_string()),
-            ],
-            _ => Vec::new(),
-        }
+        vec![
+            ("SUNPRO_DEPENDENCIES", rules.path.clone().into_os_string()),
+            ("CC_PRINT_HEADERS", OsString::from("1")),
+            ("CC_PRINT_HEADERS_FILE", headers.path.clone().into_os_string()),
+        ]
     }
 
     /// The inputs of `unit`, one of `units`, after the compile. `stdin` is what standard input held.
     pub fn inputs(
         &mut self,
         job: &Job,
-        units: &[Unit],
-        unit: &Unit,
+        (units, unit): (&[Unit], &Unit),
+        family: Family,
         stdin: Option<&[u8]>,
         store: &Store,
     ) -> Inputs {
-        let mut known =
-            if unit.source.preprocessed { self.preprocessed(job, units, unit) } else { Ok(Vec::new()) };
+        let mut known = if unit.source.preprocessed {
+            self.preprocessed(job, units, unit, family)
+        } else {
+            Ok(Vec::new())
+        };
         if unit.source.language == Language::Assembler && known.is_ok() {
             // What the assembler itself reads is in nobody's list.
             known = known.and_then(|files| Err((files, "`.include` and `.incbin` of the assembler".into())));
@@ -106,11 +133,11 @@ impl Watch {
         Inputs { completeness, files }
     }
 
-    fn preprocessed(&mut self, job: &Job, units: &[Unit], unit: &Unit) -> Known {
+    fn preprocessed(&mut self, job: &Job, units: &[Unit], unit: &Unit, family: Family) -> Known {
         match self {
             Self::Unknown(reason) => Err((Vec::new(), (*reason).to_owned())),
             Self::Asked(dependency) => asked(job, dependency, unit),
-            Self::Reports(rules, headers) => reported(&read(rules), &read(headers), units, unit),
+            Self::Reports(rules, headers) => reported(&rules.read(), &headers.read(), units, unit, family),
         }
     }
 }
@@ -140,8 +167,11 @@ fn asked(job: &Job, dependency: &Dependency, unit: &Unit) -> Known {
 }
 
 /// What the compiler reported into our files. GCC writes a rule for each source in turn, without the source itself
-/// (and again for each time it preprocesses it); Clang a line for each header of all sources together.
-fn reported(rules: &[u8], headers: &[u8], units: &[Unit], unit: &Unit) -> Known {
+/// (and again for each time it preprocesses it); Clang a line with the path of each header, of all sources together.
+fn reported(rules: &[u8], headers: &[u8], units: &[Unit], unit: &Unit, family: Family) -> Known {
+    if rules.is_empty() && headers.is_empty() && family != Family::Clang {
+        return Err((Vec::new(), "the compiler reported nothing".to_owned())); // GCC writes a rule in any case
+    }
     let preprocessed = |unit: &&Unit| unit.source.preprocessed;
     let position =
         units.iter().filter(preprocessed).position(|other| other.index == unit.index).unwrap_or_default();
@@ -152,50 +182,32 @@ fn reported(rules: &[u8], headers: &[u8], units: &[Unit], unit: &Unit) -> Known 
         return Ok(rules.into_iter().nth(position).map(|rule| rule.prerequisites).unwrap_or_default());
     }
     let mut files = of_all(rules);
-    files.extend(headers.split(|byte| *byte == b'\n').filter_map(header));
+    let lines = headers.split(|byte| *byte == b'\n');
+    // With `-save-temps` the list names `<built-in>`, which is no file.
+    files.extend(lines.filter(|line| !line.is_empty() && !line.starts_with(b"<")).map(BString::from));
     if count == 1 {
         return Ok(files);
     }
     Err((files, "several sources in one call: the headers of all".to_owned()))
 }
 
-/// The path in a line such as `.. /usr/include/stdio.h`; the dots tell how deep it was included.
-fn header(line: &[u8]) -> Option<BString> {
-    let dots = line.iter().take_while(|byte| **byte == b'.').count();
-    let path = line.get(dots..)?.strip_prefix(b" ")?;
-    (dots > 0 && !path.is_empty()).then(|| BString::from(path))
-}
-
 /// An option whose files are in no list: modules, and Clang's precompiled headers.
 fn unlisted(job: &Job) -> Option<String> {
-    let words = (0..job.line.word_count()).map(|index| job.line.word(index).as_bytes());
-    let mut telling = words.filter(|word| word.starts_with(b"-fmodule") || word.starts_with(b"-include-pch"));
-    telling.next().map(|word| String::from_utf8_lossy(word).into_owned())
+    let telling = |word: &&[u8]| word.starts_with(b"-fmodule") || word.starts_with(b"-include-pch");
+    words(job).find(telling).map(|word| String::from_utf8_lossy(word).into_owned())
+}
+
+fn words(job: &Job) -> impl Iterator<Item = &[u8]> {
+    (0..job.line.word_count()).map(|index| job.line.word(index).as_bytes())
+}
+
+/// Whether a word may be about dependency output, by any road to the preprocessor: asking for reports beside it would change
+/// what it writes.
+fn asks_for_dependencies(word: &[u8]) -> bool {
+    let holds = |text: &[u8]| word.windows(text.len()).any(|window| window == text);
+    word.starts_with(b"-M") || holds(b",-M") || holds(b"-dependenc") || holds(b"user-dependencies")
 }
 
 fn is_stdin(path: &[u8]) -> bool {
     matches!(path, b"-" | b"/dev/stdin" | b"/dev/fd/0" | b"/proc/self/fd/0")
-}
-
-fn read(file: &mut File) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let whole = file.rewind().and_then(|()| file.read_to_end(&mut bytes));
-    if whole.is_err() {
-        bytes.clear();
-    }
-    bytes
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lines_of_clang() {
-        assert_eq!(header(b". /usr/include/stdio.h").unwrap(), "/usr/include/stdio.h");
-        assert_eq!(header(b"... a b.h").unwrap(), "a b.h");
-        assert_eq!(header(b""), None);
-        assert_eq!(header(b"x"), None);
-        assert_eq!(header(b". "), None);
-    }
 }

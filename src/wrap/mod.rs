@@ -46,7 +46,7 @@ pub fn main(argv: &[OsString]) -> ! {
     tracing::debug!(program = %job.target.program.display(), ?plan, "compiler call");
     match plan {
         Plan::Execute(_) => job.execute(),
-        Plan::Record(work) => record::compile(job, &work),
+        Plan::Record(work) => record::compile(&job, &work),
     }
 }
 

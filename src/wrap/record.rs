@@ -30,8 +30,8 @@ const TROUBLE: u8 = 1;
 const STRICT_FAILURE: i32 = 1;
 
 /// Runs the call, records what it made and ends as the compiler did.
-pub fn compile(job: Job, work: &Work) -> ! {
-    let store = match open_store(&job) {
+pub fn compile(job: &Job, work: &Work) -> ! {
+    let store = match open_store(job) {
         Ok(store) => store,
         Err(why) => {
             tracing::warn!(why, "not recorded");
@@ -47,7 +47,7 @@ pub fn compile(job: Job, work: &Work) -> ! {
         );
     }
     let mut watch = match work {
-        Work::Objects(_) => Watch::new(&job),
+        Work::Objects(_) => Watch::new(job),
         Work::Linked { .. } => Watch::Unknown("a link"),
     };
     let stdin =
@@ -69,7 +69,7 @@ pub fn compile(job: Job, work: &Work) -> ! {
     let stdin = stdin.map(|(_, text)| text);
     let recorded = sys::in_child(LONGEST, || {
         safety::while_recording();
-        let attempt = Attempt { job: &job, store: &store, stdin: stdin.as_deref() };
+        let attempt = Attempt { job, store: &store, stdin: stdin.as_deref() };
         if attempt.record(work, &made, &mut watch) { RECORDED } else { TROUBLE }
     });
     if !recorded.is_ok_and(Ending::success) {
@@ -154,8 +154,10 @@ impl Attempt<'_> {
                 .iter()
                 .zip(made)
                 .filter(|(_, made)| **made)
-                .map(|(unit, _)| self.unit(units, unit, watch))
-                .fold(true, |all, one| all && one),
+                // All are tried, also where one meets trouble.
+                .map(|(unit, _)| usize::from(!self.unit(units, unit, watch)))
+                .sum::<usize>()
+                .eq(&0),
             Work::Linked { output, sources } => {
                 let written = self.store.write_link(&link::record(self.job, output, sources, self.store));
                 written.map_err(|error| tracing::warn!(%error, "the link was not recorded")).is_ok()
@@ -174,6 +176,7 @@ impl Attempt<'_> {
             Ok(prints) => Outcome::Read(prints),
             Err(error) => Outcome::Unreadable(error.to_string()),
         };
+        let compiler = identity::identify(store, compiler, &job.line, unit.source.language, &job.passed);
         let record = Record {
             unit: store::record::Unit {
                 source: BString::from(unit.source.text.as_bytes()),
@@ -181,9 +184,9 @@ impl Attempt<'_> {
                 language: unit.source.language,
             },
             call: call(job),
-            compiler: identity::identify(store, compiler, &job.line, unit.source.language, &job.passed),
             decision: policy::decide(&job.line),
-            inputs: watch.inputs(job, units, unit, self.stdin, store),
+            inputs: watch.inputs(job, (units, unit), compiler.family, self.stdin, store),
+            compiler,
             variants: vec![Variant {
                 name: "primary".to_owned(),
                 hash: Hash::of(&object),

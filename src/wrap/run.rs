@@ -142,6 +142,9 @@ fn read_response_file(path: &Path) -> Option<Vec<u8>> {
 /// Standard input, read to its end and kept in memory for the compiler to read again; `None` where that cannot
 /// be done and nothing was taken from it.
 pub fn buffer_stdin() -> Option<(File, Vec<u8>)> {
+    if sys::stdin_was_closed() {
+        return None;
+    }
     let mut file = sys::memory_file().ok()?;
     let mut text = Vec::new();
     let read = io::Read::read_to_end(&mut io::stdin().lock(), &mut text);

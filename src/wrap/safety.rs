@@ -6,17 +6,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::run;
 use crate::compiler::find::Target;
 use crate::compiler::guard::Passed;
-use crate::sys::{self, Ending, Program};
+use crate::sys::{self, Ending};
 
-static GIVEN: OnceLock<Program> = OnceLock::new();
+static GIVEN: OnceLock<(Target, Passed)> = OnceLock::new();
 static ENDED: OnceLock<Ending> = OnceLock::new();
 static RECORDING: AtomicBool = AtomicBool::new(false);
 
 /// From here on, a panic executes the compiler with the arguments given.
 pub fn until_started(target: &Target, passed: &Passed) {
-    if let Ok(program) = run::program(&target.program, &target.argv(), passed, &[]) {
-        let _ = GIVEN.set(program);
-    }
+    let _ = GIVEN.set((target.clone(), passed.clone()));
     std::panic::set_hook(Box::new(|_| {
         if RECORDING.load(Ordering::Relaxed) {
             std::process::exit(1);
@@ -24,8 +22,10 @@ pub fn until_started(target: &Target, passed: &Passed) {
         if let Some(ending) = ENDED.get() {
             sys::end_as(*ending);
         }
-        if let Some(program) = GIVEN.get() {
-            sys::exec(program);
+        if let Some((target, passed)) = GIVEN.get()
+            && let Ok(program) = run::program(&target.program, &target.argv(), passed, &[])
+        {
+            sys::exec(&program);
         }
         std::process::exit(1);
     }));

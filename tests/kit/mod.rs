@@ -2,7 +2,11 @@
 //!
 //! Both runs happen in a directory of the *same path*, one after the other: debug information holds the path, and so objects
 //! could not be compared otherwise.
-#![allow(dead_code, reason = "each test file uses its share")]
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    reason = "each test file uses its share; one that fails to set up fails"
+)]
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};

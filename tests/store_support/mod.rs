@@ -1,6 +1,10 @@
 //! Records to test with: a small one, a large and realistic one, and any.
 
-#![allow(dead_code, reason = "each test binary uses its own part")]
+#![allow(
+    dead_code,
+    clippy::indexing_slicing,
+    reason = "each test binary uses its own part; a panic is a failure"
+)]
 
 use bstr::BString;
 use lpcc::argv::Language;
@@ -128,5 +132,5 @@ fn fingerprints(functions: u32, seed: u64) -> Fingerprints {
         });
     }
     let image = Image { machine: 62, file_type: 1, bits: 64, little_endian: true, flags: 0, build_id: None };
-    Fingerprints { recipe: 1, image, basis: Basis::Exact, items, streams }
+    Fingerprints { recipe: 1, image, basis: Basis::Exact, files: Vec::new(), items, streams }
 }

@@ -9,54 +9,19 @@
 //! letter (`-f`, `-m`, `-W`) stand for their families.
 
 use super::Arg;
-use super::Arg::Either;
-use super::Arg::Equals;
-use super::Arg::Flag;
-use super::Arg::Joined;
-use super::Arg::JoinedThenSeparate;
-use super::Arg::MaybeEquals;
-use super::Arg::Separate;
-use super::Arg::SeparateOrEquals;
-use super::Arg::Several;
+use super::Arg::{
+    Either, Equals, Flag, Joined, JoinedThenSeparate, MaybeEquals, Separate, SeparateOrEquals, Several,
+};
 use super::Class;
-use super::Class::Define;
-use super::Class::Dependency;
-use super::Class::EmitLlvm;
-use super::Class::EndOfOptions;
-use super::Class::FatLto;
-use super::Class::Input;
-use super::Class::Language;
-use super::Class::Library;
-use super::Class::Link;
-use super::Class::LivePatching;
-use super::Class::Lto;
-use super::Class::Other;
-use super::Class::Output;
-use super::Class::Pass;
-use super::Class::Plugin;
-use super::Class::RecordCommandLine;
-use super::Class::SaveTemps;
-use super::Class::SideOutput;
-use super::Class::SplitDwarf;
-use super::Class::Undefine;
-use super::Class::Verbose;
+use super::Class::{
+    Define, Dependency, EmitLlvm, EndOfOptions, FatLto, Input, Language, Library, Link, LivePatching, Lto,
+    Other, Output, Pass, Plugin, RecordCommandLine, SaveTemps, SideOutput, SplitDwarf, Undefine, Verbose,
+};
 use super::Dep;
 use super::Row;
-use super::Side::ExplicitPath;
-use super::Side::FollowsOutput;
-use super::Side::Naming;
-use super::Side::OutputOrPath;
-use super::Side::WorkingDirectory;
-use super::Stage::Assembler;
-use super::Stage::Compiler;
-use super::Stage::Linker;
-use super::Stage::Preprocessor;
-use crate::argv::Action::Assembly;
-use crate::argv::Action::Information;
-use crate::argv::Action::Object;
-use crate::argv::Action::Precompiled;
-use crate::argv::Action::Preprocess;
-use crate::argv::Action::SyntaxOnly;
+use super::Side::{ExplicitPath, FollowsOutput, Naming, OutputOrPath, WorkingDirectory};
+use super::Stage::{Assembler, Compiler, Linker, Preprocessor};
+use crate::argv::Action::{Assembly, Information, Object, Precompiled, Preprocess, SyntaxOnly};
 
 /// Both drivers know it and take its argument alike.
 const fn both(spelling: &'static [u8], arg: Arg, class: Class) -> Row {
@@ -108,7 +73,7 @@ pub static TABLE: &[Row] = &[
     gcc(b"--for-assembler", SeparateOrEquals, Pass(Assembler)),
     both(b"--for-linker", SeparateOrEquals, Pass(Linker)),
     both(b"--force-link", SeparateOrEquals, Link),
-    both(b"--help", MaybeEquals, Class::Action(Information)),
+    differ(b"--help", MaybeEquals, Flag, Class::Action(Information)),
     clang(b"--help-hidden", Flag, Class::Action(Information)),
     both(b"--imacros", SeparateOrEquals, Input),
     both(b"--include", SeparateOrEquals, Input),
@@ -126,6 +91,7 @@ pub static TABLE: &[Row] = &[
     clang(b"--migrate", Flag, Class::Action(SyntaxOnly)),
     both(b"--output", SeparateOrEquals, Output),
     clang(b"--output-class-directory", SeparateOrEquals, Other),
+    gcc(b"--output-pch=", Either, SideOutput(ExplicitPath)),
     both(b"--param", SeparateOrEquals, Other),
     clang(b"--precompile", Flag, Class::Action(Precompiled)),
     both(b"--prefix", SeparateOrEquals, Input),

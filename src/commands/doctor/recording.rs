@@ -180,7 +180,7 @@ fn fingerprints(findings: &mut Findings, units: &[UnitEntry], damaged: &mut Vec<
             match unit.record.fingerprints(index).map(|prints| prints.basis) {
                 Ok(Basis::Exact) => {}
                 Ok(Basis::Conservative(reasons)) => {
-                    careful.push(format!("conservative: {}", reasons.join(", ")))
+                    careful.push(format!("conservative: {}", reasons.join(", ")));
                 }
                 Ok(Basis::Deferred(reason)) => careful.push(format!("deferred to the link: {reason}")),
                 Err(why) => damaged.push(unit.damaged(why).to_string()),

@@ -113,7 +113,7 @@ fn read_back(store: &Path, object: &Path) -> anyhow::Result<Done> {
     };
     match &record.inputs.completeness {
         Completeness::Full if record.inputs.files.len() < 2 => {
-            flaws.push("the header is not among the inputs".into())
+            flaws.push("the header is not among the inputs".into());
         }
         Completeness::Full => {}
         Completeness::Partial(reason) => flaws.push(format!("inputs are partial: {reason}")),

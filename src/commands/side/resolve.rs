@@ -40,7 +40,7 @@ pub fn find_store(explicit: Option<&Path>) -> anyhow::Result<Option<Store>> {
     }
     let (named, home) = (env::path(env::STORE), env::path(env::HOME));
     let state = env::path(env::XDG_STATE_HOME);
-    let Some(root) = locate::locate(named.as_deref(), &cwd, home.as_deref(), state.as_deref()) else {
+    let Some(root) = locate(named.as_deref(), &cwd, home.as_deref(), state.as_deref()) else {
         return Ok(None);
     };
     match Store::open(&root) {

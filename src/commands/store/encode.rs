@@ -1,5 +1,6 @@
 //! Records as JSON. Bytes are lossy text, and base64 under `…_bytes` beside it where that text lost some.
 
+use std::fmt::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -242,5 +243,11 @@ fn debug(value: &impl std::fmt::Debug) -> Value {
 }
 
 fn hex(raw: Option<&BString>) -> Value {
-    raw.map(|raw| raw.iter().map(|byte| format!("{byte:02x}")).collect::<String>()).into()
+    let digits = |raw: &BString| {
+        raw.iter().fold(String::new(), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}"); // a String takes everything
+            text
+        })
+    };
+    raw.map(digits).into()
 }

@@ -1,0 +1,290 @@
+//! `lpcc diff` and `lpcc show` on objects that real compilers made from small pairs of sources.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+const LPCC: &str = env!("CARGO_BIN_EXE_lpcc");
+
+/// Old and new source, flags, and the findings that must come out, as `kind symbol change`, the stems of symbols.
+struct Pair {
+    name: &'static str,
+    old: &'static str,
+    new: &'static str,
+    flags: &'static [&'static str],
+    expected: &'static [&'static str],
+}
+
+const PAIRS: &[Pair] = &[
+    Pair {
+        name: "nothing but a comment",
+        old: "int f(int x) { return x + 1; }",
+        new: "/* said */ int f(int x) { return x + 1; }",
+        flags: &[],
+        expected: &[],
+    },
+    Pair {
+        name: "one operand",
+        old: "int f(int x) { return x + 1; } int g(int x) { return x - 1; }",
+        new: "int f(int x) { return x + 2; } int g(int x) { return x - 1; }",
+        flags: &[],
+        expected: &["function f changed"],
+    },
+    Pair {
+        name: "a string",
+        old: "int puts(const char *); void f(void) { puts(\"hello\"); } void g(void) { puts(\"x\"); }",
+        new: "int puts(const char *); void f(void) { puts(\"hellO\"); } void g(void) { puts(\"x\"); }",
+        flags: &[],
+        expected: &["function f changed"],
+    },
+    Pair {
+        name: "a static put before another of its name",
+        old: "int b(void) { static int cnt; return ++cnt; }",
+        new: "int a(void) { static int cnt; return cnt += 3; } int b(void) { static int cnt; return ++cnt; }",
+        flags: &["-ffunction-sections", "-fdata-sections"],
+        expected: &["data cnt new", "function a new"],
+    },
+    Pair {
+        name: "two statics that swapped their readers",
+        old: "static int u = 1, v = 2; int *f(void) { return &u; } int *g(void) { return &v; }",
+        new: "static int u = 1, v = 2; int *f(void) { return &v; } int *g(void) { return &u; }",
+        flags: &[],
+        expected: &["function f changed", "function g changed"],
+    },
+    Pair {
+        name: "the content of a table",
+        old: "static const int t[] = {1, 22, 333, 4}; int f(int i) { return t[i]; }",
+        new: "static const int t[] = {1, 22, 334, 4}; int f(int i) { return t[i]; }",
+        flags: &[],
+        expected: &["data t changed"],
+    },
+    Pair {
+        name: "binding",
+        old: "int f(int x) { return x; }",
+        new: "__attribute__((weak)) int f(int x) { return x; }",
+        flags: &[],
+        expected: &["function f binding"],
+    },
+    Pair {
+        name: "section",
+        old: "int f(int x) { return x; } int g(void) { return 1; }",
+        new: "__attribute__((section(\".other\"))) int f(int x) { return x; } int g(void) { return 1; }",
+        flags: &[],
+        expected: &["function f section", "section .other new"],
+    },
+    Pair {
+        name: "an alias",
+        old: "int f(int x) { return x * 3; } int g(int x) { return f(x) + 1; }",
+        new: "int f(int x) { return x * 3; } int a(int) __attribute__((alias(\"f\"))); int g(int x) { return f(x) + 1; }",
+        flags: &["-fno-inline"],
+        expected: &["function f alias"],
+    },
+];
+
+fn compile(compiler: &str, folder: &Path, name: &str, source: &str, flags: &[&str]) {
+    std::fs::create_dir_all(folder).unwrap();
+    std::fs::write(folder.join("x.c"), source).unwrap();
+    let status = Command::new(compiler)
+        .args(["-O2", "-c", "x.c", "-o", name])
+        .args(flags)
+        .current_dir(folder)
+        .status()
+        .unwrap_or_else(|error| panic!("{compiler}: {error}"));
+    assert!(status.success(), "{compiler} {source}");
+}
+
+fn lpcc(folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(LPCC)
+        .args(arguments)
+        .current_dir(folder)
+        .env("LPCC_STORE", folder.join("no-store"))
+        .output()
+        .unwrap()
+}
+
+fn text(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn json(output: &Output) -> Value {
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// All findings of a document, sorted, without the numbers of statics.
+fn findings(document: &Value) -> Vec<String> {
+    let objects = document["objects"].as_array().unwrap();
+    let mut all: Vec<String> = objects
+        .iter()
+        .flat_map(|object| object["findings"].as_array().unwrap())
+        .map(|finding| {
+            let symbol = finding["symbol"].as_str().unwrap();
+            let stem = symbol.trim_end_matches(|c: char| c.is_ascii_digit()).trim_end_matches('.');
+            // Clang calls a static of a function `function.name`.
+            let stem = stem.rsplit('.').next().filter(|_| !stem.starts_with('.')).unwrap_or(stem);
+            format!("{} {stem} {}", finding["kind"].as_str().unwrap(), finding["change"].as_str().unwrap())
+        })
+        .collect();
+    all.sort();
+    all
+}
+
+#[test]
+fn pairs_of_sources() {
+    let top = tempfile::tempdir().unwrap();
+    for compiler in ["gcc", "clang"] {
+        for (number, pair) in PAIRS.iter().enumerate() {
+            let folder = top.path().join(format!("{compiler}{number}"));
+            compile(compiler, &folder, "old.o", pair.old, pair.flags);
+            compile(compiler, &folder, "new.o", pair.new, pair.flags);
+            let output = lpcc(&folder, &["diff", "old.o", "new.o", "--format", "json"]);
+            let mut found = findings(&json(&output));
+            // A section that came or went along with what lies in it.
+            let expects_sections = pair.expected.iter().any(|finding| finding.starts_with("section"));
+            found.retain(|finding| expects_sections || !finding.starts_with("section"));
+            assert_eq!(found, pair.expected, "{compiler}: {}\n{}", pair.name, text(&output));
+            let status = i32::from(!pair.expected.is_empty());
+            assert_eq!(output.status.code(), Some(status), "{compiler}: {}", pair.name);
+        }
+    }
+}
+
+#[test]
+fn details_name_the_place() {
+    let top = tempfile::tempdir().unwrap();
+    let folder = top.path();
+    let source = "int puts(const char *); int f(int x) { if (x == 7) puts(\"hello\"); return x; }";
+    compile("gcc", folder, "old.o", source, &[]);
+    compile("gcc", folder, "new.o", &source.replace("== 7", "== 8").replace("hello", "hellO"), &[]);
+    let said = text(&lpcc(folder, &["diff", "old.o", "new.o"]));
+    assert!(said.contains("cmp $7, %edi -> cmp $8, %edi"), "{said}");
+    let unified = text(&lpcc(folder, &["diff", "old.o", "new.o", "--code"]));
+    assert!(unified.lines().any(|line| line.starts_with("  - ") && line.contains("\"hello\"")), "{unified}");
+    assert!(unified.lines().any(|line| line.starts_with("  + ") && line.contains("\"hellO\"")), "{unified}");
+    let beside = text(&lpcc(folder, &["diff", "old.o", "new.o", "--code", "--width", "140"]));
+    let row = beside.lines().find(|line| line.contains("\"hello\"")).unwrap();
+    assert!(row.contains(" | ") && row.contains("\"hellO\""), "{beside}");
+}
+
+#[test]
+fn directories_and_archives_pair_by_name() {
+    let top = tempfile::tempdir().unwrap();
+    let folder = top.path();
+    for (side, number) in [("old", "1"), ("new", "2")] {
+        let inner = folder.join(side).join("sub dir");
+        compile("gcc", &inner, "a.o", &format!("int f(void) {{ return {number}; }}"), &[]);
+        compile("gcc", &inner, "b.o", "int g(void) { return 0; }", &[]);
+        let ar = Command::new("ar").args(["rcs", "l.a", "a.o", "b.o"]).current_dir(&inner).status().unwrap();
+        assert!(ar.success());
+    }
+    std::fs::remove_file(folder.join("old/sub dir/b.o")).unwrap();
+    let output = lpcc(folder, &["diff", "old", "new", "--format", "json"]);
+    let document = json(&output);
+    let statuses: Vec<_> = document["objects"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|object| {
+            format!("{} {}", object["object"].as_str().unwrap(), object["status"].as_str().unwrap())
+        })
+        .collect();
+    assert_eq!(
+        statuses,
+        ["sub dir/a.o changed", "sub dir/b.o added", "sub dir/l.a(a.o) changed", "sub dir/l.a(b.o) same",]
+    );
+    assert_eq!(document["summary"]["changed"], 2);
+    assert_eq!(document["summary"]["functions"]["changed"], 2);
+    assert_eq!(document["summary"]["functions"]["new"], 1);
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn bad_input_is_one_line_and_the_rest_is_compared() {
+    let top = tempfile::tempdir().unwrap();
+    let folder = top.path();
+    for side in ["old", "new"] {
+        let number = side.len().to_string() + if side == "old" { "1" } else { "2" };
+        compile("gcc", &folder.join(side), "a.o", &format!("int f(void) {{ return {number}; }}"), &[]);
+        compile("gcc", &folder.join(side), "bad.o", "int g(void) { return 0; }", &[]);
+    }
+    let bad = folder.join("new/bad.o");
+    let bytes = std::fs::read(&bad).unwrap();
+    std::fs::write(&bad, &bytes[..bytes.len() / 2]).unwrap();
+    let output = lpcc(folder, &["diff", "old", "new"]);
+    let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(complaint.lines().count(), 1, "{complaint}");
+    assert!(complaint.contains("`bad.o`"), "{complaint}");
+    assert!(text(&output).contains("f  changed"), "{}", text(&output));
+    assert_eq!(output.status.code(), Some(2));
+
+    for (argument, part) in [("nope", "no such file"), ("old/x.c", "not an object")] {
+        let output = lpcc(folder, &["diff", argument, "new/a.o"]);
+        let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(complaint.contains(part) && complaint.contains(argument), "{complaint}");
+        assert_eq!((complaint.lines().count(), output.status.code()), (1, Some(2)), "{complaint}");
+        assert_eq!(lpcc(folder, &["show", argument]).status.code(), Some(2));
+    }
+}
+
+#[test]
+fn recordings_compare_by_name_and_from_records_alone() {
+    let top = tempfile::tempdir().unwrap();
+    let folder = top.path();
+    let store = folder.join("store");
+    let run = |arguments: &[&str]| {
+        let output = Command::new(LPCC)
+            .args(arguments)
+            .current_dir(folder)
+            .env("LPCC_STORE", &store)
+            .output()
+            .unwrap();
+        (text(&output), output.status.code())
+    };
+    let source = "int f(int x) { return x + 1; }\nint g(int x) { return x * 7; }\n";
+    std::fs::write(folder.join("x.c"), source).unwrap();
+    assert_eq!(run(&["gcc", "-O2", "-c", "x.c"]).1, Some(0));
+    assert_eq!(run(&["store", "snapshot", "before"]).1, Some(0));
+    assert_eq!(run(&["diff", "before", "now"]), ("'before' -> 'now': same\n".to_owned(), Some(0)));
+    assert!(run(&["show", "x.o"]).0.contains("agrees with its record"));
+
+    std::fs::write(folder.join("x.c"), source.replace("x + 1", "x + 3")).unwrap();
+    assert_eq!(run(&["gcc", "-O2", "-fno-inline", "-c", "x.c"]).1, Some(0));
+    // What was recorded is enough: the object itself is not read.
+    std::fs::write(folder.join("x.o"), "gone").unwrap();
+    let (said, status) = run(&["diff", "before", "now", "--code"]);
+    assert_eq!(status, Some(1));
+    let mut lines = said.lines();
+    assert_eq!(lines.next(), Some("'before' -> 'now': differs; 1 function changed"));
+    assert_eq!(lines.next(), Some("flags  now with -fno-inline"), "{said}");
+    assert!(said.contains("edited: x.c") && said.contains("f  changed  code"), "{said}");
+    assert!(said.contains("- ") && said.contains("lea 3(%rdi), %eax"), "{said}");
+    assert!(run(&["show", "--recorded", "x.o"]).0.contains("from its record"));
+    assert_eq!(run(&["diff", "before", "after"]).1, Some(2));
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    let top = tempfile::tempdir().unwrap();
+    let source: String = (0..400).map(|i| format!("int f{i}(int x) {{ return x + {i}; }}\n")).collect();
+    compile("gcc", top.path(), "x.o", &source, &[]);
+    let script = format!("set -o pipefail; '{LPCC}' show x.o --parts | head -1");
+    let output = Command::new("bash").args(["-c", &script]).current_dir(top.path()).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    assert_eq!(output.status.code(), Some(0));
+}
+
+#[test]
+fn words_and_help() {
+    let top = tempfile::tempdir().unwrap();
+    for word in ["select", "explain", "report"] {
+        let output = lpcc(top.path(), &[word, "x"]);
+        assert_eq!(output.status.code(), Some(2));
+        assert!(String::from_utf8_lossy(&output.stderr).contains("not built yet"));
+    }
+    assert!(text(&lpcc(top.path(), &["help"])).contains("What differs between two objects"));
+    assert!(text(&lpcc(top.path(), &["version"])).starts_with("lpcc "));
+    assert!(text(&lpcc(top.path(), &["generate", "man"])).contains("LPCC DIFF"));
+    for shell in ["bash", "zsh", "fish"] {
+        assert!(text(&lpcc(top.path(), &["generate", shell])).contains("snapshot"), "{shell}");
+    }
+}
