@@ -12,7 +12,9 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use lpcc::argv::{Action, CommandLine, Coverage, Dialect, Kind, Quoting, dependency_file, options, parse, response_file};
+use lpcc::argv::{
+    Action, CommandLine, Coverage, Dialect, Kind, Quoting, dependency_file, options, parse, response_file,
+};
 
 const GCC: &[&str] = &["gcc-12", "gcc-11"];
 const CLANG: &[&str] = &["clang-14"];
