@@ -6,27 +6,15 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
-use std::ffi::OsStr;
-use std::ffi::OsString;
-use std::os::unix::ffi::OsStrExt;
-use std::os::unix::ffi::OsStringExt;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
-use std::process::Command;
-use std::process::Output;
-use std::process::Stdio;
+use std::process::{Command, Output, Stdio};
 
-use lpcc::argv::Action;
-use lpcc::argv::CommandLine;
-use lpcc::argv::Coverage;
-use lpcc::argv::Dialect;
-use lpcc::argv::Kind;
-use lpcc::argv::Quoting;
-use lpcc::argv::dependency_file;
-use lpcc::argv::options;
-use lpcc::argv::parse;
-use lpcc::argv::response_file;
+use lpcc::argv::{
+    Action, CommandLine, Coverage, Dialect, Kind, Quoting, dependency_file, options, parse, response_file,
+};
 
 const GCC: &[&str] = &["gcc-12", "gcc-11"];
 const CLANG: &[&str] = &["clang-14"];

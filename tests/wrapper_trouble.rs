@@ -56,7 +56,7 @@ fn as_nobody() {
     expect_silent_success(&place, nobody().env("HOME", "/nonexistent").env_remove("LPCC_STORE"));
     expect_silent_success(&place, &mut nobody());
     assert_eq!(place.records().len(), 1);
-    expect_silent_success(&place, nobody().env("LPCC_STORE", "/root/store"));
+    expect_silent_success(&place, nobody().env("LPCC_STORE", "/usr/lpcc-store"));
 }
 
 #[test]
