@@ -137,6 +137,11 @@ impl Differ<'_> {
             spot = Some(place);
         }
 
+        if pair.how == How::Renamed && is_public(old) {
+            // Others may name it: for them one symbol is gone and another is there.
+            self.lone(self.old, pair.old, Change::Removed);
+            self.lone(self.new, pair.new, Change::New);
+        }
         let base = |change| Finding {
             old: Some(place(old)),
             new: Some(place(new)),
@@ -145,11 +150,7 @@ impl Differ<'_> {
             ..Finding::new(old.kind.into(), common_name(old, new).clone(), change)
         };
         let (mut found, mut code) = (Vec::new(), None);
-        if pair.how == How::Renamed && !matches!(old.scope, Scope::Local(_) | Scope::None) {
-            // Others may name it: for them one symbol is gone and another is there.
-            self.lone(self.old, pair.old, Change::Removed);
-            self.lone(self.new, pair.new, Change::New);
-        } else if pair.how == How::Renamed {
+        if pair.how == How::Renamed && !is_public(old) {
             let detail = detail::renamed(&old.name, &new.name);
             found.push(Finding { detail, ..base(Change::Renamed) });
         }
@@ -267,6 +268,11 @@ impl Differ<'_> {
 fn common_name<'a>(old: &Item, new: &'a Item) -> &'a BString {
     let mut names = [&new.name].into_iter().chain(&new.names);
     names.find(|name| old.names.contains(name)).unwrap_or(&new.name)
+}
+
+/// Whether other files can name the item.
+fn is_public(item: &Item) -> bool {
+    matches!(item.scope, Scope::Global | Scope::Weak)
 }
 
 /// The parts whose hashes differ, or that only one side has.

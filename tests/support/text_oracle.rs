@@ -106,7 +106,9 @@ pub fn read(text: &str) -> Assembler {
             }
             _ => {
                 let in_code = !section_is_data(&section);
-                let target = if in_code { in_function.clone() } else { open.clone() };
+                // What an asm statement pushes aside without a label belongs to its section, not to the function.
+                let aside = open.as_ref().filter(|name| in_function.as_ref() != Some(name)).cloned();
+                let target = if in_code { in_function.clone() } else { aside };
                 if let Some(name) = target {
                     blocks.entry(name).or_default().lines.push(line.clone());
                 }
@@ -128,7 +130,8 @@ pub fn read(text: &str) -> Assembler {
         if name.starts_with(".L") || name.starts_with("CSWTCH.") {
             continue;
         }
-        let head = format!("{} {:?}", stem_section(&block.section, &name), attributes.get(&name));
+        // Where a function lies and how it is bound has findings of its own.
+        let head = if function { String::new() } else { format!("{:?}", attributes.get(&name)) };
         let body = canon.block(&name);
         if function {
             let parent = name.split(".cold").next().unwrap_or(&name).to_owned();
@@ -146,10 +149,6 @@ fn section_is_data(section: &str) -> bool {
         && !section.starts_with(".init.text")
         && !section.contains("\"ax\"")
         && !section.contains("\"axG\"")
-}
-
-fn stem_section(section: &str, name: &str) -> String {
-    section.replace(name, "@")
 }
 
 fn strip_comment(line: &str) -> String {
@@ -251,7 +250,7 @@ fn tokens(line: &str) -> Vec<&str> {
         if c == '"' {
             quoted = !quoted;
         }
-        let word = !quoted && (c.is_alphanumeric() || "._$".contains(c));
+        let word = !quoted && (c.is_alphanumeric() || "._".contains(c));
         if kind != Some(word) && at > start {
             out.push(&line[start..at]);
             start = at;
