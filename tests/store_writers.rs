@@ -1,5 +1,12 @@
 //! Many writers, killed writers, no room, no permission: whatever stands under its final name is whole.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test says by a panic what went wrong; clippy exempts only what stands under #[test]"
+)]
+
 mod store_support;
 
 use std::ffi::OsStr;

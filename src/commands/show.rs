@@ -61,7 +61,9 @@ pub fn main(args: &Args) -> anyhow::Result<ExitCode> {
         Format::Text => show_text::render(&show.shown, args.parts),
         Format::Json => show_json::render(&show.shown, args.parts, &show.troubles)?,
     };
-    show.troubles.iter().for_each(|trouble| output::complain(trouble));
+    for trouble in &show.troubles {
+        output::complain(trouble);
+    }
     output::print(&text)?;
     Ok(ExitCode::from(if show.troubles.is_empty() { SAME } else { TROUBLE }))
 }
@@ -79,7 +81,7 @@ impl Show<'_> {
         for object in &side.objects {
             match self.object(object) {
                 Ok(shown) if self.args.symbol.is_empty() || shown.items().next().is_some() => {
-                    self.shown.push(shown)
+                    self.shown.push(shown);
                 }
                 Ok(_) => {}
                 Err(why) => self.troubles.push(format!("`{}`: {why}", object.name.to_str_lossy())),
