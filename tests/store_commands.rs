@@ -100,9 +100,9 @@ fn verify_exits_0_for_fine_1_for_stale_2_for_damaged() {
     let (directory, store, object, file) = built();
     let root = directory.path();
     let verify = || lpcc(root, ["store", "verify"], &[]);
-    let fine = verify();
-    assert_eq!(fine.status, 0);
-    assert!(fine.out.ends_with(": 1 file read, all well\n"), "{}", fine.out);
+    let untouched = verify();
+    assert_eq!(untouched.status, 0);
+    assert!(untouched.out.ends_with(": 1 file read, all well\n"), "{}", untouched.out);
 
     fs::write(&object, "2").unwrap();
     let stale = verify();
