@@ -238,6 +238,7 @@ fn doctor_tells_what_a_recording_misses() {
         "`b.c`, compiled and linked into `/build/prog` in one call\n",
         "calls not recorded\n  check   `odd.c`: no name for its object\n",
         "trouble while recording\n  check   `odd.c`: the disk was full\n",
+        "linked, but not recorded\n  check   `/build/a.o`\n",
     ] {
         assert!(answer.out.contains(line), "{line:?} in {}", answer.out);
     }

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use bstr::{BString, ByteSlice};
 
+use super::located;
 use super::side::{self, Loaded, Object, Side, Source};
 use crate::report::error::{SAME, TROUBLE};
 use crate::report::shown::{Shown, Standing};
@@ -37,7 +38,7 @@ pub struct Args {
 
 /// Runs the command.
 pub fn main(args: &Args) -> anyhow::Result<ExitCode> {
-    let recording = match side::find_store(args.store.as_deref()) {
+    let recording = match located::find(args.store.as_deref()) {
         Ok(store) => store.map(|store| Recording::open(&store, None)).transpose()?,
         // A broken store matters only to those who ask for it.
         Err(error) if args.recorded || args.store.is_some() => return Err(error),

@@ -1,15 +1,18 @@
 //! What a recording holds, and what it misses: nothing is lost in silence.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use bstr::ByteSlice;
 
 use super::findings::{Findings, Level};
-use crate::commands::store::{counted, open, shown};
+use crate::commands::located;
+use crate::commands::store::{counted, shown};
 use crate::object::Basis;
 use crate::report::bytes::printable;
+use crate::store::layout::absolute;
 use crate::store::record::{Completeness, LinkRecord};
 use crate::store::{Note, NoteKind, Problem, Recording, UnitEntry};
 
@@ -21,7 +24,7 @@ pub(super) fn look(
     explicit: Option<&Path>,
     name: Option<&OsStr>,
 ) -> anyhow::Result<()> {
-    let store = open(explicit)?;
+    let store = located::open(explicit)?;
     let recording = Recording::open(&store, name)?;
     let mut damaged: Vec<String> = Vec::new();
     let units: Vec<UnitEntry> = sound(recording.units(), &mut damaged);
@@ -40,6 +43,7 @@ pub(super) fn look(
     }
     compilers(findings, &units);
     without_object(findings, &links);
+    linked_unrecorded(findings, &units, &links);
     noted(findings, &notes);
     inputs(findings, &units, &mut damaged);
     fingerprints(findings, &units, &mut damaged);
@@ -123,6 +127,24 @@ fn without_object(findings: &mut Findings, links: &[LinkRecord]) {
     }
     sources.sort_unstable();
     list(findings, "sources without an object of their own", Level::Check, &sources);
+}
+
+/// Objects that a link took and no record tells of: they were compiled without lpcc, moved after their compile, or
+/// lost where there was no room even for a note.
+fn linked_unrecorded(findings: &mut Findings, units: &[UnitEntry], links: &[LinkRecord]) {
+    let recorded: BTreeSet<&Path> = units.iter().map(UnitEntry::output).collect();
+    let mut missing = BTreeSet::new();
+    for link in links {
+        let directory = Path::new(OsStr::from_bytes(&link.call.directory));
+        for input in link.inputs.iter().filter(|input| input.ends_with(b".o")) {
+            let object = absolute(directory, Path::new(OsStr::from_bytes(input)));
+            if !recorded.contains(object.as_path()) {
+                missing.insert(object);
+            }
+        }
+    }
+    let missing: Vec<String> = missing.iter().map(|object| shown(object)).collect();
+    list(findings, "linked, but not recorded", Level::Check, &missing);
 }
 
 fn noted(findings: &mut Findings, notes: &[Note]) {

@@ -15,7 +15,7 @@ use bstr::BString;
 use crate::store::UnitEntry;
 
 pub use load::{Loaded, load};
-pub use resolve::{Target, find_store, resolve};
+pub use resolve::{Target, resolve};
 
 /// One side of a comparison.
 #[derive(Debug)]
