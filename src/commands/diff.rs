@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use bstr::{BString, ByteSlice};
+use bstr::BString;
 use rayon::prelude::*;
 
 use super::side::{self, Loaded, Object, Side};
@@ -148,8 +148,7 @@ fn read<'a>(object: Option<&'a Object>, troubles: &mut Vec<String>) -> Option<Lo
 }
 
 fn named(object: Option<&Object>, why: &str) -> String {
-    let name = object.map(|object| object.name.to_str_lossy().into_owned()).unwrap_or_default();
-    format!("`{name}`: {why}")
+    format!("`{}`: {why}", object.map(Object::place).unwrap_or_default())
 }
 
 fn pair(diff: &mut ObjectDiff, old: &Fingerprints, new: &Fingerprints, code: bool) {

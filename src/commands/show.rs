@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use bstr::{BString, ByteSlice};
+use bstr::BString;
 
 use super::located;
 use super::side::{self, Loaded, Object, Side, Source};
@@ -85,7 +85,7 @@ impl Show<'_> {
                     self.shown.push(shown);
                 }
                 Ok(_) => {}
-                Err(why) => self.troubles.push(format!("`{}`: {why}", object.name.to_str_lossy())),
+                Err(why) => self.troubles.push(format!("`{}`: {why}", object.place())),
             }
         }
     }

@@ -36,9 +36,9 @@ impl Store {
         self.writable()?;
         let mut removals: Vec<Removal> = Vec::new();
         let current = Recording::open(self, None)?;
-        for unit in current.units().flatten() {
-            let output = unit.output();
-            removals.extend(vanished(&unit.file, output));
+        let gone = current.gone();
+        for unit in current.units().flatten().filter(|unit| gone.contains(&unit.file)) {
+            removals.extend(vanished(&unit.file, unit.output()));
         }
         for file in files(&self.folder(LINKS)) {
             if let Ok(link) = format::read_link(&file) {

@@ -71,11 +71,14 @@ impl Store {
         let mut found = Verification::default();
         let mut seen = std::collections::HashSet::new();
         let current = Recording::open(self, None)?;
+        let gone = current.gone();
         for kind in [UNITS, LINKS, NOTES] {
             for file in current.files(kind) {
                 found.files += 1;
                 seen.extend(identity(&file));
-                found.problems.extend(check(&file, kind));
+                let problem = check(&file, kind);
+                let moved = matches!(problem, Some(Problem::Vanished { .. })) && !gone.contains(&file);
+                found.problems.extend(problem.filter(|_| !moved));
             }
         }
         for file in snapshots::snapshot_files(self) {

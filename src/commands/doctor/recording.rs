@@ -1,6 +1,6 @@
 //! What a recording holds, and what it misses: nothing is lost in silence.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -14,7 +14,7 @@ use crate::object::Basis;
 use crate::report::bytes::printable;
 use crate::store::layout::absolute;
 use crate::store::record::{Completeness, LinkRecord};
-use crate::store::{Note, NoteKind, Problem, Recording, UnitEntry};
+use crate::store::{Note, NoteKind, Problem, Recording, Store, UnitEntry};
 
 /// How many of a kind are named; the rest are counted.
 const LISTED: usize = 8;
@@ -43,7 +43,7 @@ pub(super) fn look(
     }
     compilers(findings, &units);
     without_object(findings, &links);
-    linked_unrecorded(findings, &units, &links);
+    linked_unrecorded(findings, &store, &units, &links);
     noted(findings, &notes);
     inputs(findings, &units, &mut damaged);
     fingerprints(findings, &units, &mut damaged);
@@ -129,16 +129,21 @@ fn without_object(findings: &mut Findings, links: &[LinkRecord]) {
     list(findings, "sources without an object of their own", Level::Check, &sources);
 }
 
-/// Objects that a link took and no record tells of: they were compiled without lpcc, moved after their compile, or
-/// lost where there was no room even for a note.
-fn linked_unrecorded(findings: &mut Findings, units: &[UnitEntry], links: &[LinkRecord]) {
+/// Objects that a link took and no record tells of: they were compiled without lpcc, or their records were lost where
+/// there was no room even for a note.
+fn linked_unrecorded(findings: &mut Findings, store: &Store, units: &[UnitEntry], links: &[LinkRecord]) {
     let recorded: BTreeSet<&Path> = units.iter().map(UnitEntry::output).collect();
+    let bytes: HashSet<_> = units.iter().flat_map(|unit| &unit.identity.variants).map(|v| v.hash).collect();
+    let is_recorded = |object: &Path| {
+        // One that was moved after its compile is known by its bytes.
+        recorded.contains(object) || store.hash_file(object).is_some_and(|hash| bytes.contains(&hash))
+    };
     let mut missing = BTreeSet::new();
     for link in links {
         let directory = Path::new(OsStr::from_bytes(&link.call.directory));
-        for input in link.inputs.iter().filter(|input| input.ends_with(b".o")) {
+        for input in link.inputs.iter().filter(|input| input.ends_with(b".o") || input.ends_with(b".lo")) {
             let object = absolute(directory, Path::new(OsStr::from_bytes(input)));
-            if !recorded.contains(object.as_path()) {
+            if !is_recorded(&object) {
                 missing.insert(object);
             }
         }

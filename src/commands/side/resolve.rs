@@ -113,13 +113,16 @@ pub fn resolve(argument: &OsStr, explicit_store: Option<&Path>) -> Side {
                 side.label = format!("'{text}'");
             }
             // The current state keeps what a configure script tried; a snapshot has dropped it.
-            let is_live = recording.directory().join(layout::MARKER).is_file();
+            let gone = recording.gone();
             for unit in recording.units() {
                 match unit {
-                    Ok(unit) if is_live && unit.output().symlink_metadata().is_err() => {}
+                    Ok(unit) if gone.contains(&unit.file) => {}
                     Ok(unit) => side.push(unit),
                     Err(damaged) => side.troubles.push(damaged.to_string()),
                 }
+            }
+            if side.objects.is_empty() && side.troubles.is_empty() {
+                side.troubles.push(format!("{}: a recording without units", side.label));
             }
         }
     }
