@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use bstr::BString;
+use bstr::{BString, ByteSlice};
 
 use super::arch;
 use super::facts::{Relocation, Section};
@@ -124,9 +124,14 @@ impl<'m, 'd> Closure<'m, 'd> {
         if let Some(s) = self.model.facts.symbols.get(symbol as usize) {
             out.blob(s.name);
             out.extend([s.binding, s.other, s.kind]);
+            // Undefined symbols have neither; where one does, it is not the same symbol.
+            out.number(s.value);
+            out.number(s.size);
         } else {
             out.blob(b"");
             out.extend([0xff; 3]);
+            out.number(0);
+            out.number(0);
         }
         out.signed(addend);
         self.note(Concrete::External(symbol));
@@ -165,6 +170,7 @@ impl<'m, 'd> Closure<'m, 'd> {
             self.label_tables.push(thing);
             let mut out = std::mem::take(&mut self.tables);
             self.entries(entries, &mut out);
+            out.blob(b"");
             self.tables = out;
         }
     }
@@ -311,15 +317,34 @@ impl<'m, 'd> Closure<'m, 'd> {
                 }
                 Role::Constant => {
                     let mut out = std::mem::take(&mut self.constants);
+                    self.sized_names(&extent, &mut out);
                     self.bytes(home, extent.start, extent.end, &mut out);
                     self.constants = out;
                 }
                 Role::Table(entries) => {
                     let mut out = std::mem::take(&mut self.tables);
                     self.entries(entries, &mut out);
+                    // Under a relocation with an explicit addend the field is normally zero.
+                    let relocations = home.relocations_in(extent.start, extent.end);
+                    let raw = self.masked(home, extent.start, extent.end, relocations);
+                    out.blob(raw.trim_end_with(|c| c == '\0'));
                     self.tables = out;
                 }
             }
+        }
+    }
+
+    /// Writes where in nameless bytes a compiler-made symbol with a size (`CSWTCH.5`) lies, its name aside.
+    fn sized_names(&self, extent: &Extent, out: &mut Vec<u8>) {
+        let all = self.privates.sized_names(extent.section);
+        let from = all.partition_point(|n| n.0 < extent.start);
+        let inside: Vec<_> =
+            all.iter().skip(from).take_while(|n| n.0 < extent.end.max(extent.start + 1)).collect();
+        out.number(inside.len() as u64);
+        for (offset, size, kind) in inside {
+            out.number(offset - extent.start);
+            out.number(*size);
+            out.extend(kind);
         }
     }
 

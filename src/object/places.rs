@@ -101,7 +101,7 @@ impl<'d> Model<'d> {
     }
 
     /// The number of the instruction that a branch to this offset reaches, counted through all pieces, and how
-    /// far into that instruction it points (0 for every honest branch). Where instructions are not decoded: the
+    /// far into that instruction it points (0 for every honest branch; distances into fill count from 0x100). Where instructions are not decoded: the
     /// offset in bytes from the start of the piece, and the piece.
     pub fn instruction_at(&self, thing: usize, piece: usize, offset: u64) -> (u32, u32) {
         if !self.decoded {
@@ -112,12 +112,20 @@ impl<'d> Model<'d> {
         let before: usize = body.pieces.iter().take(piece).map(Vec::len).sum();
         let Some(list) = body.pieces.get(piece) else { return (before as u32, 0) };
         let at = list.partition_point(|i| u64::from(i.start) < offset);
-        let previous = at.checked_sub(1).and_then(|i| list.get(i));
-        match previous {
-            Some(p) if u64::from(p.start) + u64::from(p.length) > offset => {
-                ((before + at - 1) as u32, (offset - u64::from(p.start)) as u32)
+        let here = (before + at) as u32;
+        let Some(previous) = at.checked_sub(1).and_then(|i| list.get(i)) else { return (here, 0) };
+        let start = u64::from(previous.start);
+        let end = start + u64::from(previous.length);
+        if offset < end {
+            return (here - 1, (offset - start) as u32);
+        }
+        // Alignment fill stands between: its start and its end are the next instruction, its middle is not.
+        match list.get(at) {
+            Some(next) if offset != end && offset != u64::from(next.start) => {
+                (here, 0x100 + (offset - end) as u32)
             }
-            _ => ((before + at) as u32, 0),
+            Some(_) => (here, 0),
+            None => (here, (offset - end) as u32),
         }
     }
 

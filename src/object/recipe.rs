@@ -141,7 +141,7 @@ impl Collector {
 
 /// The names of the sources, as `STT_FILE` symbols tell them.
 fn files(model: &Model<'_>) -> Vec<BString> {
-    let symbols = model.facts.symbols.iter().filter(|s| s.kind == elf::STT_FILE.0 && !s.name.is_empty());
+    let symbols = model.facts.symbols.iter().filter(|s| s.is_file() && !s.name.is_empty());
     let mut files: Vec<BString> = symbols.map(|s| s.name.into()).collect();
     files.sort();
     files.dedup();
