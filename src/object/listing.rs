@@ -118,14 +118,9 @@ fn place(name: &str, reader: &mut Reader<'_>) -> Option<String> {
 }
 
 fn names(reader: &mut Reader<'_>) -> Option<String> {
-    let count = reader.number()?;
-    let mut all = Vec::new();
-    for _ in 0..count {
-        let stem = reader.blob()?.to_str_lossy().into_owned();
-        let ordinal = reader.number()?;
-        all.push(if ordinal == 0 { stem } else { format!("{stem}.#{ordinal}") });
-    }
-    Some(all.join("="))
+    let stem = reader.blob()?.to_str_lossy().into_owned();
+    let ordinal = reader.number()?;
+    Some(if ordinal == 0 { stem } else { format!("{stem}.#{ordinal}") })
 }
 
 fn target(reader: &mut Reader<'_>) -> Option<Target> {

@@ -21,9 +21,9 @@ pub mod code {
 pub mod target {
     /// A symbol that the file does not define: name, binding, visibility, type, value, size; then the addend.
     pub const EXTERNAL: u8 = 1;
-    /// An item: names; then the offset.
+    /// An item: its name without a number, index of first use where it had one; then the offset.
     pub const ITEM: u8 = 2;
-    /// A place in another function: names, instruction number, distance into the instruction.
+    /// A place in another function: name as for an item, instruction number, distance into the instruction.
     pub const CODE: u8 = 3;
     /// A place in this function: instruction number, distance into the instruction.
     pub const OWN: u8 = 4;

@@ -270,7 +270,11 @@ fn write<'m, 'd>(
     field(section, id_at + 4, size, out);
     let mut lsda_at = None;
     if cie.augmented {
+        let start = cursor.at;
         let length = usize::try_from(cursor.uleb()?).ok()?;
+        // One byte, unless someone wrote the length at greater length.
+        out.byte(tag::RAW);
+        out.blob(section.data.get(start..cursor.at)?);
         let end = cursor.at.checked_add(length)?;
         if let Some(encoding) = cie.lsda_encoding.filter(|e| *e != 0xff) {
             lsda_at = pointer(model, section, cursor.at, encoding);
