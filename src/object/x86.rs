@@ -4,7 +4,7 @@
 //! branch, and fills up to an alignment with no-operations, by where a function happens to lie: equal
 //! functions would differ. The invariant: two functions whose assembler text is equal give equal lists here.
 
-use iced_x86::{Decoder, DecoderOptions, FlowControl, Instruction as Decoded, OpKind, Register};
+use iced_x86::{Decoder, DecoderOptions, Instruction as Decoded, Mnemonic, OpKind, Register};
 
 /// One instruction; fill is left out of the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +18,8 @@ pub struct Instruction {
     /// Width in bytes of a memory access whose address the field alone tells; 0 where the address is only
     /// taken, or an index is added, so that the extent is not known.
     pub access: u8,
+    /// It is a no-operation by its mnemonic.
+    pub nop: bool,
     /// What it reaches.
     pub reach: Reach,
 }
@@ -42,7 +44,7 @@ pub fn decode(bytes: &[u8], start: u32, bits: u32, relocated: impl Iterator<Item
     let mut relocated = relocated.peekable();
     let mut decoder = Decoder::with_ip(bits, bytes, u64::from(start), DecoderOptions::NONE);
     let mut decoded = Decoded::default();
-    // Alignment fill seen but not yet known to be inside the function: (index in list).
+    let mut any_nop = false;
     while decoder.can_decode() {
         decoder.decode_out(&mut decoded);
         let at = decoded.ip() as u32;
@@ -50,7 +52,9 @@ pub fn decode(bytes: &[u8], start: u32, bits: u32, relocated: impl Iterator<Item
         let end = u64::from(at) + u64::from(length);
         while relocated.next_if(|r| *r < u64::from(at)).is_some() {}
         let has_relocation = relocated.peek().is_some_and(|r| *r < end);
-        let mut one = Instruction { start: at, length, field: 0, access: 0, reach: Reach::None };
+        let mut one = Instruction { start: at, length, field: 0, access: 0, nop: false, reach: Reach::None };
+        one.nop = decoded.mnemonic() == Mnemonic::Nop;
+        any_nop |= one.nop;
         if decoded.is_invalid() {
             // Start over behind one byte: what follows may be code again.
             one.length = 1;
@@ -67,7 +71,9 @@ pub fn decode(bytes: &[u8], start: u32, bits: u32, relocated: impl Iterator<Item
         }
         list.push(one);
     }
-    drop_fill(&mut list, bytes, start);
+    if any_nop {
+        drop_fill(&mut list, bytes, start);
+    }
     list
 }
 
@@ -75,22 +81,13 @@ pub fn decode(bytes: &[u8], start: u32, bits: u32, relocated: impl Iterator<Item
 fn access_width(decoded: &Decoded) -> u8 {
     let indexed = decoded.memory_index() != Register::None
         || !matches!(decoded.memory_base(), Register::None | Register::RIP | Register::EIP);
-    let accesses = !matches!(decoded.mnemonic(), iced_x86::Mnemonic::Lea | iced_x86::Mnemonic::Nop);
+    let accesses = !matches!(decoded.mnemonic(), Mnemonic::Lea | Mnemonic::Nop);
     let memory = (0..decoded.op_count()).any(|i| decoded.op_kind(i) == OpKind::Memory);
     if memory && accesses && !indexed { decoded.memory_size().size() as u8 } else { 0 }
 }
 
 fn reach(decoder: &Decoder<'_>, decoded: &Decoded, one: &mut Instruction) {
-    let branches = matches!(
-        decoded.flow_control(),
-        FlowControl::ConditionalBranch
-            | FlowControl::UnconditionalBranch
-            | FlowControl::Call
-            | FlowControl::XbeginXabortXend
-    );
-    if branches
-        && matches!(decoded.op0_kind(), OpKind::NearBranch16 | OpKind::NearBranch32 | OpKind::NearBranch64)
-    {
+    if matches!(decoded.op0_kind(), OpKind::NearBranch16 | OpKind::NearBranch32 | OpKind::NearBranch64) {
         one.reach = Reach::Branch(decoded.near_branch_target().cast_signed());
         one.field = decoder.get_constant_offsets(decoded).immediate_offset() as u8;
     } else if decoded.is_ip_rel_memory_operand() {
@@ -105,6 +102,9 @@ fn reach(decoder: &Decoder<'_>, decoded: &Decoded, one: &mut Instruction) {
 /// those at the very end are followed by nothing, and any others were written on purpose: all those stay.
 fn drop_fill(list: &mut Vec<Instruction>, bytes: &[u8], start: u32) {
     let is_nop = |i: &Instruction| {
+        if !i.nop {
+            return false;
+        }
         let from = (i.start - start) as usize;
         bytes.get(from..from + usize::from(i.length)).is_some_and(|b| nop_length(b) == Some(b.len()))
     };
