@@ -220,11 +220,18 @@ fn bad_input_is_one_line_and_the_rest_is_compared() {
     let output = lpcc(folder, &["diff", "old", "new"]);
     let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(complaint.lines().count(), 1, "{complaint}");
-    assert!(complaint.contains("`bad.o`"), "{complaint}");
+    assert!(complaint.contains("`new/bad.o`"), "{complaint}");
     assert!(text(&output).contains("f  changed"), "{}", text(&output));
     assert_eq!(output.status.code(), Some(2));
 
-    for (argument, part) in [("nope", "no such file"), ("old/x.c", "not an object")] {
+    std::fs::create_dir(folder.join("hollow")).unwrap();
+    std::fs::write(folder.join("empty"), "").unwrap();
+    for (argument, part) in [
+        ("nope", "no such file"),
+        ("old/x.c", "not an object"),
+        ("empty", "not an object"),
+        ("hollow", "no objects in this directory"),
+    ] {
         let output = lpcc(folder, &["diff", argument, "new/a.o"]);
         let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(complaint.contains(part) && complaint.contains(argument), "{complaint}");

@@ -119,3 +119,34 @@ fn killed_at_any_moment_leaves_no_damaged_record() {
     let object = std::fs::metadata(place.tree().join("t.o")).unwrap();
     assert_eq!(records[0].variants[0].size, object.size());
 }
+
+/// zlib compiles to `objs/t.o` and moves that to `t.lo`: what a configure script tries is dropped from a snapshot, an
+/// object that was moved is not.
+#[test]
+fn a_moved_object_keeps_its_record() {
+    let place = Place::new();
+    place.write("objs/keep", "");
+    let lpcc = |arguments: &[&str]| run(place.lpcc().args(arguments), None);
+    let build = |number: u32| {
+        place.write("t.c", &format!("int t(int a) {{ return a + {number}; }}\n"));
+        place.write("conftest.c", "int main(void) { return 0; }\n");
+        for source in ["objs/t.o t.c", "conftest.o conftest.c"] {
+            let (object, source) = source.split_once(' ').unwrap();
+            assert!(lpcc(&["gcc", "-O2", "-c", "-o", object, source]).status.success());
+        }
+        std::fs::remove_file(place.tree().join("conftest.o")).unwrap();
+        std::fs::rename(place.tree().join("objs/t.o"), place.tree().join("t.lo")).unwrap();
+    };
+    build(1);
+    assert!(lpcc(&["store", "snapshot", "one"]).status.success());
+    build(2);
+    let diff = lpcc(&["diff", "one", "now"]);
+    let said = String::from_utf8_lossy(&diff.stdout).into_owned();
+    assert!(said.contains("1 of 1 object differs") && said.contains("t  changed"), "{said}");
+    let removed = lpcc(&["store", "gc"]).stdout;
+    let removed = String::from_utf8_lossy(&removed);
+    assert!(removed.contains("conftest.o") && !removed.contains("objs/t.o"), "{removed}");
+    assert_eq!(lpcc(&["diff", "one", "now"]).status.code(), Some(1));
+    let shown = lpcc(&["show", "--recorded", "t.lo"]);
+    assert!(String::from_utf8_lossy(&shown.stdout).contains("from its record"), "{shown:?}");
+}

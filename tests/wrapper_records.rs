@@ -14,6 +14,7 @@ use kit::{Place, compilers, run};
 use lpcc::argv::Language;
 use lpcc::object::Hash;
 use lpcc::store::record::{Completeness, Family, Record};
+use lpcc::store::{Recording, Store, Want};
 
 fn place() -> Place {
     let place = Place::new();
@@ -68,6 +69,28 @@ fn inputs_are_learned_without_being_asked_for() {
                 assert_eq!(input.hash, Some(Hash::of(&std::fs::read(path).unwrap())), "{}", input.path);
             }
         }
+    }
+}
+
+/// A store, a source and a header whose paths hold spaces: what an environment variable or a list separated by spaces
+/// would cut.
+#[test]
+fn inputs_whose_paths_hold_spaces() {
+    let place = Place::new();
+    place.write("a folder/a b.c", "#include <stddef.h>\n#include \"c d.h\"\nint t(void) { return T; }\n");
+    place.write("a folder/c d.h", "#define T 1\n");
+    for compiler in compilers() {
+        let folder = place.tree().join("a folder");
+        let store = folder.join(format!("st ore {}", compiler.len()));
+        let mut call = place.lpcc();
+        call.current_dir(&folder).env("LPCC_STORE", &store).args([compiler, "-c", "a b.c", "-o", "x y.o"]);
+        assert!(run(&mut call, None).status.success());
+        let recording = Recording::open(&Store::open(&store).unwrap(), None).unwrap();
+        let unit = recording.units().next().unwrap().unwrap();
+        let record = unit.record.record(Want::Everything).unwrap();
+        assert_eq!(record.inputs.completeness, Completeness::Full, "{compiler}");
+        assert_eq!(own_inputs(&record), ["a b.c", "c d.h"], "{compiler}");
+        assert!(has_system_header(&record), "{compiler}");
     }
 }
 
@@ -200,8 +223,8 @@ fn a_link_is_recorded_lightly() {
     let mut command = place.lpcc();
     command.args(["gcc-12", "main.c", "t.o", "-lm", "-o", "prog", "-Wl,--build-id=0xabcd"]);
     assert!(run(&mut command, None).status.success());
-    let store = lpcc::store::Store::open(&place.store()).unwrap();
-    let recording = lpcc::store::Recording::open(&store, None).unwrap();
+    let store = Store::open(&place.store()).unwrap();
+    let recording = Recording::open(&store, None).unwrap();
     let link = recording.find_link(&place.tree().join("prog")).unwrap().unwrap();
     assert_eq!(link.build_id, Some(BString::from(&b"\xab\xcd"[..])));
     assert_eq!(link.inputs, ["t.o", "-lm"]);

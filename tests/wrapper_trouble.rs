@@ -23,6 +23,9 @@ fn assert_silent(output: &Output) {
     assert!(output.stdout.is_empty() && output.stderr.is_empty(), "{output:?}");
 }
 
+/// Not even root can make a directory there.
+const NOWHERE: &str = "/dev/null/home";
+
 fn place() -> Place {
     let place = Place::new();
     place.write("t.c", "int t;\n");
@@ -32,7 +35,7 @@ fn place() -> Place {
 #[test]
 fn without_a_home() {
     let place = place();
-    expect_silent_success(&place, place.lpcc().env("HOME", "/nonexistent").env_remove("LPCC_STORE"));
+    expect_silent_success(&place, place.lpcc().env("HOME", NOWHERE).env_remove("LPCC_STORE"));
     expect_silent_success(&place, place.lpcc().env_remove("LPCC_STORE"));
     expect_silent_success(&place, place.lpcc().env_clear());
 }
@@ -53,7 +56,7 @@ fn as_nobody() {
         command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(&program);
         command
     };
-    expect_silent_success(&place, nobody().env("HOME", "/nonexistent").env_remove("LPCC_STORE"));
+    expect_silent_success(&place, nobody().env("HOME", NOWHERE).env_remove("LPCC_STORE"));
     expect_silent_success(&place, &mut nobody());
     assert_eq!(place.records().len(), 1);
     expect_silent_success(&place, nobody().env("LPCC_STORE", "/usr/lpcc-store"));

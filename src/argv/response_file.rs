@@ -103,6 +103,10 @@ fn separates(byte: u8, quoting: Quoting) -> bool {
 /// and becomes `""`, which clang drops.
 pub fn quote(words: &[OsString]) -> Vec<u8> {
     let mut out = Vec::new();
+    // Clang takes a byte order mark at the start of the file for no part of the first word.
+    if words.first().is_some_and(|word| word.as_bytes().starts_with(b"\xef\xbb\xbf")) {
+        out.push(b'\n');
+    }
     for word in words {
         if word.is_empty() {
             out.extend_from_slice(b"\"\"");

@@ -8,6 +8,7 @@ use bstr::BString;
 
 use super::located;
 use super::side::{self, Loaded, Object, Side, Source};
+use crate::object::Hash;
 use crate::report::error::{SAME, TROUBLE};
 use crate::report::shown::{Shown, Standing};
 use crate::report::{Format, output, show_json, show_text};
@@ -124,7 +125,14 @@ impl Show<'_> {
                 return Ok(Some(unit));
             }
         }
-        Ok(None)
+        if !self.args.recorded {
+            return Ok(None);
+        }
+        // One that the build moved is known by its bytes. Reading every record is slow: only for those who ask.
+        let Ok(bytes) = std::fs::read(path) else { return Ok(None) };
+        let hash = Hash::of(&bytes);
+        let is_it = |unit: &UnitEntry| unit.identity.variants.iter().any(|variant| variant.hash == hash);
+        Ok(recording.units().flatten().find(is_it))
     }
 
     /// A symbol that nothing has is a mistake worth a line.

@@ -117,12 +117,17 @@ fn an_attribute_nobody_can_explain_is_a_change() {
 
 #[test]
 fn a_renamed_function_says_from_what() {
-    let old = object(vec![function("foo", "a", &[])]);
-    let new = object(vec![function("foo2", "a", &[])]);
-    let findings = compare(&old, &new);
+    let side = |name: &str, scope| object(vec![Item { scope, ..function(name, "a", &[]) }]);
+    let findings = compare(&side("foo", Scope::Local(None)), &side("foo2", Scope::Local(None)));
     assert_eq!(findings.iter().map(said).collect::<Vec<_>>(), ["function foo2 renamed"]);
     assert_eq!(findings[0].detail, "foo became foo2");
     assert_eq!(findings[0].old.as_ref().unwrap().symbol, "foo");
+    // Others know a global by its name: for them the one is gone, and the other new.
+    let findings = compare(&side("foo", Scope::Global), &side("foo2", Scope::Global));
+    assert_eq!(
+        findings.iter().map(said).collect::<BTreeSet<_>>(),
+        ["function foo removed", "function foo2 new"].map(str::to_owned).into()
+    );
 }
 
 #[test]
