@@ -4,6 +4,7 @@ pub mod cli;
 pub mod diff;
 pub mod doctor;
 pub mod generate;
+pub mod located;
 pub mod run;
 pub mod shims;
 pub mod show;
