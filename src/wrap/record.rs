@@ -3,6 +3,7 @@
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use bstr::BString;
 
@@ -71,7 +72,8 @@ pub fn compile(job: &Job, work: &Work) -> ! {
         sys::end_as(ending);
     }
     let stdin = stdin.map(|(_, text)| text);
-    let mut record = || Attempt { job, store: &store, stdin: stdin.as_deref() }.record(work, &made, &mut watch);
+    let mut record =
+        || Attempt { job, store: &store, stdin: stdin.as_deref() }.record(work, &made, &mut watch);
     let size: u64 = outputs(work).into_iter().filter_map(State::of).map(|state| state.2).sum();
     if size <= SMALL && !env::is_on(env::STRICT) {
         sys::guard(LONGEST, ending);
@@ -185,10 +187,12 @@ impl Attempt<'_> {
         };
         let Some(compiler) = &self.job.target.compiler else { return false };
         let (job, store) = (self.job, self.store);
+        let started = Instant::now();
         let outcome = match object::fingerprint(&object) {
             Ok(prints) => Outcome::Read(prints),
             Err(error) => Outcome::Unreadable(error.to_string()),
         };
+        tracing::debug!(microseconds = started.elapsed().as_micros(), "fingerprinted"); // scripts/bench reads it
         let compiler = identity::identify(store, compiler, &job.line, unit.source.language, &job.passed);
         let record = Record {
             unit: store::record::Unit {
