@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use super::Ending;
 
 /// Signals by which the kernel or the C library tells that something went wrong in the process itself.
-const FATAL: [c_int; 10] = [
+const FATAL: [c_int; 9] = [
     libc::SIGALRM,
     libc::SIGABRT,
     libc::SIGSEGV,
@@ -23,7 +23,6 @@ const FATAL: [c_int; 10] = [
     libc::SIGTRAP,
     libc::SIGSYS,
     libc::SIGXCPU,
-    libc::SIGXFSZ,
 ];
 
 /// The promised ending: an exit status, or a signal as a negative number.
@@ -53,6 +52,8 @@ pub fn guard(seconds: u32, ending: Ending) {
         }
         libc::sigprocmask(libc::SIG_UNBLOCK, &raw const fatal, std::ptr::null_mut());
         libc::alarm(seconds);
+        // A file that grows beyond a limit is then an error of its write, no more.
+        super::set_disposition(libc::SIGXFSZ, libc::SIG_IGN);
     }
 }
 
@@ -98,7 +99,7 @@ mod tests {
         assert_eq!(end_of(10, || assert_ne!(std::hint::black_box(recurse(0)), 1)), Ending::Exited(7));
         assert_eq!(
             // SAFETY: raises a signal that is handled.
-            end_of(10, || assert_ne!(unsafe { libc::raise(libc::SIGXFSZ) }, 1)),
+            end_of(10, || assert_ne!(unsafe { libc::raise(libc::SIGXCPU) }, 1)),
             Ending::Exited(7)
         );
         assert_eq!(end_of(1, || std::thread::sleep(std::time::Duration::from_secs(20))), Ending::Exited(7));
