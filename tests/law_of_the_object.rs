@@ -5,6 +5,8 @@
 
 #[path = "support/elf_layout.rs"]
 mod elf_layout;
+#[path = "support/random.rs"]
+mod random;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -12,6 +14,7 @@ use std::process::Command;
 
 use elf_layout::{Field, FieldKind};
 use lpcc::{analysis, object};
+use random::{Random, setting};
 
 const SOURCE: &str = r#"
 #include <stdexcept>
@@ -57,27 +60,6 @@ fn compile(dir: &Path, name: &str, source: &str, flags: &[&str]) -> Vec<u8> {
         Command::new(driver).args(flags).args(["-w", "-c", "-o"]).arg(&out).arg(&file).status().unwrap();
     assert!(status.success());
     std::fs::read(out).unwrap()
-}
-
-/// A small generator of random numbers (SplitMix64): the seed alone decides the run.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, bound: usize) -> usize {
-        (self.next() % bound as u64) as usize
-    }
-}
-
-fn number(variable: &str, otherwise: u64) -> u64 {
-    std::env::var(variable).ok().and_then(|v| v.parse().ok()).unwrap_or(otherwise)
 }
 
 /// Flips one bit of a field at random; `None` where the result is no other object.
@@ -127,8 +109,8 @@ fn same_place(_file: &[u8], field: &Field, bit: usize) -> bool {
 
 #[test]
 fn no_flip_is_silent() {
-    let seed = number("LPCC_SEED", 0x5eed);
-    let flips = number("LPCC_FLIPS", 600);
+    let seed = setting("LPCC_SEED", 0x5eed);
+    let flips = setting("LPCC_FLIPS", 600);
     eprintln!("LPCC_SEED={seed} LPCC_FLIPS={flips}");
     let mut random = Random(seed);
     let dir = tempfile::tempdir().unwrap();

@@ -109,7 +109,7 @@ impl<'d> Model<'d> {
             let Some(section) = self.section(piece.section) else { return Vec::new() };
             let Ok(start) = u32::try_from(piece.start) else { return Vec::new() };
             let relocated = section.relocations_in(piece.start, piece.end).iter().map(|r| r.offset);
-            x86::decode(section.bytes(piece.start, piece.end), start, bits, relocated)
+            x86::decode(section.bytes(piece.start, piece.end), start, bits, section.align, relocated)
         });
         Body { pieces: pieces.collect(), uses: Vec::new() }
     }

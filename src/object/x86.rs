@@ -37,9 +37,19 @@ pub enum Reach {
     Undecodable,
 }
 
+/// Fill inside a function ends at a multiple of this: the least that GCC's and LLVM's alignment directives ask for
+/// (`.p2align 3` behind a `.p2align 4,,10` that was too far).
+const FILL_ALIGNMENT: u64 = 8;
+
 /// Decodes `bytes`, which lie at offset `start` of a section of a file with `bits` (32 or 64) and have a
-/// relocation at each of the offsets `relocated`, sorted.
-pub fn decode(bytes: &[u8], start: u32, bits: u32, relocated: impl Iterator<Item = u64>) -> Vec<Instruction> {
+/// relocation at each of the offsets `relocated`, sorted. `align` is the section's alignment.
+pub fn decode(
+    bytes: &[u8],
+    start: u32,
+    bits: u32,
+    align: u64,
+    relocated: impl Iterator<Item = u64>,
+) -> Vec<Instruction> {
     let mut list = Vec::with_capacity(bytes.len() / 4);
     let mut relocated = relocated.peekable();
     let mut decoder = Decoder::with_ip(bits, bytes, u64::from(start), DecoderOptions::NONE);
@@ -71,7 +81,8 @@ pub fn decode(bytes: &[u8], start: u32, bits: u32, relocated: impl Iterator<Item
         }
         list.push(one);
     }
-    if any_nop {
+    // An alignment directive raises the section's alignment: where that is less, no fill can have been written.
+    if any_nop && align >= FILL_ALIGNMENT {
         drop_fill(&mut list, bytes, start);
     }
     list
@@ -118,7 +129,7 @@ fn drop_fill(list: &mut Vec<Instruction>, bytes: &[u8], start: u32) {
             continue;
         }
         if let (Some(begin), Some(next)) = (list.get(at), list.get(at + run))
-            && next.start % 8 == 0
+            && u64::from(next.start) % FILL_ALIGNMENT == 0
             && is_fill(
                 bytes.get((begin.start - start) as usize..(next.start - start) as usize).unwrap_or_default(),
             )
@@ -228,7 +239,8 @@ mod tests {
     fn nops_at_the_entry_and_the_end_stay() {
         // nop nop / ret / nop to 8 / ret / nop
         let bytes = [0x90, 0x90, 0xc3, 0x0f, 0x1f, 0x44, 0, 0, 0xc3, 0x90];
-        let starts: Vec<u32> = decode(&bytes, 0, 64, std::iter::empty()).iter().map(|i| i.start).collect();
+        let starts: Vec<u32> =
+            decode(&bytes, 0, 64, 16, std::iter::empty()).iter().map(|i| i.start).collect();
         assert_eq!(starts, [0, 1, 2, 8, 9]);
     }
 }

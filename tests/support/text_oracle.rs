@@ -65,8 +65,14 @@ pub fn read(text: &str) -> Assembler {
         let word = line.split_whitespace().next().unwrap_or_default();
         let rest = line[word.len()..].trim();
         match word {
-            ".text" | ".data" | ".bss" => section = word.to_owned(),
-            ".section" => section = rest.to_owned(),
+            ".text" | ".data" | ".bss" => {
+                section = word.to_owned();
+                open = None;
+            }
+            ".section" => {
+                section = rest.to_owned();
+                open = None;
+            }
             ".pushsection" => {
                 stack.push(section.clone());
                 section = rest.to_owned();
