@@ -4,15 +4,25 @@
 //! `before.c`, `after.c` and `case.toml`. The expectations are written for gcc at `-O2`; everywhere else the
 //! oracle is the compiler's own assembler text.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::disallowed_methods,
+    reason = "a test that fails to set up fails; its settings come from the environment"
+)]
+
 #[path = "support/text_oracle.rs"]
 mod text_oracle;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use lpcc::analysis::{self, Change, Finding, FindingKind};
 use lpcc::object;
+use rayon::prelude::*;
 
 #[derive(Debug, serde::Deserialize)]
 struct Case {
@@ -173,8 +183,6 @@ fn every_case_by_every_compiler() {
         .into_iter()
         .filter(|c| Command::new(c).arg("--version").output().is_ok())
         .collect();
-    let mut wrong = Vec::new();
-    let mut tried = 0;
     // Comma-separated subsets, to look at one corner quickly.
     let only = |variable: &str| {
         std::env::var(variable).map(|v| v.split(',').map(str::to_owned).collect::<Vec<_>>()).ok()
@@ -183,16 +191,18 @@ fn every_case_by_every_compiler() {
     let wanted = |only: &Option<Vec<String>>, name: &str| {
         only.as_ref().is_none_or(|all| all.iter().any(|n| n == name))
     };
-    for dir in cases {
+    let tried = AtomicUsize::new(0);
+    let judged = cases.par_iter().flat_map_iter(|dir| {
         let name = dir.file_name().unwrap().to_string_lossy().into_owned();
         let case: Case = toml::from_str(&std::fs::read_to_string(dir.join("case.toml")).unwrap()).unwrap();
+        let mut wrong = Vec::new();
         for compiler in compilers.iter().filter(|c| wanted(&only_compilers, c)) {
             for (set, flags) in FLAG_SETS.iter().filter(|(set, _)| wanted(&only_sets, set)) {
-                let Some(built) = build(&dir, &case, compiler, flags) else {
+                let Some(built) = build(dir, &case, compiler, flags) else {
                     eprintln!("skipped: {compiler} does not compile {name} with {set}");
                     continue;
                 };
-                tried += 1;
+                tried.fetch_add(1, Ordering::Relaxed);
                 let by_hand = compiler.starts_with("gcc-1") && ["kernel", "user", "plain"].contains(set);
                 wrong.extend(
                     judge(&case, &built, by_hand)
@@ -201,7 +211,10 @@ fn every_case_by_every_compiler() {
                 );
             }
         }
-    }
+        wrong
+    });
+    let wrong: Vec<String> = judged.collect();
+    let tried = tried.into_inner();
     eprintln!("{tried} builds of pairs, {} wrong", wrong.len());
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

@@ -3,6 +3,14 @@
 //!
 //! Programs are generated (`LPCC_SEED`, `LPCC_PROGRAMS`); the compiler's own text (`-S`) is the oracle.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::disallowed_methods,
+    reason = "a test that fails to set up fails; its settings come from the environment"
+)]
+
 #[path = "support/random.rs"]
 mod random;
 #[path = "support/text_oracle.rs"]
@@ -29,7 +37,7 @@ fn function(random: &mut Random, index: usize, count: usize) -> Definition {
     let noinline = if is_static { "static __attribute__((noinline, used)) " } else { "" };
     let head = format!("{noinline}long f{index}(long x, const long *p)");
     let mut body = String::new();
-    for _ in 0..1 + random.below(4) {
+    for _ in 0..=random.below(4) {
         let (a, b) = (random.below(900), random.below(9) + 2);
         let callee = random.below(count);
         match random.below(11) {
@@ -56,8 +64,12 @@ fn program(definitions: &[&Definition]) -> String {
          void fatal(int) __attribute__((noreturn, cold));\n\
          static const long table0[] = {1, 2, 3, 4}, table1[] = {9, 8, 7, 6}; long table2[4] = {5, 5, 5, 1};\n",
     );
-    definitions.iter().for_each(|d| text.push_str(&d.declaration));
-    definitions.iter().for_each(|d| text.push_str(&d.text));
+    for definition in definitions {
+        text.push_str(&definition.declaration);
+    }
+    for definition in definitions {
+        text.push_str(&definition.text);
+    }
     text
 }
 

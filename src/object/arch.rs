@@ -45,15 +45,14 @@ fn x86_64(kind: u32) -> Option<Shape> {
     Some(match kind {
         0 | 35 => absolute(0),                                       // NONE, TLSDESC_CALL
         1 | 6..=8 | 16..=18 | 25 | 27 | 31 | 33 | 37 => absolute(8), // 64, GLOB_DAT, JUMP_SLOT, RELATIVE, ...
-        2 | 4 | 9 | 19 | 20 | 22 | 26 | 34 => relative(4), // PC32, PLT32, GOTPCREL, TLSGD, TLSLD, ...
-        3 | 10 | 11 | 21 | 23 | 32 => absolute(4),         // GOT32, 32, 32S, DTPOFF32, TPOFF32, SIZE32
-        12 => absolute(2),                                 // 16
-        13 => relative(2),                                 // PC16
-        14 => absolute(1),                                 // 8
-        15 => relative(1),                                 // PC8
-        24 | 28 | 29 => relative(8),                       // PC64, GOTPCREL64, GOTPC64
-        36 => absolute(16),                                // TLSDESC
-        41..=51 => relative(4),                            // GOTPCRELX and its APX successors
+        2 | 4 | 9 | 19 | 20 | 22 | 26 | 34 | 41..=51 => relative(4), // PC32, PLT32, GOTPCREL(X), TLSGD, TLSLD, ...
+        3 | 10 | 11 | 21 | 23 | 32 => absolute(4), // GOT32, 32, 32S, DTPOFF32, TPOFF32, SIZE32
+        12 => absolute(2),                         // 16
+        13 => relative(2),                         // PC16
+        14 => absolute(1),                         // 8
+        15 => relative(1),                         // PC8
+        24 | 28 | 29 => relative(8),               // PC64, GOTPCREL64, GOTPC64
+        36 => absolute(16),                        // TLSDESC
         _ => return None,
     })
 }

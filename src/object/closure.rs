@@ -294,11 +294,7 @@ impl<'m, 'd> Closure<'m, 'd> {
             at.addend = at.addend.wrapping_sub((relocation.offset - extent.start).cast_signed());
         }
         let place = self.model.resolve(home, &at, 0);
-        let thing = match place {
-            Place::Code(thing, ..) => thing,
-            Place::Thing(thing, 0, _) => thing,
-            _ => return None,
-        };
+        let (Place::Code(thing, ..) | Place::Thing(thing, 0, _)) = place else { return None };
         let function = self.model.owner.things.get(thing)?.kind == Kind::Function;
         (function && self.own.is_none_or(|own| own == thing)).then_some(place)
     }

@@ -56,17 +56,17 @@ pub struct Section<'d> {
 impl Section<'_> {
     /// Takes memory at run time.
     pub fn is_allocated(&self) -> bool {
-        self.flags & u64::from(elf::SHF_ALLOC.0) != 0
+        self.flags & elf::SHF_ALLOC.0 != 0
     }
 
     /// Holds instructions.
     pub fn is_executable(&self) -> bool {
-        self.is_allocated() && self.flags & u64::from(elf::SHF_EXECINSTR.0) != 0
+        self.is_allocated() && self.flags & elf::SHF_EXECINSTR.0 != 0
     }
 
     /// May be written at run time.
     pub fn is_writable(&self) -> bool {
-        self.flags & u64::from(elf::SHF_WRITE.0) != 0
+        self.flags & elf::SHF_WRITE.0 != 0
     }
 
     /// Zero-filled: takes no bytes in the file.
@@ -76,12 +76,12 @@ impl Section<'_> {
 
     /// Holds entries that a linker may merge (`SHF_MERGE`).
     pub fn is_mergeable(&self) -> bool {
-        self.flags & u64::from(elf::SHF_MERGE.0) != 0
+        self.flags & elf::SHF_MERGE.0 != 0
     }
 
     /// Holds strings that a linker may merge (`SHF_MERGE | SHF_STRINGS`).
     pub fn is_strings(&self) -> bool {
-        self.is_mergeable() && self.flags & u64::from(elf::SHF_STRINGS.0) != 0
+        self.is_mergeable() && self.flags & elf::SHF_STRINGS.0 != 0
     }
 
     /// The relocations whose place lies in `start..end`.
@@ -176,7 +176,7 @@ pub fn read(data: &[u8]) -> Result<Facts<'_>, ReadError> {
 }
 
 /// A [`ReadError`] from its two halves.
-pub fn error(what: impl ToString, place: impl Into<String>) -> ReadError {
+pub fn error(what: impl std::fmt::Display, place: impl Into<String>) -> ReadError {
     ReadError { what: what.to_string(), place: place.into() }
 }
 
@@ -193,7 +193,7 @@ fn read_class<Elf: FileHeader<Endian = Endianness>>(data: &[u8], bits: u8) -> Re
         sections.push(Section {
             name,
             kind: section_type.0,
-            flags: raw.sh_flags(endian).0.into(),
+            flags: raw.sh_flags(endian).0,
             address: raw.sh_addr(endian).into(),
             align: raw.sh_addralign(endian).into(),
             entry_size: raw.sh_entsize(endian).into(),

@@ -3,6 +3,8 @@
 //! A line is made from the stream alone, so that it can be made from a record when the object is long gone, and
 //! so that two lines are equal exactly if the entries behind them are.
 
+use std::fmt::Write as _;
+
 use bstr::ByteSlice;
 use iced_x86::{Decoder, DecoderOptions, Formatter, GasFormatter, OpKind};
 
@@ -137,13 +139,13 @@ fn target(reader: &mut Reader<'_>) -> Option<Target> {
             match binding {
                 1 => {}
                 2 => text.push_str(" (weak)"),
-                other => text.push_str(&format!(" (binding {other})")),
+                other => drop(write!(text, " (binding {other})")),
             }
             if value != 0 || size != 0 {
-                text.push_str(&format!(" (value {value:#x}, size {size})"));
+                let _ = write!(text, " (value {value:#x}, size {size})");
             }
             if visibility != 0 || kind != 0 {
-                text.push_str(&format!(" (type {kind}, visibility {visibility})"));
+                let _ = write!(text, " (type {kind}, visibility {visibility})");
             }
             text
         }
@@ -191,7 +193,6 @@ fn string(reader: &mut Reader<'_>) -> Option<String> {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
     let mut out = String::with_capacity(bytes.len() * 2);
     for (index, byte) in bytes.iter().enumerate() {
         if index > 0 && index % 8 == 0 {
@@ -213,13 +214,13 @@ fn bytes(reader: &mut Reader<'_>) -> Option<String> {
         6 => text.push_str(" (code)"),
         0x12 => text.push_str(" (mergeable)"),
         3 => text.push_str(" (writable)"),
-        other => text.push_str(&format!(" (section flags {other:#x})")),
+        other => drop(write!(text, " (section flags {other:#x})")),
     }
     for _ in 0..reader.number()? {
         let offset = reader.number()?;
         let kind = reader.number()?;
         let target = target(reader)?.text;
-        text.push_str(&format!("; +{offset:#x}: type {kind} {target}"));
+        let _ = write!(text, "; +{offset:#x}: type {kind} {target}");
     }
     Some(text)
 }
@@ -233,9 +234,9 @@ fn constant(reader: &mut Reader<'_>) -> Option<String> {
     }
     let mut text = bytes(reader)?;
     for (offset, size, kind) in names {
-        text.push_str(&format!(" (symbol at +{offset:#x}, size {size}"));
+        let _ = write!(text, " (symbol at +{offset:#x}, size {size}");
         if kind != [1, 0, 0] {
-            text.push_str(&format!(", {kind:?}"));
+            let _ = write!(text, ", {kind:?}");
         }
         text.push(')');
     }

@@ -254,7 +254,7 @@ impl<'d> Model<'d> {
         let address = address.cast_unsigned();
         let index = self.facts.sections.iter().position(|s| {
             s.is_allocated()
-                && s.flags & u64::from(elf::SHF_TLS.0) == 0
+                && s.flags & elf::SHF_TLS.0 == 0
                 && address >= s.address
                 && address - s.address < s.size
         })?;

@@ -116,7 +116,9 @@ pub fn find(model: &Model<'_>) -> Privates {
         }
     }
     let sections = cuts.into_iter().map(|all| settle(all.into_values().collect())).collect();
-    names.iter_mut().for_each(|list| list.sort_unstable());
+    for list in &mut names {
+        list.sort_unstable();
+    }
     Privates { sections, names }
 }
 

@@ -42,6 +42,9 @@ pub struct Sites {
     pub prefixes: HashMap<usize, (usize, u64, u64)>,
 }
 
+/// A function, and the no-operations before its entry where those were named: section, start, end.
+type Served = (usize, Option<(usize, u64, u64)>);
+
 /// Finds special sections and gives each entry to its function.
 pub fn find(model: &Model<'_>, privates: &Privates) -> Sites {
     let mut sites = Sites::default();
@@ -86,7 +89,7 @@ fn is_special(model: &Model<'_>, privates: &Privates, index: usize, section: &Se
 }
 
 /// The function that the relocation at an offset leads into.
-fn code(model: &Model<'_>, section: &Section<'_>, offset: u64) -> Option<(usize, Option<(usize, u64, u64)>)> {
+fn code(model: &Model<'_>, section: &Section<'_>, offset: u64) -> Option<Served> {
     let relocation = section.relocations_in(offset, offset + 1).first()?;
     match model.resolve(section, relocation, 0) {
         Place::Code(thing, ..) => Some((thing, None)),
@@ -100,7 +103,7 @@ fn code(model: &Model<'_>, section: &Section<'_>, offset: u64) -> Option<(usize,
 }
 
 /// The function behind a run of no-operations that begins here, and that run.
-fn nops_before(model: &Model<'_>, section: usize, start: u64) -> Option<(usize, Option<(usize, u64, u64)>)> {
+fn nops_before(model: &Model<'_>, section: usize, start: u64) -> Option<Served> {
     let home = model.section(section).filter(|s| s.is_executable())?;
     let nops = home.bytes(start, home.size).iter().take_while(|b| **b == 0x90).count() as u64;
     let end = (start + 1..=start + nops).find(|at| model.owner.at(section, *at).is_some())?;
@@ -110,12 +113,7 @@ fn nops_before(model: &Model<'_>, section: usize, start: u64) -> Option<(usize, 
 }
 
 /// The function that an entry serves: the first that one of its relocations leads into.
-fn served(
-    model: &Model<'_>,
-    section: &Section<'_>,
-    start: u64,
-    end: u64,
-) -> Option<(usize, Option<(usize, u64, u64)>)> {
+fn served(model: &Model<'_>, section: &Section<'_>, start: u64, end: u64) -> Option<Served> {
     section.relocations_in(start, end).iter().find_map(|r| code(model, section, r.offset))
 }
 
@@ -123,7 +121,7 @@ fn served(
 fn stride(model: &Model<'_>, section: &Section<'_>) -> Option<u64> {
     let known = STRIDES.iter().find(|(name, _)| *name == section.name).map(|(_, stride)| *stride);
     let stated = Some(section.entry_size).filter(|s| *s > 0);
-    let fits = |stride: &u64| section.size % *stride == 0;
+    let fits = |stride: &u64| section.size.is_multiple_of(*stride);
     known.filter(fits).or_else(|| stated.filter(fits)).or_else(|| rhythm(model, section))
 }
 
@@ -131,7 +129,7 @@ fn stride(model: &Model<'_>, section: &Section<'_>) -> Option<u64> {
 fn rhythm(model: &Model<'_>, section: &Section<'_>) -> Option<u64> {
     let all = &section.relocations;
     let count = all.len();
-    (1..=count.min(16)).filter(|per_entry| count % per_entry == 0).find_map(|per_entry| {
+    (1..=count.min(16)).filter(|per_entry| count.is_multiple_of(*per_entry)).find_map(|per_entry| {
         let entries = (count / per_entry) as u64;
         let stride = section.size / entries;
         let even = stride * entries == section.size;

@@ -291,10 +291,10 @@ fn write<'m, 'd>(
         let bytes = section.data.get(start..cursor.at)?;
         match advance {
             // No assembler moves by nothing.
-            Some(0) => return None,
-            Some(distance) => location = location.wrapping_add(distance),
-            None if bytes == [0] => {}
-            None => {
+            Moves::By(0) => return None,
+            Moves::By(distance) => location = location.wrapping_add(distance),
+            Moves::Not if bytes == [0] => {}
+            Moves::Not => {
                 out.byte(tag::CFI);
                 last = location;
                 number(location, out);
@@ -323,13 +323,19 @@ fn trim_nops(bytes: &[u8]) -> &[u8] {
     bytes.get(..bytes.len() - zeros).unwrap_or_default()
 }
 
-/// Reads one call-frame instruction; gives the distance in bytes where it moves the location.
-fn instruction(cursor: &mut Cursor<'_>, code_align: u64, bits: u8) -> Option<Option<u64>> {
+/// Whether a call-frame instruction moves the location, and by how many bytes.
+enum Moves {
+    By(u64),
+    Not,
+}
+
+/// Reads one call-frame instruction.
+fn instruction(cursor: &mut Cursor<'_>, code_align: u64, bits: u8) -> Option<Moves> {
     let opcode = cursor.byte()?;
     match opcode >> 6 {
-        1 => return Some(Some(u64::from(opcode & 0x3f).wrapping_mul(code_align))),
-        2 => return cursor.uleb().map(|_| None),
-        3 => return Some(None),
+        1 => return Some(Moves::By(u64::from(opcode & 0x3f).wrapping_mul(code_align))),
+        2 => return cursor.uleb().map(|_| Moves::Not),
+        3 => return Some(Moves::Not),
         _ => {}
     }
     match opcode {
@@ -337,7 +343,7 @@ fn instruction(cursor: &mut Cursor<'_>, code_align: u64, bits: u8) -> Option<Opt
         0x01 => drop(cursor.take(usize::from(bits / 8))?),
         0x02..=0x04 => {
             let distance = cursor.unsigned(1 << (opcode - 2))?;
-            return Some(Some(distance.wrapping_mul(code_align)));
+            return Some(Moves::By(distance.wrapping_mul(code_align)));
         }
         // DW_CFA_offset_extended, register, def_cfa, val_offset, GNU_negative_offset_extended
         0x05 | 0x09 | 0x0c | 0x14 | 0x2f => {
@@ -363,5 +369,5 @@ fn instruction(cursor: &mut Cursor<'_>, code_align: u64, bits: u8) -> Option<Opt
         }
         _ => return None,
     }
-    Some(None)
+    Some(Moves::Not)
 }

@@ -53,19 +53,19 @@ pub fn decode(
     let mut list = Vec::with_capacity(bytes.len() / 4);
     let mut relocated = relocated.peekable();
     let mut decoder = Decoder::with_ip(bits, bytes, u64::from(start), DecoderOptions::NONE);
-    let mut decoded = Decoded::default();
+    let mut current = Decoded::default();
     let mut any_nop = false;
     while decoder.can_decode() {
-        decoder.decode_out(&mut decoded);
-        let at = decoded.ip() as u32;
-        let length = decoded.len().max(1) as u8;
+        decoder.decode_out(&mut current);
+        let at = current.ip() as u32;
+        let length = current.len().max(1) as u8;
         let end = u64::from(at) + u64::from(length);
         while relocated.next_if(|r| *r < u64::from(at)).is_some() {}
         let has_relocation = relocated.peek().is_some_and(|r| *r < end);
         let mut one = Instruction { start: at, length, field: 0, access: 0, nop: false, reach: Reach::None };
-        one.nop = decoded.mnemonic() == Mnemonic::Nop;
+        one.nop = current.mnemonic() == Mnemonic::Nop;
         any_nop |= one.nop;
-        if decoded.is_invalid() {
+        if current.is_invalid() {
             // Start over behind one byte: what follows may be code again.
             one.length = 1;
             one.reach = Reach::Undecodable;
@@ -75,9 +75,9 @@ pub fn decode(
             }
             decoder.set_ip(u64::from(at) + 1);
         } else if has_relocation {
-            one.access = access_width(&decoded);
+            one.access = access_width(&current);
         } else {
-            reach(&decoder, &decoded, &mut one);
+            reach(&decoder, &current, &mut one);
         }
         list.push(one);
     }
@@ -97,14 +97,14 @@ fn access_width(decoded: &Decoded) -> u8 {
     if memory && accesses && !indexed { decoded.memory_size().size() as u8 } else { 0 }
 }
 
-fn reach(decoder: &Decoder<'_>, decoded: &Decoded, one: &mut Instruction) {
-    if matches!(decoded.op0_kind(), OpKind::NearBranch16 | OpKind::NearBranch32 | OpKind::NearBranch64) {
-        one.reach = Reach::Branch(decoded.near_branch_target().cast_signed());
-        one.field = decoder.get_constant_offsets(decoded).immediate_offset() as u8;
-    } else if decoded.is_ip_rel_memory_operand() {
-        one.reach = Reach::Memory(decoded.ip_rel_memory_address().cast_signed());
-        one.field = decoder.get_constant_offsets(decoded).displacement_offset() as u8;
-        one.access = access_width(decoded);
+fn reach(decoder: &Decoder<'_>, current: &Decoded, one: &mut Instruction) {
+    if matches!(current.op0_kind(), OpKind::NearBranch16 | OpKind::NearBranch32 | OpKind::NearBranch64) {
+        one.reach = Reach::Branch(current.near_branch_target().cast_signed());
+        one.field = decoder.get_constant_offsets(current).immediate_offset() as u8;
+    } else if current.is_ip_rel_memory_operand() {
+        one.reach = Reach::Memory(current.ip_rel_memory_address().cast_signed());
+        one.field = decoder.get_constant_offsets(current).displacement_offset() as u8;
+        one.access = access_width(current);
     }
 }
 
@@ -169,7 +169,7 @@ pub fn nop_length(bytes: &[u8]) -> Option<usize> {
     // 66 ... 66 2e 0f 1f 84 00 00000000, up to fifteen bytes.
     let prefixes = bytes.iter().take_while(|b| **b == 0x66).count();
     let rest = bytes.get(prefixes..)?.strip_prefix(&[0x2e])?;
-    (prefixes >= 1 && prefixes <= 6 && rest.starts_with(&LONG)).then_some(prefixes + 1 + LONG.len())
+    ((1..=6).contains(&prefixes) && rest.starts_with(&LONG)).then_some(prefixes + 1 + LONG.len())
 }
 
 /// Whether `bytes` are exactly what an assembler writes to fill their length: the longest form it uses as often

@@ -151,6 +151,7 @@ impl Own {
             list.set(null_mut());
             length.set(0);
         }
+        #[expect(clippy::cast_ptr_alignment, reason = "every block is aligned to `UNIT`")]
         let block = block.cast::<Free>();
         // SAFETY: the block is nobody's any more, and at least `UNIT` bytes, so aligned, long.
         unsafe { block.write(Free { next: list.get(), batch: null_mut() }) };
@@ -229,7 +230,7 @@ mod tests {
     fn every_size_fits_its_class() {
         for size in 1..=LARGEST {
             let room = size_of_class(class_of(size));
-            assert!(room >= size && room % UNIT == 0, "{size}");
+            assert!(room >= size && room.is_multiple_of(UNIT), "{size}");
             assert!(room <= size + UNIT || room <= size * 5 / 4 + UNIT, "{size}: {room} is too much");
         }
         let sizes: Vec<usize> = (0..CLASSES).map(size_of_class).collect();

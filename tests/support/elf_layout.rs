@@ -113,3 +113,17 @@ pub fn fields(file: &[u8]) -> Vec<Field> {
     }
     all
 }
+
+/// Section and value of the local symbol whose index stands at `offset` of a relocation.
+pub fn local_symbol_place(file: &[u8], offset: usize) -> Option<(u16, u64)> {
+    let headers = u64_at(file, 0x28) as usize;
+    let count = u16_at(file, 0x3c) as usize;
+    let table = (1..count).map(|i| headers + 64 * i).find(|at| u32_at(file, at + 4) == 2)?;
+    let index = u32_at(file, offset) as usize;
+    if index * 24 >= u64_at(file, table + 32) as usize {
+        return None;
+    }
+    let symbol = u64_at(file, table + 24) as usize + 24 * index;
+    let local = file[symbol + 4] >> 4 == 0;
+    local.then(|| (u16_at(file, symbol + 6), u64_at(file, symbol + 8)))
+}

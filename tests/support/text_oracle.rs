@@ -4,6 +4,7 @@
 //! and labels of nameless data are replaced by that data, transitively.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write as _;
 
 /// The functions of one assembler file, by name without `.cold`, as comparable text.
 #[derive(Debug, Default)]
@@ -29,6 +30,7 @@ struct Block {
 }
 
 /// Reads an assembler file.
+#[expect(clippy::too_many_lines, reason = "one match over the directives")]
 pub fn read(text: &str) -> Assembler {
     let mut section = ".text".to_owned();
     let mut stack = Vec::new();
@@ -43,8 +45,8 @@ pub fn read(text: &str) -> Assembler {
         if line.is_empty() {
             continue;
         }
-        if let Some((label, rest)) = label(&line) {
-            if rest.is_empty() {
+        if let Some((label, _)) = label(&line).filter(|(_, rest)| rest.is_empty()) {
+            {
                 let is_function = types.get(&label).is_some_and(|t| t.contains("function"));
                 if is_function {
                     in_function = Some(label.clone());
@@ -66,19 +68,18 @@ pub fn read(text: &str) -> Assembler {
         let rest = line[word.len()..].trim();
         match word {
             ".text" | ".data" | ".bss" => {
-                section = word.to_owned();
+                word.clone_into(&mut section);
                 open = None;
             }
             ".section" => {
-                section = rest.to_owned();
+                rest.clone_into(&mut section);
                 open = None;
             }
             ".pushsection" => {
                 stack.push(section.clone());
-                section = rest.to_owned();
+                rest.clone_into(&mut section);
             }
             ".popsection" => section = stack.pop().unwrap_or_default(),
-            ".previous" => {}
             ".type" => {
                 let mut parts = rest.splitn(2, ',');
                 let name = parts.next().unwrap_or_default().trim().to_owned();
@@ -103,8 +104,8 @@ pub fn read(text: &str) -> Assembler {
                     in_function = None;
                 }
             }
-            ".cfi_startproc" | ".file" | ".ident" | ".p2align" | ".align" | ".balign" | ".loc"
-            | ".addrsig" | ".addrsig_sym" => {}
+            ".cfi_startproc" | ".previous" | ".file" | ".ident" | ".p2align" | ".align" | ".balign"
+            | ".loc" | ".addrsig" | ".addrsig_sym" => {}
             _ => {
                 let in_code = !section_is_data(&section);
                 // What an asm statement pushes aside without a label belongs to its section, not to the function.
@@ -142,7 +143,7 @@ pub fn read(text: &str) -> Assembler {
         if function {
             let parent = name.split(".cold").next().unwrap_or(&name).to_owned();
             let text = result.functions.entry(parent).or_default();
-            text.push_str(&format!("{head}\n{body}\n"));
+            let _ = writeln!(text, "{head}\n{body}");
         } else {
             result.data.insert(name, format!("{head}\n{body}"));
         }
@@ -222,7 +223,7 @@ impl Canon<'_> {
                 continue;
             }
             seen.push(next.clone());
-            out.push_str(&format!("where {}:\n", numbers.get(&next).copied().unwrap_or(0)));
+            let _ = writeln!(out, "where {}:", numbers.get(&next).copied().unwrap_or(0));
             out.push_str(&self.text(&next, numbers, seen));
         }
         out
