@@ -4,3 +4,4 @@ pub mod accepts;
 pub mod find;
 pub mod guard;
 pub mod identity;
+pub mod optimizers;

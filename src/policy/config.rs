@@ -58,7 +58,6 @@ struct Table {
     live_patching: Option<Spanned<LivePatching>>,
     lto: Option<Lto>,
     on_conflict: Option<OnConflict>,
-    clones: Option<bool>,
     add: Option<Spanned<Vec<String>>>,
     remove: Option<Spanned<Vec<String>>>,
 }
@@ -123,7 +122,6 @@ fn rule(number: Option<usize>, line: usize, at: usize, table: &Table) -> Result<
         live_patching: table.live_patching.as_ref().map(|level| *level.get_ref()),
         lto: table.lto,
         on_conflict: table.on_conflict,
-        clones: table.clones,
         add: flags(table.add.as_ref(), true)?,
         remove: flags(table.remove.as_ref(), false)?,
     };
@@ -264,7 +262,7 @@ mod tests {
         let config = parse(
             "[default]\nlive-patching = \"strip\"\n\n[[rule]]\nsource = [\"lib/**\", \"*.cc\"]\noutput = \"*.lo\"\n\
              language = \"c\"\ncompiler = [\"gcc\"]\nversion = \">=9, <13\"\ntarget = \"x86_64-*\"\nflag = \"-flto*\"\n\
-             live-patching = \"inline-clone\"\nlto = \"strip-lto\"\non-conflict = \"error\"\nclones = true\n\
+             live-patching = \"inline-clone\"\nlto = \"strip-lto\"\non-conflict = \"error\"\n\
              add = [\"-fno-ipa-ra\"]\nremove = [\"-fipa-*\"]\n",
         )
         .unwrap();
@@ -281,15 +279,15 @@ mod tests {
             ("[default]\nlive-patchin = \"keep\"\n", "2:1`: unknown field `live-patchin`"),
             ("[default]\nlive-patching = \"on\"\n", "2:17`: unknown variant `on`"),
             ("[[rule]]\nlto = \"no\"\n", "2:7`: unknown variant `no`"),
-            ("[[rule]]\nsource = \"a[\"\nclones = true\n", "2:10`: bad glob `a[`"),
-            ("[[rule]]\nsource = 3\nclones = true\n", "2:10`: expected a string or a list"),
-            ("[[rule]]\nsource = []\nclones = true\n", "2:10`: an empty list matches nothing"),
+            ("[[rule]]\nsource = \"a[\"\nlto = \"keep\"\n", "2:10`: bad glob `a[`"),
+            ("[[rule]]\nsource = 3\nlto = \"keep\"\n", "2:10`: expected a string or a list"),
+            ("[[rule]]\nsource = []\nlto = \"keep\"\n", "2:10`: an empty list matches nothing"),
             ("[default]\nsource = \"a\"\n", "1:1`: `[default]` holds for every call"),
             ("\n[[rule]]\nsource = \"a\"\n", "2:1`: the rule sets nothing"),
-            ("[[rule]]\nversion = \">=x\"\nclones=true\n", "2:11`: bad version range"),
-            ("[[rule]]\nversion = \">=13, <9\"\nclones=true\n", "2:11`: no version"),
-            ("[[rule]]\nlanguage = \"d\"\nclones=true\n", "2:12`: unknown language `d`"),
-            ("[[rule]]\ncompiler = \"icc\"\nclones=true\n", "2:12`: unknown compiler `icc`"),
+            ("[[rule]]\nversion = \">=x\"\nlto = \"keep\"\n", "2:11`: bad version range"),
+            ("[[rule]]\nversion = \">=13, <9\"\nlto = \"keep\"\n", "2:11`: no version"),
+            ("[[rule]]\nlanguage = \"d\"\nlto = \"keep\"\n", "2:12`: unknown language `d`"),
+            ("[[rule]]\ncompiler = \"icc\"\nlto = \"keep\"\n", "2:12`: unknown compiler `icc`"),
             (
                 "[[rule]]\ncompiler = \"clang\"\nlive-patching = \"inline-clone\"\n",
                 "3:17`: clang has no `-flive-patching`",
@@ -299,7 +297,7 @@ mod tests {
             ("[default]\nadd = [\"-c\"]\n", "2:7`: `-c` changes what a call is"),
             ("[default]\nadd = [\"-include\"]\n", "2:7`: `-include` lacks its argument"),
             ("[default]\nadd = [\"-g\"]\nremove = [\"-g*\"]\n", "2:7`: `-g` is both added and removed"),
-            ("[default]\nclones = 1\n", "2:10`: invalid type"),
+            ("[default]\nlto = 1\n", "2:7`: "),
             ("[default\n", "1:9`: "),
         ] {
             let error = parse(text).expect_err(text);

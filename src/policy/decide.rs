@@ -49,8 +49,6 @@ pub struct Ruling {
     pub added: Vec<OsString>,
     /// Why the call must fail: an `error` in the policy.
     pub refused: Option<String>,
-    /// Whether the clones that the compiler makes are to be kept.
-    pub clones: bool,
     /// What the rules say, wherever it led.
     pub effective: Effective,
 }
@@ -341,7 +339,6 @@ impl Weighing<'_> {
             run: edit.finish(),
             added,
             refused: self.refused,
-            clones: self.effective.clones.value,
             effective: self.effective,
         }
     }

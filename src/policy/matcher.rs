@@ -41,6 +41,12 @@ impl Glob {
     }
 }
 
+impl std::fmt::Display for Glob {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.pattern.as_str())
+    }
+}
+
 /// Versions such as `>=9, <13`: a bound speaks of as many numbers as it has, so that `12` means every 12.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VersionRange(Vec<(Comparison, Vec<u32>)>);

@@ -99,8 +99,6 @@ pub struct Settings {
     pub lto: Option<Lto>,
     /// `on-conflict`
     pub on_conflict: Option<OnConflict>,
-    /// `clones`
-    pub clones: Option<bool>,
     /// `add`
     pub add: Option<Vec<String>>,
     /// `remove`
@@ -109,7 +107,7 @@ pub struct Settings {
 
 impl Settings {
     /// What `LPCC_POLICY` or a marker holds: a level or `keep` or `strip`, then settings, with commas between:
-    /// `inline-clone,lto=strip-lto,on-conflict=error,clones=true`.
+    /// `inline-clone,lto=strip-lto,on-conflict=error`.
     pub fn parse(text: &str) -> Result<Self, String> {
         let mut settings = Self::default();
         for word in text.split(',').map(str::trim).filter(|word| !word.is_empty()) {
@@ -119,7 +117,6 @@ impl Settings {
                 "live-patching" => settings.live_patching = Some(by_word(value).ok_or_else(bad)?),
                 "lto" => settings.lto = Some(by_word(value).ok_or_else(bad)?),
                 "on-conflict" => settings.on_conflict = Some(by_word(value).ok_or_else(bad)?),
-                "clones" => settings.clones = Some(value.parse().map_err(|_| bad())?),
                 _ => return Err(format!("unknown setting `{name}`")),
             }
         }
@@ -199,8 +196,6 @@ pub struct Effective {
     pub lto: Sourced<Lto>,
     /// `on-conflict`
     pub on_conflict: Sourced<OnConflict>,
-    /// `clones`
-    pub clones: Sourced<bool>,
     /// `add`
     pub add: Sourced<Vec<String>>,
     /// `remove`
@@ -216,7 +211,6 @@ impl Default for Effective {
             live_patching: given(LivePatching::Keep),
             lto: given(Lto::Keep),
             on_conflict: given(OnConflict::Skip),
-            clones: given(false),
             add: given(Vec::new()),
             remove: given(Vec::new()),
         }
@@ -233,7 +227,6 @@ impl Effective {
         set(&mut self.live_patching, settings.live_patching.as_ref(), origin);
         set(&mut self.lto, settings.lto.as_ref(), origin);
         set(&mut self.on_conflict, settings.on_conflict.as_ref(), origin);
-        set(&mut self.clones, settings.clones.as_ref(), origin);
         set(&mut self.add, settings.add.as_ref(), origin);
         set(&mut self.remove, settings.remove.as_ref(), origin);
     }
@@ -243,7 +236,6 @@ impl Effective {
         self.live_patching.value == other.live_patching.value
             && self.lto.value == other.lto.value
             && self.on_conflict.value == other.on_conflict.value
-            && self.clones.value == other.clones.value
             && self.add.value == other.add.value
             && self.remove.value == other.remove.value
     }

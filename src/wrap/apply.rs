@@ -4,14 +4,14 @@
 //! noted. Under `LPCC_STRICT` it fails the call, because a live patch may depend on the flag being there.
 
 use std::cell::OnceCell;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use super::record;
 use super::run::{self, Job};
 use crate::argv::{CommandLine, Language};
 use crate::compiler::guard::Passed;
-use crate::compiler::{accepts, identity};
+use crate::compiler::{accepts, find, identity, optimizers};
 use crate::env;
 use crate::policy::lookup::{self, Places};
 use crate::policy::{self, Config, Origin, Policy, Settings};
@@ -53,6 +53,45 @@ pub fn apply(job: &mut Job) {
     job.insists = ruling.effective.on_conflict.value == policy::OnConflict::Error;
     let as_written = std::mem::replace(&mut job.run, ruling.run);
     job.as_written = (!ruling.added.is_empty()).then_some(as_written);
+}
+
+/// A call looked at, not run.
+#[derive(Debug)]
+pub struct Explained {
+    /// The real compiler, where the call has one.
+    pub compiler: Option<PathBuf>,
+    /// What it says of itself.
+    pub about: Option<identity::Probed>,
+    /// The whole command that would run.
+    pub command: Vec<OsString>,
+    /// The policy that was found.
+    pub loaded: Loaded,
+    /// What it says.
+    pub ruling: policy::Ruling,
+    /// What the state of the flag turns off, where it is on and the compiler says.
+    pub turned_off: Option<Vec<String>>,
+}
+
+/// Decides on the call `words` (a compiler and its arguments) and tells everything about it.
+pub fn explain(words: &[OsString]) -> Result<Explained, find::NotFound> {
+    let passed = Passed::from_environment();
+    let call: Vec<OsString> = std::iter::once(OsString::from("lpcc")).chain(words.iter().cloned()).collect();
+    let mut job = Job::new(find::target(&call, &passed)?, passed);
+    let loaded = load(&job.line, &job.directory);
+    let compiler = job.target.compiler.clone();
+    let (ruling, about) = {
+        let program = compiler.as_deref().unwrap_or(&job.target.program);
+        let asked = Asked::new(program, &job.line, &job.passed, || None);
+        let call = policy::Call { line: &job.line, directory: &job.directory };
+        let ruling = policy::decide(call, &loaded.policy, &asked);
+        (ruling, compiler.is_some().then(|| asked.about().clone()))
+    };
+    let level = ruling.decision.live_patching.as_deref();
+    let turned_off = level
+        .zip(compiler.as_deref())
+        .and_then(|(level, compiler)| optimizers::turned_off(compiler, &job.line, level, &job.passed));
+    job.run.clone_from(&ruling.run);
+    Ok(Explained { compiler, about, command: job.argv(), loaded, ruling, turned_off })
 }
 
 /// The policy for a call, and what was wrong on the way to it.
@@ -107,7 +146,7 @@ fn shim_directory() -> Option<PathBuf> {
     let path = if name.as_encoded_bytes().contains(&b'/') {
         PathBuf::from(name)
     } else {
-        crate::compiler::find::on_path(OsStr::new(&name)).next()?
+        find::on_path(OsStr::new(&name)).next()?
     };
     path.parent().map(Path::to_path_buf)
 }

@@ -99,7 +99,8 @@ impl Job {
         program(&self.target.program, &self.argv(), &self.passed, extra)
     }
 
-    fn argv(&self) -> Vec<OsString> {
+    /// The whole command.
+    pub fn argv(&self) -> Vec<OsString> {
         let mut argv = vec![self.target.program.clone().into_os_string()];
         argv.extend(self.target.lead.iter().chain(&self.run).cloned());
         argv
