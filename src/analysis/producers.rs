@@ -195,10 +195,11 @@ fn state_of(producer: &[u8]) -> State {
 
 /// The last level among the words of a command line.
 fn level(line: &[u8]) -> Option<String> {
-    line.split_str(" ").rev().find_map(|word| match word.strip_prefix(b"-flive-patching")? {
+    let level = |word: &[u8]| match word.strip_prefix(b"-flive-patching")? {
         b"" => Some("inline-clone".to_owned()),
         value => Some(value.strip_prefix(b"=")?.to_str_lossy().into_owned()),
-    })
+    };
+    line.split_str(" ").filter_map(level).last()
 }
 
 #[cfg(test)]
