@@ -70,7 +70,7 @@ fn a_call_that_fails_with_the_flag_is_run_as_written() {
     assert_eq!(record.notes, ["the call failed with what the policy added, and was run as written"]);
     assert_eq!(record.call.run, ["-O2", "-MD", "-c", "a.c"]);
     let files: Vec<_> = record.inputs.files.iter().map(|input| input.path.to_string()).collect();
-    assert_eq!(files, ["a.c"], "inputs are those of the run that counted");
+    assert_eq!(files, ["a.c", "/usr/include/stdc-predef.h"], "inputs are those of the run that counted");
 }
 
 #[test]
@@ -80,7 +80,7 @@ fn inputs_are_those_of_the_run_that_counted() {
     place.write("a.c", &format!("#include \"h.h\"\n{ATTRIBUTE}"));
     assert!(call(&place, "-O2 -c a.c").status.success());
     let files: Vec<_> = place.records()[0].inputs.files.iter().map(|input| input.path.to_string()).collect();
-    assert_eq!(files, ["a.c", "h.h"]);
+    assert_eq!(files, ["a.c", "/usr/include/stdc-predef.h", "h.h"]);
 }
 
 #[test]
@@ -111,12 +111,13 @@ fn an_error_in_the_policy_fails_the_call() {
             "-fipa-icf -c t.c",
             "the call has `-fipa-icf`, which GCC refuses beside it (on-conflict = error: default, `",
         ),
+        ("-O2 -S a.c", "the call fails with it (on-conflict = error)"),
         ("-O2 -c a.c", "the call fails with it (on-conflict = error)"),
     ] {
         let output = call(&place, args);
         assert_eq!(output.status.code(), Some(1), "{args}");
         assert!(output.stderr.contains_str(message), "{args}: {}", output.stderr.as_bstr());
-        assert!(!place.tree().join("t.o").exists() && !place.tree().join("a.o").exists(), "{args}");
+        assert!(["t.o", "a.o", "a.s"].iter().all(|name| !place.tree().join(name).exists()), "{args}");
     }
     assert!(call(&place, "-O2 -c t.c").status.success());
     // What fails either way is the build's own failure.

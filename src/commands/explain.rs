@@ -144,8 +144,16 @@ fn settings(effective: &Effective) -> Vec<(&'static str, String, String)> {
 impl Answer {
     /// The command as a shell would take it.
     fn command_line(&self) -> String {
-        let words: Vec<_> = self.command.iter().map(|word| bytes::printable(word.as_bstr())).collect();
-        shell_words::join(words)
+        let plain = |c: char| c.is_alphanumeric() || "_@%+=:,./-".contains(c);
+        let quoted = |word: &BString| {
+            let word = bytes::printable(word.as_bstr());
+            if !word.is_empty() && word.chars().all(plain) {
+                word
+            } else {
+                shell_words::quote(&word).into_owned()
+            }
+        };
+        self.command.iter().map(quoted).collect::<Vec<_>>().join(" ")
     }
 
     fn text(&self) -> String {

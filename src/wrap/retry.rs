@@ -11,12 +11,14 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
 use std::os::fd::OwnedFd;
+use std::path::Path;
 use std::thread::JoinHandle;
 
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::{stdio, termios};
 
 use super::run::{self, Job};
+use crate::argv::{self, CommandLine};
 use crate::policy::Action;
 use crate::sys::{self, Ending};
 
@@ -68,8 +70,8 @@ fn again(job: &mut Job, text: &[u8], extra: &mut dyn FnMut(&Job) -> Vec<(&'stati
     if let Some(held) = held {
         let second = held.finish();
         if ending.success() {
-            if let Some(output) = job.line.output() {
-                let _ = std::fs::remove_file(job.directory.join(output));
+            for output in outputs(&job.line) {
+                let _ = std::fs::remove_file(job.directory.join(output)); // not for make to take for done
             }
             let _ = io::stderr().write_all(text);
             let why = format!("{}: the call fails with it (on-conflict = error)", job.decision.reason);
@@ -83,6 +85,25 @@ fn again(job: &mut Job, text: &[u8], extra: &mut dyn FnMut(&Job) -> Vec<(&'stati
     job.decision.live_patching = job.line.live_patching().map(|level| level.to_string_lossy().into_owned());
     job.notes.push("the call failed with what the policy added, and was run as written".to_owned());
     ending
+}
+
+/// What the call writes, as it names it.
+fn outputs(line: &CommandLine) -> Vec<OsString> {
+    if let Some(output) = line.output() {
+        return vec![output.to_owned()];
+    }
+    match line.action() {
+        argv::Action::Object => line.planned_objects().into_iter().map(|(_, output)| output).collect(),
+        argv::Action::Assembly => line
+            .sources()
+            .iter()
+            .filter_map(|source| {
+                Some(Path::new(Path::new(&source.text).file_name()?).with_extension("s").into())
+            })
+            .collect(),
+        argv::Action::Link => vec![OsString::from("a.out")],
+        _ => Vec::new(),
+    }
 }
 
 /// Standard error, held back until [`Held::finish`].
