@@ -7,6 +7,11 @@
 //! ignored SIGPIPE, and its `posix_spawn` leaves the C library's internal signals ignored in the child.
 #![allow(unsafe_code, reason = "the one module that may: system calls without a safe wrapper")]
 
+mod guard;
+mod memory;
+
+pub use guard::guard;
+
 use std::ffi::{CString, OsStr, OsString, c_char, c_int};
 use std::fs::File;
 use std::io;
@@ -318,10 +323,14 @@ fn wait(child: libc::pid_t, blocked: &libc::sigset_t) -> io::Result<Ending> {
 
 /// Ends this process as another one ended.
 pub fn end_as(ending: Ending) -> ! {
-    let signal = match ending {
+    match ending {
         Ending::Exited(status) => std::process::exit(status),
-        Ending::Killed(signal) => signal,
-    };
+        Ending::Killed(signal) => die_of(signal),
+    }
+}
+
+/// Ends this process by `signal`. Async-signal-safe.
+fn die_of(signal: c_int) -> ! {
     // SAFETY: plain system calls; the compiler's own core file must not be overwritten by ours.
     unsafe {
         let none = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
@@ -332,26 +341,20 @@ pub fn end_as(ending: Ending) -> ! {
         libc::sigaddset(&raw mut set, signal);
         libc::sigprocmask(libc::SIG_UNBLOCK, &raw const set, std::ptr::null_mut());
         libc::kill(libc::getpid(), signal);
+        libc::_exit(128 + signal)
     }
-    std::process::exit(128 + signal)
 }
 
-/// Runs `work` in a child process of at most `seconds` and tells how it ended. Whatever befalls it (a damaged
-/// object, exhausted memory, a bug) cannot touch the caller. `work` gives the exit status. Only for a process
-/// with a single thread.
-pub fn in_child(seconds: u32, work: impl FnOnce() -> u8) -> io::Result<Ending> {
+/// Runs `work` in a child process and tells how it ended. Whatever befalls it cannot touch the caller. `work` gives the
+/// exit status. Only for a process with a single thread.
+pub fn in_child(work: impl FnOnce() -> u8) -> io::Result<Ending> {
     set_disposition(libc::SIGCHLD, libc::SIG_DFL);
     // SAFETY: single-threaded, so the child may do whatever the parent may; it never returns from here.
     unsafe {
         let child = libc::fork();
         match child {
             -1 => Err(io::Error::last_os_error()),
-            0 => {
-                set_disposition(libc::SIGALRM, libc::SIG_DFL);
-                libc::alarm(seconds);
-                let status = work();
-                libc::_exit(c_int::from(status))
-            }
+            0 => libc::_exit(c_int::from(work())),
             child => wait(child, &std::mem::zeroed()),
         }
     }

@@ -177,11 +177,12 @@ fn environment_variables_are_read_in_one_module() {
     ));
 }
 
-/// What the language does not check is in one file, where all of it can be read at once.
+/// What the language does not check is in one module, where all of it can be read at once.
 #[test]
-fn unsafe_code_is_in_one_file() {
-    let files: Vec<String> = rust_below("src").into_iter().filter(|file| file != "src/sys.rs").collect();
-    none(&forbid(&files, &["unsafe", "unsafe_code"], "unsafe code is in src/sys.rs alone"));
+fn unsafe_code_is_in_one_module() {
+    let files: Vec<String> =
+        rust_below("src").into_iter().filter(|file| !file.starts_with("src/sys")).collect();
+    none(&forbid(&files, &["unsafe", "unsafe_code"], "unsafe code is in src/sys alone"));
 }
 
 /// The build never notices: a stray line on stderr fails a configure script somewhere.

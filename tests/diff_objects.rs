@@ -1,5 +1,12 @@
 //! `lpcc diff` and `lpcc show` on objects that real compilers made from small pairs of sources.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test says by a panic what went wrong; clippy exempts only what stands under #[test]"
+)]
+
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -265,7 +272,8 @@ fn recordings_compare_by_name_and_from_records_alone() {
 #[test]
 fn a_reader_that_goes_away_is_no_error() {
     let top = tempfile::tempdir().unwrap();
-    let source: String = (0..400).map(|i| format!("int f{i}(int x) {{ return x + {i}; }}\n")).collect();
+    let functions: Vec<_> = (0..400).map(|i| format!("int f{i}(int x) {{ return x + {i}; }}\n")).collect();
+    let source = functions.concat();
     compile("gcc", top.path(), "x.o", &source, &[]);
     let script = format!("set -o pipefail; '{LPCC}' show x.o --parts | head -1");
     let output = Command::new("bash").args(["-c", &script]).current_dir(top.path()).output().unwrap();

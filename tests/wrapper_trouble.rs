@@ -134,6 +134,16 @@ fn a_read_only_store() {
     expect_silent_success(&place, place.lpcc().env("LPCC_STORE", disk.0.join("other")));
 }
 
+/// The cache of content hashes is a sparse file beyond any small limit; writing there raises a signal.
+#[test]
+fn a_limit_on_the_size_of_files() {
+    let place = place();
+    let mut limited = place.command("/bin/sh");
+    limited.args(["-c", "ulimit -f 64; exec \"$0\" \"$@\"", LPCC]);
+    expect_silent_success(&place, &mut limited);
+    assert_eq!(place.records().len(), 1);
+}
+
 #[test]
 fn damaged_caches_are_made_anew() {
     let place = place();

@@ -136,19 +136,14 @@ fn change_of(word: &str, kind: Kind) -> Change {
 }
 
 fn describe(word: &str, was: &[String], is: &[String]) -> String {
-    match (was, is) {
-        ([was], [is]) => format!("{word} {was} -> {is}"),
-        _ => {
-            let only = |these: &[String], others: &[String], verb: &str| {
-                these
-                    .iter()
-                    .filter(|value| !others.contains(value))
-                    .map(|value| format!("{word} {value} {verb}"))
-                    .collect::<Vec<_>>()
-            };
-            let mut all = only(was, is, "is gone");
-            all.extend(only(is, was, "is new"));
-            if all.is_empty() { format!("{word} in another order") } else { all.join(", ") }
-        }
+    if let ([was], [is]) = (was, is) {
+        return format!("{word} {was} -> {is}");
     }
+    let only = |these: &[String], others: &[String], verb: &str| {
+        let these = these.iter().filter(|value| !others.contains(value));
+        these.map(|value| format!("{word} {value} {verb}")).collect::<Vec<_>>()
+    };
+    let mut all = only(was, is, "is gone");
+    all.extend(only(is, was, "is new"));
+    if all.is_empty() { format!("{word} in another order") } else { all.join(", ") }
 }

@@ -123,8 +123,9 @@ impl Spot {
         let groups = |text: &'_ str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
         let (olds, news) = (groups(&old.text), groups(&new.text));
         let at = olds.iter().zip(&news).take_while(|(old, new)| old == new).count();
-        let is_bytes =
-            |group: &&String| group.len() % 2 == 0 && group.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let is_bytes = |group: &&String| {
+            group.len().is_multiple_of(2) && group.bytes().all(|byte| byte.is_ascii_hexdigit())
+        };
         match (olds.get(at).filter(is_bytes), news.get(at).filter(is_bytes)) {
             (Some(old), Some(new)) => {
                 let same = old.bytes().zip(new.bytes()).take_while(|(old, new)| old == new).count() / 2;

@@ -186,7 +186,7 @@ impl Differ<'_> {
         let asked = |item: &&Item| {
             item.kind == Kind::Data
                 && item.section == section.section
-                && item.address % was.max(is).max(1) == 0
+                && item.address.is_multiple_of(was.max(is).max(1))
         };
         let finding = |item: &Item| Finding {
             parts: vec![PartKind::Attributes],
@@ -230,7 +230,9 @@ impl Differ<'_> {
                 (Some(old), Some(new)) => self.agrees(old, new),
                 _ => false,
             };
-            (!agrees).then(|| Spot::reference(self.name(self.old, sides.0), self.name(self.new, sides.1)))
+            (!agrees).then(|| {
+                Spot::reference(reference_name(self.old, sides.0), reference_name(self.new, sides.1))
+            })
         })
     }
 
@@ -247,13 +249,6 @@ impl Differ<'_> {
         }
     }
 
-    fn name(&self, prints: &Fingerprints, reference: Option<&Reference>) -> Option<String> {
-        match reference? {
-            Reference::Item(index) => Some(prints.items.get(*index as usize)?.name.to_string()),
-            Reference::External(name) => Some(name.to_string()),
-        }
-    }
-
     fn readers_of(&self, kind: Kind, old: Option<u32>, new: Option<u32>) -> Vec<BString> {
         if kind == Kind::Function {
             return Vec::new();
@@ -261,6 +256,13 @@ impl Differ<'_> {
         let old = old.into_iter().flat_map(|index| self.readers.0.names(self.old, index));
         let new = new.into_iter().flat_map(|index| self.readers.1.names(self.new, index));
         old.chain(new).collect::<BTreeSet<_>>().into_iter().collect()
+    }
+}
+
+fn reference_name(prints: &Fingerprints, reference: Option<&Reference>) -> Option<String> {
+    match reference? {
+        Reference::Item(index) => Some(prints.items.get(*index as usize)?.name.to_string()),
+        Reference::External(name) => Some(name.to_string()),
     }
 }
 

@@ -33,7 +33,7 @@ pub fn pair(old: &[BString], new: &[BString]) -> Vec<Match> {
 
 fn by_name((old, new): &(Vec<BString>, Vec<BString>)) -> Vec<Match> {
     // Several members of an archive may share a name: the first of one side is the first of the other.
-    let mut matches: BTreeMap<(&BString, usize), (Option<usize>, Option<usize>)> = BTreeMap::new();
+    let mut matches: BTreeMap<Numbered<'_>, (Option<usize>, Option<usize>)> = BTreeMap::new();
     for (key, index) in numbered(old) {
         matches.entry(key).or_default().0 = Some(index);
     }
@@ -59,8 +59,11 @@ fn by_name((old, new): &(Vec<BString>, Vec<BString>)) -> Vec<Match> {
         .collect()
 }
 
+/// A name with its number among equal ones.
+type Numbered<'a> = (&'a BString, usize);
+
 /// Each name with its number among equal ones, and its index.
-fn numbered(names: &[BString]) -> impl Iterator<Item = ((&BString, usize), usize)> {
+fn numbered(names: &[BString]) -> impl Iterator<Item = (Numbered<'_>, usize)> {
     let mut seen: BTreeMap<&BString, usize> = BTreeMap::new();
     names.iter().enumerate().map(move |(index, name)| {
         let number = seen.entry(name).or_default();

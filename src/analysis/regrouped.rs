@@ -31,8 +31,9 @@ impl<'a> Names<'a> {
     pub fn explain(&self, old: In<'_>, new: In<'_>, part: PartKind) -> bool {
         let olds = listing::lines(old.0, old.1, part);
         let news = listing::lines(new.0, new.1, part);
-        // Without streams there are no lines, and nothing is explained.
-        !olds.is_empty()
+        // Without streams there are no lines, and nothing is explained; nor where the streams differ and the
+        // lines do not.
+        olds.iter().map(|line| &line.text).ne(news.iter().map(|line| &line.text))
             && olds.len() == news.len()
             && olds
                 .iter()

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use bstr::{BString, ByteSlice};
 use serde_json::{Value, json};
 
+use super::located;
 use super::side::{self, Loaded, Object, Source};
 use crate::analysis::producers::{self, Built, BuiltUnit, State};
 use crate::report::error::{DIFFERENT, SAME, TROUBLE};
@@ -40,7 +41,7 @@ pub struct Args {
 
 /// Runs the command.
 pub fn main(args: &Args) -> anyhow::Result<ExitCode> {
-    let recording = match side::find_store(args.store.as_deref()) {
+    let recording = match located::find(args.store.as_deref()) {
         Ok(store) => store.and_then(|store| Recording::open(&store, None).ok()),
         Err(error) if args.store.is_some() => return Err(error),
         Err(_) => None,
@@ -60,7 +61,9 @@ pub fn main(args: &Args) -> anyhow::Result<ExitCode> {
         Format::Text => text(&found),
         Format::Json => format!("{:#}\n", document(&found, &troubles)),
     };
-    troubles.iter().for_each(|trouble| output::complain(trouble));
+    for trouble in &troubles {
+        output::complain(trouble);
+    }
     output::print(&text)?;
     let as_expected = |expected: &String| {
         let mut units = found.iter().flat_map(|(_, built)| &built.units);

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use bstr::{BString, ByteSlice};
+use bstr::BString;
 use rayon::prelude::*;
 
 use super::side::{self, Loaded, Object, Side};
@@ -44,7 +44,9 @@ pub fn main(args: &Args) -> anyhow::Result<ExitCode> {
         (side::resolve(&args.old, args.store.as_deref()), side::resolve(&args.new, args.store.as_deref()));
     let troubles: Vec<String> =
         [&sides.0, &sides.1].into_iter().flat_map(|side| side.troubles.clone()).collect();
-    troubles.iter().for_each(|trouble| output::complain(trouble));
+    for trouble in &troubles {
+        output::complain(trouble);
+    }
     // A side that does not exist at all leaves nothing to compare; listing the other as new would mislead.
     if [&sides.0, &sides.1].into_iter().any(|side| side.objects.is_empty() && !side.troubles.is_empty()) {
         return Ok(ExitCode::from(TROUBLE));
@@ -121,7 +123,7 @@ fn objects(
     let (old_prints, new_prints) = (prints(old, old_loaded.as_ref()), prints(new, new_loaded.as_ref()));
     if !troubles.is_empty() {
         diff.status = Status::Unreadable;
-        diff.notes = troubles.clone();
+        diff.notes.clone_from(&troubles);
         return (diff, troubles);
     }
     match (&old_prints, &new_prints) {
@@ -146,8 +148,7 @@ fn read<'a>(object: Option<&'a Object>, troubles: &mut Vec<String>) -> Option<Lo
 }
 
 fn named(object: Option<&Object>, why: &str) -> String {
-    let name = object.map(|object| object.name.to_str_lossy().into_owned()).unwrap_or_default();
-    format!("`{name}`: {why}")
+    format!("`{}`: {why}", object.map(Object::place).unwrap_or_default())
 }
 
 fn pair(diff: &mut ObjectDiff, old: &Fingerprints, new: &Fingerprints, code: bool) {

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use bstr::{BString, ByteSlice};
 use serde_json::{Value, json};
 
-use super::side;
+use super::located;
 use crate::policy::{Decision, Effective, Origin};
 use crate::report::error::{SAME, TROUBLE};
 use crate::report::table::{self, Cell};
@@ -42,7 +42,9 @@ pub fn main(args: &Args) -> anyhow::Result<ExitCode> {
         Format::Text => answer.text(),
         Format::Json => format!("{:#}\n", answer.json()),
     };
-    answer.troubles.iter().for_each(|trouble| output::complain(trouble));
+    for trouble in &answer.troubles {
+        output::complain(trouble);
+    }
     output::print(&text)?;
     Ok(ExitCode::from(if answer.troubles.is_empty() { SAME } else { TROUBLE }))
 }
@@ -64,7 +66,7 @@ struct Answer {
 
 fn find(object: &Path, store: Option<&Path>) -> anyhow::Result<Identity> {
     let missing = || anyhow::anyhow!("`{}` has no record", object.display());
-    let store = side::find_store(store)?.ok_or_else(missing)?;
+    let store = located::find(store)?.ok_or_else(missing)?;
     let recording = Recording::open(&store, None)?;
     for path in [std::path::absolute(object).ok(), object.canonicalize().ok()].into_iter().flatten() {
         let found = recording.find(&path);

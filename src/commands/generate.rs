@@ -73,7 +73,7 @@ fn demoted(section: &[u8]) -> Vec<u8> {
     let mut out = String::with_capacity(text.len());
     for line in text.lines() {
         match line.strip_prefix(".SH ") {
-            Some(title) => out.push_str(&format!(".SS {title}")),
+            Some(title) => out.extend([".SS ", title]),
             None => out.push_str(line),
         }
         out.push('\n');

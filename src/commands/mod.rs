@@ -6,6 +6,7 @@ pub mod diff;
 pub mod doctor;
 pub mod explain;
 pub mod generate;
+pub mod located;
 pub mod run;
 pub mod shims;
 pub mod show;

@@ -4,8 +4,9 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use bstr::{BString, ByteSlice};
+use bstr::BString;
 
+use super::located;
 use super::side::{self, Loaded, Object, Side, Source};
 use crate::report::error::{SAME, TROUBLE};
 use crate::report::shown::{Shown, Standing};
@@ -37,7 +38,7 @@ pub struct Args {
 
 /// Runs the command.
 pub fn main(args: &Args) -> anyhow::Result<ExitCode> {
-    let recording = match side::find_store(args.store.as_deref()) {
+    let recording = match located::find(args.store.as_deref()) {
         Ok(store) => store.map(|store| Recording::open(&store, None)).transpose()?,
         // A broken store matters only to those who ask for it.
         Err(error) if args.recorded || args.store.is_some() => return Err(error),
@@ -61,7 +62,9 @@ pub fn main(args: &Args) -> anyhow::Result<ExitCode> {
         Format::Text => show_text::render(&show.shown, args.parts),
         Format::Json => show_json::render(&show.shown, args.parts, &show.troubles)?,
     };
-    show.troubles.iter().for_each(|trouble| output::complain(trouble));
+    for trouble in &show.troubles {
+        output::complain(trouble);
+    }
     output::print(&text)?;
     Ok(ExitCode::from(if show.troubles.is_empty() { SAME } else { TROUBLE }))
 }
@@ -79,10 +82,10 @@ impl Show<'_> {
         for object in &side.objects {
             match self.object(object) {
                 Ok(shown) if self.args.symbol.is_empty() || shown.items().next().is_some() => {
-                    self.shown.push(shown)
+                    self.shown.push(shown);
                 }
                 Ok(_) => {}
-                Err(why) => self.troubles.push(format!("`{}`: {why}", object.name.to_str_lossy())),
+                Err(why) => self.troubles.push(format!("`{}`: {why}", object.place())),
             }
         }
     }

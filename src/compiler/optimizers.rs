@@ -10,13 +10,16 @@ use super::guard::Passed;
 use super::identity::Question;
 use crate::argv::{CommandLine, Language};
 
+/// From what a compiler prints to the optimisations that are on.
+type Reader = fn(&str) -> BTreeSet<String>;
+
 /// The optimisations that are on in the call and off with `level`, sorted; `None` where the compiler does not say.
 pub fn turned_off(path: &Path, line: &CommandLine, level: &str, passed: &Passed) -> Option<Vec<String>> {
     let question = Question::new(path, line, Language::C);
     let own = own_options(line);
     let own: Vec<&str> = own.iter().map(String::as_str).collect();
     let flag = format!("-flive-patching={level}");
-    let ask = |extra: &[&str], with: bool, read: fn(&str) -> BTreeSet<String>| {
+    let ask = |extra: &[&str], with: bool, read: Reader| {
         let mut words = own.clone();
         if with {
             words.push(&flag);
@@ -28,7 +31,7 @@ pub fn turned_off(path: &Path, line: &CommandLine, level: &str, passed: &Passed)
     };
     let help: &[&str] = &["-Q", "--help=optimizers"];
     let listing: &[&str] = &["-S", "-fverbose-asm", "-o", "-", "-x", "c", "/dev/null"];
-    let ways: [(&[&str], fn(&str) -> BTreeSet<String>); 2] = [(help, enabled), (listing, listed)];
+    let ways: [(&[&str], Reader); 2] = [(help, enabled), (listing, listed)];
     let mut told = false;
     for (way, read) in ways {
         if let (Some(without), Some(with)) = (ask(way, false, read), ask(way, true, read)) {

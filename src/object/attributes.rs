@@ -1,7 +1,5 @@
 //! The `attributes` part: what is true of an item beside its bytes.
 
-use object::elf;
-
 use super::facts::{Definition, Section, Symbol};
 use super::fingerprint::{Hook, Kind};
 use super::names;
@@ -45,13 +43,12 @@ pub fn of_thing(model: &Model<'_>, thing: &Thing, hook: Hook, out: &mut Vec<u8>)
         out.byte(key::HOOK);
         out.blob(&hook_bytes(hook));
     }
-    for piece in thing.pieces.iter().skip(1) {
-        let symbol = thing.cold_symbols.first().and_then(symbol);
+    for (piece, symbol) in thing.pieces.iter().skip(1).zip(&thing.cold_symbols) {
+        let Some(symbol) = model.facts.symbols.get(*symbol as usize) else { continue };
         out.byte(key::COLD);
-        out.blob(&section_name(
-            model.section(piece.section).map_or(b"", |s| s.name),
-            symbol.map_or(b"", |s| s.name),
-        ));
+        out.blob(&section_name(model.section(piece.section).map_or(b"", |s| s.name), symbol.name));
+        out.extend([symbol.binding, symbol.other, symbol.kind]);
+        out.number(symbol.size.wrapping_sub(piece.end - piece.start));
     }
     size_and_place(thing, first, out);
 }
@@ -59,10 +56,9 @@ pub fn of_thing(model: &Model<'_>, thing: &Thing, hook: Hook, out: &mut Vec<u8>)
 fn size_and_place(thing: &Thing, first: &Symbol<'_>, out: &mut Vec<u8>) {
     let length = thing.pieces.first().map(|p| p.end - p.start);
     // A function's length depends on branch widths; its symbol's size is told only where it is not its length.
-    let told = thing.kind == Kind::Data || (!thing.inferred_size && length.is_some_and(|l| l != first.size));
-    if told {
+    if thing.kind == Kind::Data || length.is_some_and(|l| l != first.size) {
         out.byte(key::SIZE);
-        out.number(if thing.inferred_size { length.unwrap_or(0) } else { first.size });
+        out.number(first.size);
     }
     match first.definition {
         Definition::Common => {
@@ -190,5 +186,5 @@ fn entry_nops(model: &Model<'_>, thing: &Thing) -> u16 {
 
 /// Whether a symbol says something that no item says: neither a file's nor a section's name.
 pub fn names_something(symbol: &Symbol<'_>) -> bool {
-    symbol.kind != elf::STT_FILE.0 && symbol.kind != elf::STT_SECTION.0 && !symbol.name.is_empty()
+    !symbol.is_file() && !symbol.is_section() && !symbol.name.is_empty()
 }

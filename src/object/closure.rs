@@ -4,9 +4,8 @@
 //! that renumbering changes nothing; the concrete targets are kept beside, in the order of first use, for
 //! whoever compares. Nameless bytes get a number at first use and are followed until nothing new is reached.
 
-use std::collections::HashMap;
-
-use bstr::BString;
+use bstr::{BString, ByteSlice};
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::arch;
 use super::facts::{Relocation, Section};
@@ -33,16 +32,16 @@ pub struct Closure<'m, 'd> {
     /// The thing whose streams these are; `None` for sections and ranges.
     own: Option<usize>,
     /// Stems of numbered names, with the things met under each, in the order of first use.
-    numbered: HashMap<Vec<u8>, Vec<usize>>,
+    numbered: FxHashMap<Vec<u8>, Vec<usize>>,
     /// Nameless bytes met: number within their kind.
-    met: HashMap<Extent, (u8, u64)>,
+    met: FxHashMap<Extent, (u8, u64)>,
     /// Nameless bytes met but not yet written.
     pending: Vec<(Extent, Role)>,
     counts: [u64; 3],
     /// Named tables of labels already written.
     label_tables: Vec<usize>,
     concrete: Vec<Concrete>,
-    concrete_seen: std::collections::HashSet<Concrete>,
+    concrete_seen: FxHashSet<Concrete>,
     /// Bytes covered by what was followed: section, start, end.
     pub covered: Vec<(usize, u64, u64)>,
     /// The `constants` part.
@@ -69,13 +68,13 @@ impl<'m, 'd> Closure<'m, 'd> {
             model,
             privates,
             own,
-            numbered: HashMap::new(),
-            met: HashMap::new(),
+            numbered: FxHashMap::default(),
+            met: FxHashMap::default(),
             pending: Vec::new(),
             counts: [0; 3],
             label_tables: Vec::new(),
             concrete: Vec::new(),
-            concrete_seen: std::collections::HashSet::new(),
+            concrete_seen: FxHashSet::default(),
             covered: Vec::new(),
             constants: Vec::new(),
             strings: Vec::new(),
@@ -124,9 +123,14 @@ impl<'m, 'd> Closure<'m, 'd> {
         if let Some(s) = self.model.facts.symbols.get(symbol as usize) {
             out.blob(s.name);
             out.extend([s.binding, s.other, s.kind]);
+            // Undefined symbols have neither; where one does, it is not the same symbol.
+            out.number(s.value);
+            out.number(s.size);
         } else {
             out.blob(b"");
             out.extend([0xff; 3]);
+            out.number(0);
+            out.number(0);
         }
         out.signed(addend);
         self.note(Concrete::External(symbol));
@@ -165,6 +169,7 @@ impl<'m, 'd> Closure<'m, 'd> {
             self.label_tables.push(thing);
             let mut out = std::mem::take(&mut self.tables);
             self.entries(entries, &mut out);
+            out.blob(b"");
             self.tables = out;
         }
     }
@@ -183,29 +188,30 @@ impl<'m, 'd> Closure<'m, 'd> {
     /// callee, and who reaches which thing is compared by the concrete references.)
     fn names(&mut self, thing: usize, symbol: Option<u32>, out: &mut Vec<u8>) {
         let model = self.model;
-        let Some(owner) = model.owner.things.get(thing) else { return };
-        let symbols =
-            symbol.as_ref().map_or(owner.symbols.get(..1).unwrap_or_default(), std::slice::from_ref);
-        let mut all: Vec<(Vec<u8>, bool)> = symbols
-            .iter()
-            .filter_map(|i| model.facts.symbols.get(*i as usize))
-            .map(|s| (names::stem(s.name), names::has_number(s.name)))
-            .collect();
-        all.sort_unstable();
-        out.number(all.len() as u64);
-        for (stem, numbered) in all {
-            out.blob(&stem);
-            let mut ordinal = 0;
-            if numbered {
-                let met = self.numbered.entry(stem).or_default();
-                let at = met.iter().position(|t| *t == thing).unwrap_or_else(|| {
-                    met.push(thing);
-                    met.len() - 1
-                });
-                ordinal = at as u64 + 1;
+        let first = model.owner.things.get(thing).and_then(|t| t.symbols.first());
+        let fresh;
+        let (stem, numbered) = match symbol.filter(|s| first != Some(s)) {
+            None => model
+                .stems
+                .get(thing)
+                .map_or((&[][..], false), |(stem, numbered)| (stem.as_slice(), *numbered)),
+            Some(other) => {
+                let name = model.facts.symbols.get(other as usize).map_or(&[][..], |s| s.name);
+                fresh = names::stem(name);
+                (fresh.as_slice(), fresh != name)
             }
-            out.number(ordinal);
+        };
+        out.blob(stem);
+        let mut ordinal = 0;
+        if numbered {
+            let met = self.numbered.entry(stem.to_vec()).or_default();
+            let at = met.iter().position(|t| *t == thing).unwrap_or_else(|| {
+                met.push(thing);
+                met.len() - 1
+            });
+            ordinal = at as u64 + 1;
         }
+        out.number(ordinal);
     }
 
     fn private(&mut self, section: usize, offset: i64, access: u8, out: &mut Vec<u8>) {
@@ -311,15 +317,34 @@ impl<'m, 'd> Closure<'m, 'd> {
                 }
                 Role::Constant => {
                     let mut out = std::mem::take(&mut self.constants);
+                    self.sized_names(&extent, &mut out);
                     self.bytes(home, extent.start, extent.end, &mut out);
                     self.constants = out;
                 }
                 Role::Table(entries) => {
                     let mut out = std::mem::take(&mut self.tables);
                     self.entries(entries, &mut out);
+                    // Under a relocation with an explicit addend the field is normally zero.
+                    let relocations = home.relocations_in(extent.start, extent.end);
+                    let raw = self.masked(home, extent.start, extent.end, relocations);
+                    out.blob(raw.trim_end_with(|c| c == '\0'));
                     self.tables = out;
                 }
             }
+        }
+    }
+
+    /// Writes where in nameless bytes a compiler-made symbol with a size (`CSWTCH.5`) lies, its name aside.
+    fn sized_names(&self, extent: &Extent, out: &mut Vec<u8>) {
+        let all = self.privates.sized_names(extent.section);
+        let from = all.partition_point(|n| n.0 < extent.start);
+        let inside: Vec<_> =
+            all.iter().skip(from).take_while(|n| n.0 < extent.end.max(extent.start + 1)).collect();
+        out.number(inside.len() as u64);
+        for (offset, size, kind) in inside {
+            out.number(offset - extent.start);
+            out.number(*size);
+            out.extend(kind);
         }
     }
 

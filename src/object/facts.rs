@@ -149,6 +149,17 @@ pub struct Symbol<'d> {
 }
 
 impl Symbol<'_> {
+    /// The name of a source: a local, absolute symbol of type `STT_FILE`.
+    pub fn is_file(&self) -> bool {
+        self.kind == elf::STT_FILE.0 && self.is_local() && self.definition == Definition::Absolute
+    }
+
+    /// A section's own symbol: local, of type `STT_SECTION`, without a name.
+    pub fn is_section(&self) -> bool {
+        let defined = matches!(self.definition, Definition::Section(_));
+        self.kind == elf::STT_SECTION.0 && self.is_local() && self.name.is_empty() && defined
+    }
+
     /// Whether only this file can name it.
     pub fn is_local(&self) -> bool {
         self.binding == elf::STB_LOCAL.0

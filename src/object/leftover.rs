@@ -6,7 +6,7 @@ use bstr::BString;
 
 use super::attributes;
 use super::closure::Closure;
-use super::facts::{Definition, Section};
+use super::facts::{Definition, Section, Symbol};
 use super::fingerprint::{Item, Kind, PartKind, Scope, Traits};
 use super::names;
 use super::recipe::{Collector, Known};
@@ -87,9 +87,8 @@ fn symbols(known: &Known<'_, '_>, collector: &mut Collector) {
         .take(model.facts.defining)
         .skip(1)
         .filter(|(index, s)| {
-            attributes::names_something(s)
-                && s.definition == Definition::Undefined
-                && !collector.referred.contains(index)
+            let unmentioned = s.definition == Definition::Undefined && !collector.referred.contains(index);
+            attributes::names_something(s) && (unmentioned || is_odd(s))
         })
         .map(|(_, s)| s)
         .collect();
@@ -101,11 +100,23 @@ fn symbols(known: &Known<'_, '_>, collector: &mut Collector) {
         stream.byte(key::ALIAS);
         stream.blob(symbol.name);
         stream.extend([symbol.binding, symbol.other, symbol.kind]);
+        stream.byte(key::VALUE);
+        stream.number(symbol.value);
+        stream.byte(key::SIZE);
+        stream.number(symbol.size);
     }
     let section = Section { name: b"*UNDEFINED*", ..Section::default() };
     let item = blank(Kind::Section, "undefined symbols".into(), &section, 0, 0);
     let closure = Closure::new(model, known.privates, None);
     collector.add(item, &[(PartKind::Attributes, stream)], closure, None);
+}
+
+/// A label of nameless data that says more than a label does: no compiler writes one.
+fn is_odd(symbol: &Symbol<'_>) -> bool {
+    let says = symbol.size != 0 || symbol.kind != 0 || symbol.binding != 0 || symbol.other != 0;
+    let label = symbol.definition != Definition::Undefined && symbol.name.starts_with(b".L") && says;
+    // Sources and sections have symbols of one shape only.
+    label || ((symbol.kind == 3 || symbol.kind == 4) && !symbol.is_file() && !symbol.is_section())
 }
 
 /// One item for the entries of each special section that serve no function.

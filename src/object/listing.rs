@@ -36,7 +36,7 @@ pub fn lines(prints: &Fingerprints, item: &Item, part: PartKind) -> Vec<Line> {
                 r.to_string()
             }),
             PartKind::Strings => string(&mut reader).map(|s| format!("string #{index}: {s}")),
-            PartKind::Constants => bytes(&mut reader).map(|s| format!("constant #{index}: {s}")),
+            PartKind::Constants => constant(&mut reader).map(|s| format!("constant #{index}: {s}")),
             PartKind::Content => bytes(&mut reader),
             PartKind::Tables => table(&mut reader).map(|s| format!("table #{index}: {s}")),
             PartKind::Unwinding => unwinding_entry(&mut reader),
@@ -118,14 +118,9 @@ fn place(name: &str, reader: &mut Reader<'_>) -> Option<String> {
 }
 
 fn names(reader: &mut Reader<'_>) -> Option<String> {
-    let count = reader.number()?;
-    let mut all = Vec::new();
-    for _ in 0..count {
-        let stem = reader.blob()?.to_str_lossy().into_owned();
-        let ordinal = reader.number()?;
-        all.push(if ordinal == 0 { stem } else { format!("{stem}.#{ordinal}") });
-    }
-    Some(all.join("="))
+    let stem = reader.blob()?.to_str_lossy().into_owned();
+    let ordinal = reader.number()?;
+    Some(if ordinal == 0 { stem } else { format!("{stem}.#{ordinal}") })
 }
 
 fn target(reader: &mut Reader<'_>) -> Option<Target> {
@@ -136,10 +131,16 @@ fn target(reader: &mut Reader<'_>) -> Option<Target> {
             let binding = reader.byte()?;
             let visibility = reader.byte()?;
             let kind = reader.byte()?;
+            let (value, size) = (reader.number()?, reader.number()?);
             let addend = reader.signed()?;
             let mut text = plus(name, addend);
-            if binding == 2 {
-                text.push_str(" (weak)");
+            match binding {
+                1 => {}
+                2 => text.push_str(" (weak)"),
+                other => text.push_str(&format!(" (binding {other})")),
+            }
+            if value != 0 || size != 0 {
+                text.push_str(&format!(" (value {value:#x}, size {size})"));
             }
             if visibility != 0 || kind != 0 {
                 text.push_str(&format!(" (type {kind}, visibility {visibility})"));
@@ -207,8 +208,12 @@ fn bytes(reader: &mut Reader<'_>) -> Option<String> {
         0 => format!("{} zero bytes", reader.number()?),
         _ => hex(reader.blob()?),
     };
-    if flags & 1 != 0 {
-        text.push_str(" (writable)");
+    match flags {
+        2 => {}
+        6 => text.push_str(" (code)"),
+        0x12 => text.push_str(" (mergeable)"),
+        3 => text.push_str(" (writable)"),
+        other => text.push_str(&format!(" (section flags {other:#x})")),
     }
     for _ in 0..reader.number()? {
         let offset = reader.number()?;
@@ -219,12 +224,43 @@ fn bytes(reader: &mut Reader<'_>) -> Option<String> {
     Some(text)
 }
 
+fn constant(reader: &mut Reader<'_>) -> Option<String> {
+    let mut names = Vec::new();
+    for _ in 0..reader.number()? {
+        let (offset, size) = (reader.number()?, reader.number()?);
+        let kind = reader.bytes(3)?;
+        names.push((offset, size, kind));
+    }
+    let mut text = bytes(reader)?;
+    for (offset, size, kind) in names {
+        text.push_str(&format!(" (symbol at +{offset:#x}, size {size}"));
+        if kind != [1, 0, 0] {
+            text.push_str(&format!(", {kind:?}"));
+        }
+        text.push(')');
+    }
+    Some(text)
+}
+
 fn table(reader: &mut Reader<'_>) -> Option<String> {
     let mut entries = Vec::new();
+    let (mut last_kind, mut next) = (None, Some(0));
     for _ in 0..reader.number()? {
-        reader.number()?;
-        reader.number()?;
-        entries.push(target(reader)?.text);
+        let (offset, kind) = (reader.number()?, reader.number()?);
+        let mut entry = target(reader)?.text;
+        // Said where it changes, so that equal lines are equal tables.
+        if last_kind.replace(kind) != Some(kind) {
+            entry = format!("(type {kind}) {entry}");
+        }
+        if next != Some(offset) {
+            entry = format!("+{offset:#x}: {entry}");
+        }
+        next = offset.checked_add(if kind == 1 { 8 } else { 4 });
+        entries.push(entry);
+    }
+    let raw = reader.blob()?;
+    if !raw.is_empty() {
+        entries.push(format!("over {}", hex(raw)));
     }
     Some(entries.join(" "))
 }
@@ -232,6 +268,15 @@ fn table(reader: &mut Reader<'_>) -> Option<String> {
 fn site(reader: &mut Reader<'_>) -> Option<String> {
     let section = reader.blob()?.to_str_lossy().into_owned();
     Some(format!("{section}: {}", bytes(reader)?))
+}
+
+/// What stands in a relocated field: nothing to say where it is zero.
+fn field(reader: &mut Reader<'_>) -> Option<String> {
+    let kind = reader.number()?;
+    let raw = reader.blob()?;
+    let usual = raw.iter().all(|b| *b == 0) && (raw.len() == 4 || (raw.is_empty() && kind == 0));
+    let over = if usual { String::new() } else { format!(" over {:?}", hex(raw)) };
+    Some(if kind == 0 { over } else { format!(" (type {}{over})", kind - 1) })
 }
 
 fn unwinding_entry(reader: &mut Reader<'_>) -> Option<String> {
@@ -244,27 +289,37 @@ fn unwinding_entry(reader: &mut Reader<'_>) -> Option<String> {
                 *reader = peek;
                 "none".into()
             } else {
-                target(reader)?.text
+                let text = target(reader)?.text;
+                text + &field(reader)?
             };
             format!("frame: {head} {initial} personality {personality}")
         }
-        unwinding::RANGE => format!("covers #{} to #{}", reader.number()?, reader.number()?),
-        unwinding::CFI => format!("#{}: {}", reader.number()?, hex(reader.blob()?)),
-        unwinding::CALL_SITE => {
-            let (from, to) = (reader.number()?, reader.number()?);
-            let landing = match reader.number()? {
-                0 => "no landing pad".into(),
-                n => format!("landing pad #{}", n - 1),
-            };
-            format!("call site #{from} to #{to}: {landing}, action {}", reader.number()?)
+        unwinding::RANGE => {
+            let (from, to) = (place("", reader)?, place("", reader)?);
+            format!("covers {from} to {to}{}", field(reader)?)
         }
-        unwinding::TYPE => format!("type {}: {}", reader.number()?, target(reader)?.text),
+        unwinding::CFI => format!("{}: {}", place("", reader)?, hex(reader.blob()?)),
+        unwinding::CALL_SITE => {
+            let (from, to) = (place("", reader)?, place("", reader)?);
+            let landing = match reader.byte()? {
+                0 => "no landing pad".into(),
+                _ => format!("landing pad {}", place("", reader)?),
+            };
+            format!("call site {from} to {to}: {landing}, action {}", reader.number()?)
+        }
+        unwinding::TYPE => {
+            let index = reader.number()?;
+            let text = target(reader)?.text;
+            format!("type {index}: {text}{}", field(reader)?)
+        }
         unwinding::SPECIFICATION => match reader.number()? {
             0 => format!("actions {}", hex(reader.blob()?)),
             filter => format!("specification -{filter}: {}", hex(reader.blob()?)),
         },
         unwinding::RAW => format!("raw {}", hex(reader.blob()?)),
         unwinding::TABLE => format!("exception table {}", target(reader)?.text),
+        unwinding::FIELD => format!("exception table{}", field(reader)?),
+        unwinding::HEAD => format!("exception table encodings {}", hex(reader.bytes(3)?)),
         _ => return None,
     })
 }
@@ -283,7 +338,13 @@ fn symbol_entry(word: &str, reader: &mut Reader<'_>) -> Option<String> {
 fn attribute_entry(reader: &mut Reader<'_>) -> Option<String> {
     Some(match reader.byte()? {
         attribute::SECTION => format!("section {}", reader.blob()?.to_str_lossy()),
-        attribute::COLD => format!("cold piece in section {}", reader.blob()?.to_str_lossy()),
+        attribute::COLD => {
+            let piece = symbol_entry("cold", reader)?;
+            match reader.number()?.cast_signed() {
+                0 => piece,
+                odd => format!("{piece}, size off by {odd}"),
+            }
+        }
         attribute::GROUP => format!("group {}", reader.blob()?.to_str_lossy()),
         attribute::BINDING => format!("binding {}", binding_word(reader.byte()?)),
         attribute::VISIBILITY => format!("visibility {}", visibility_word(reader.byte()?)),

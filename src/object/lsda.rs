@@ -10,7 +10,7 @@ use super::cursor::{Cursor, encoded_size};
 use super::facts::Section;
 use super::places::{Model, Place};
 use super::stream::{Write, unwinding as tag};
-use super::unwinding::pointer;
+use super::unwinding::{field, pointer};
 
 /// `DW_EH_PE_omit`.
 const OMIT: u8 = 0xff;
@@ -76,9 +76,13 @@ fn table<'m, 'd>(
     let site_encoding = cursor.byte()?;
     let sites_length = usize::try_from(cursor.uleb()?).ok()?;
     let sites_end = cursor.at.checked_add(sites_length)?;
-    let number = |(thing, piece, base): Served, offset: u64| {
-        u64::from(model.instruction_at(thing, piece, base.wrapping_add(offset)).0)
+    let number = |(thing, piece, base): Served, offset: u64, out: &mut Vec<u8>| {
+        let (number, inside) = model.instruction_at(thing, piece, base.wrapping_add(offset));
+        out.number(number.into());
+        out.number(inside.into());
     };
+    out.byte(tag::HEAD);
+    out.extend([start_encoding, type_encoding, site_encoding]);
     let mut last_action = 0;
     while cursor.at < sites_end {
         let from = site_field(&mut cursor, site_encoding, bits)?;
@@ -87,9 +91,12 @@ fn table<'m, 'd>(
         let action = cursor.uleb()?;
         last_action = last_action.max(action);
         out.byte(tag::CALL_SITE);
-        out.number(number((thing, piece, base), from));
-        out.number(number((thing, piece, base), from.wrapping_add(length)));
-        out.number(if landing == 0 { 0 } else { number(landing_base, landing) + 1 });
+        number((thing, piece, base), from, out);
+        number((thing, piece, base), from.wrapping_add(length), out);
+        out.byte(u8::from(landing != 0));
+        if landing != 0 {
+            number(landing_base, landing, out);
+        }
         out.number(action);
     }
     let actions = cursor.at;
@@ -130,6 +137,7 @@ fn table<'m, 'd>(
         out.byte(tag::TYPE);
         out.number(index as u64);
         closure.target(pointer(model, section, at, type_encoding)?, 0, out);
+        field(section, at, size, out);
     }
     ranges.push((first, types_at));
     Some(ranges)

@@ -7,8 +7,6 @@
 
 use std::collections::HashMap;
 
-use object::elf;
-
 use super::facts::{Definition, Facts, Section, Symbol};
 use super::fingerprint::Kind;
 use super::names;
@@ -131,6 +129,7 @@ pub fn find(facts: &Facts<'_>) -> Ownership {
     finder.cold_pieces();
     finder.ranges();
     finder.labels();
+    finder.overlaps();
     finder.dynamic_symbols();
     finder.owner
 }
@@ -159,7 +158,7 @@ impl<'d> Finder<'_, 'd> {
         let mut alone = Vec::new();
         for (index, symbol) in self.facts.symbols.iter().enumerate().take(self.facts.defining).skip(1) {
             let index = index as u32;
-            if symbol.kind == elf::STT_FILE.0 || symbol.kind == elf::STT_SECTION.0 {
+            if symbol.is_file() || symbol.is_section() {
                 continue;
             }
             match symbol.definition {
@@ -304,8 +303,8 @@ impl<'d> Finder<'_, 'd> {
             let has_thing = self.owner.by_symbol.get(index).is_some_and(Option::is_some);
             if has_thing
                 || symbol.name.is_empty()
-                || symbol.kind == elf::STT_SECTION.0
-                || symbol.kind == elf::STT_FILE.0
+                || symbol.is_section()
+                || symbol.is_file()
                 || names::is_private(symbol.name)
                 || names::is_mapping(symbol)
             {
@@ -314,6 +313,32 @@ impl<'d> Finder<'_, 'd> {
             let Some(inside) = self.owner.at(section, symbol.value) else { continue };
             if let Some(thing) = self.owner.things.get_mut(inside.thing) {
                 thing.labels.push((index as u32, inside.piece, symbol.value));
+            }
+        }
+    }
+
+    /// A thing that begins inside another, or behind its start at one place, is a label of it too: moving one
+    /// into the other must show.
+    fn overlaps(&mut self) {
+        let mut found = Vec::new();
+        for ranges in &self.owner.ranges {
+            let mut outer: Option<&Range> = None;
+            for range in ranges {
+                if let Some(o) = outer.filter(|o| range.start < o.end && range.thing != o.thing) {
+                    found.push((o.thing, o.piece, range.thing, range.start));
+                }
+                if outer.is_none_or(|o| range.end > o.end) {
+                    outer = Some(range);
+                }
+            }
+        }
+        for (outer, piece, inner, start) in found {
+            let Some(symbol) = self.owner.things.get(inner as usize).and_then(|t| t.symbols.first().copied())
+            else {
+                continue;
+            };
+            if let Some(thing) = self.owner.things.get_mut(outer as usize) {
+                thing.labels.push((symbol, piece as usize, start));
             }
         }
     }

@@ -9,6 +9,7 @@ use object::elf;
 use super::arch;
 use super::facts::{Definition, Facts, Relocation, Section};
 use super::fingerprint::Kind;
+use super::names;
 use super::ownership::{Ownership, Piece, Thing};
 use super::x86::{self, Instruction, Reach};
 
@@ -63,6 +64,8 @@ pub struct Model<'d> {
     pub owner: Ownership,
     /// Per thing: its body.
     pub bodies: Vec<Body>,
+    /// Per thing: the stem of the name that names it, and whether a number was taken off.
+    pub stems: Vec<(Vec<u8>, bool)>,
     /// Whether instructions are decoded.
     pub decoded: bool,
 }
@@ -72,7 +75,18 @@ impl<'d> Model<'d> {
     pub fn new(facts: Facts<'d>) -> Self {
         let owner = super::ownership::find(&facts);
         let decoded = arch::has_decoder(facts.image.machine);
-        let mut model = Self { facts, owner, bodies: Vec::new(), decoded };
+        let stems = owner.things.iter().map(|thing| {
+            let name = thing
+                .symbols
+                .first()
+                .and_then(|s| facts.symbols.get(*s as usize))
+                .map_or(&[][..], |s| s.name);
+            let stem = names::stem(name);
+            let numbered = stem != name;
+            (stem, numbered)
+        });
+        let stems = stems.collect();
+        let mut model = Self { facts, owner, bodies: Vec::new(), stems, decoded };
         model.bodies = model.owner.things.iter().map(|thing| model.instructions(thing)).collect();
         let uses: Vec<_> = (0..model.owner.things.len()).map(|index| model.uses(index)).collect();
         for (body, uses) in model.bodies.iter_mut().zip(uses) {
@@ -95,13 +109,13 @@ impl<'d> Model<'d> {
             let Some(section) = self.section(piece.section) else { return Vec::new() };
             let Ok(start) = u32::try_from(piece.start) else { return Vec::new() };
             let relocated = section.relocations_in(piece.start, piece.end).iter().map(|r| r.offset);
-            x86::decode(section.bytes(piece.start, piece.end), start, bits, relocated)
+            x86::decode(section.bytes(piece.start, piece.end), start, bits, section.align, relocated)
         });
         Body { pieces: pieces.collect(), uses: Vec::new() }
     }
 
     /// The number of the instruction that a branch to this offset reaches, counted through all pieces, and how
-    /// far into that instruction it points (0 for every honest branch). Where instructions are not decoded: the
+    /// far into that instruction it points (0 for every honest branch; distances into fill count from 0x100). Where instructions are not decoded: the
     /// offset in bytes from the start of the piece, and the piece.
     pub fn instruction_at(&self, thing: usize, piece: usize, offset: u64) -> (u32, u32) {
         if !self.decoded {
@@ -112,12 +126,20 @@ impl<'d> Model<'d> {
         let before: usize = body.pieces.iter().take(piece).map(Vec::len).sum();
         let Some(list) = body.pieces.get(piece) else { return (before as u32, 0) };
         let at = list.partition_point(|i| u64::from(i.start) < offset);
-        let previous = at.checked_sub(1).and_then(|i| list.get(i));
-        match previous {
-            Some(p) if u64::from(p.start) + u64::from(p.length) > offset => {
-                ((before + at - 1) as u32, (offset - u64::from(p.start)) as u32)
+        let here = (before + at) as u32;
+        let Some(previous) = at.checked_sub(1).and_then(|i| list.get(i)) else { return (here, 0) };
+        let start = u64::from(previous.start);
+        let end = start + u64::from(previous.length);
+        if offset < end {
+            return (here - 1, (offset - start) as u32);
+        }
+        // Alignment fill stands between: its start and its end are the next instruction, its middle is not.
+        match list.get(at) {
+            Some(next) if offset != end && offset != u64::from(next.start) => {
+                (here, 0x100 + (offset - end) as u32)
             }
-            _ => ((before + at) as u32, 0),
+            Some(_) => (here, 0),
+            None => (here, (offset - end) as u32),
         }
     }
 
@@ -131,7 +153,7 @@ impl<'d> Model<'d> {
             let Some(section) = self.section(piece.section) else { continue };
             match body.pieces.get(at) {
                 Some(list) => {
-                    self.code_uses(section, piece, list, number, &mut uses);
+                    self.code_uses(section, (index, at, piece), list, number, &mut uses);
                     number += list.len() as u32;
                 }
                 None => self.data_uses(section, piece, &mut uses),
@@ -143,12 +165,19 @@ impl<'d> Model<'d> {
     fn code_uses(
         &self,
         section: &Section<'_>,
-        piece: &Piece,
+        (thing, at_piece, piece): (usize, usize, &Piece),
         list: &[Instruction],
         number: u32,
         uses: &mut Vec<Use>,
     ) {
         let mut relocations = section.relocations_in(piece.start, piece.end).iter().peekable();
+        // Most branches stay in their function: no search is needed where nothing else lies inside it.
+        let alone = self.owner.things.get(thing).is_some_and(|t| t.labels.is_empty());
+        let inner = if alone {
+            piece.start.cast_signed() + i64::from(at_piece == 0)..piece.end.cast_signed()
+        } else {
+            0..0
+        };
         for (at, instruction) in (number..).zip(list) {
             let end = u64::from(instruction.start) + u64::from(instruction.length);
             while let Some(relocation) = relocations.next_if(|r| r.offset < end) {
@@ -157,6 +186,9 @@ impl<'d> Model<'d> {
                 uses.push(Use { at, field, access: instruction.access, kind: relocation.kind, place });
             }
             let place = match instruction.reach {
+                Reach::Branch(target) if inner.contains(&target) => {
+                    Place::Code(thing, at_piece, target.cast_unsigned())
+                }
                 Reach::Branch(target) | Reach::Memory(target) => self.direct(piece.section, target),
                 Reach::None | Reach::Undecodable => continue,
             };

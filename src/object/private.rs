@@ -35,7 +35,11 @@ pub struct Extent {
 #[derive(Debug)]
 pub struct Privates {
     sections: Vec<Vec<Cut>>,
+    names: Vec<Vec<SizedName>>,
 }
+
+/// A compiler-made symbol with a size: offset, size, and its type, binding and `st_other`.
+pub type SizedName = (u64, u64, [u8; 3]);
 
 /// A place that someone refers to.
 #[derive(Debug)]
@@ -97,17 +101,23 @@ pub fn find(model: &Model<'_>) -> Privates {
             }
         }
     }
+    let mut names: Vec<Vec<SizedName>> = vec![Vec::new(); model.facts.sections.len()];
     for symbol in model.facts.symbols.iter().take(model.facts.defining) {
         if let Definition::Section(at) = symbol.definition
             && symbol.size > 0
+            && !symbol.name.is_empty()
             && names::is_private(symbol.name)
         {
+            if let Some(list) = names.get_mut(at) {
+                list.push((symbol.value, symbol.size, [symbol.kind, symbol.binding, symbol.other]));
+            }
             note(at, symbol.value.cast_signed(), None, 0);
             note(at, symbol.value.saturating_add(symbol.size).cast_signed(), None, 0);
         }
     }
     let sections = cuts.into_iter().map(|all| settle(all.into_values().collect())).collect();
-    Privates { sections }
+    names.iter_mut().for_each(|list| list.sort_unstable());
+    Privates { sections, names }
 }
 
 /// Settles where the bytes at each taken address end.
@@ -168,6 +178,11 @@ impl Privates {
             _ => cuts.get(at).map_or(home.size, |next| next.offset),
         };
         Some(Extent { section, start: offset, end: without_zeros(model, home, offset, end), string: false })
+    }
+
+    /// Compiler-made symbols with a size in a section, sorted by offset.
+    pub fn sized_names(&self, section: usize) -> &[SizedName] {
+        self.names.get(section).map_or(&[], Vec::as_slice)
     }
 
     /// Whether anyone but nameless bytes refers to nameless bytes of this section.

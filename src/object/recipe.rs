@@ -121,12 +121,13 @@ impl Collector {
                 Some(Reference::External(model.facts.symbols.get(*symbol as usize)?.name.into()))
             }
         };
-        let mut items: Vec<(u32, Item)> = Vec::with_capacity(order.len());
-        for (old, (item, concrete)) in self.items.iter().enumerate() {
-            let mut item = item.clone();
-            item.references = concrete.iter().filter_map(resolve).collect();
-            items.push((position.get(old).copied().unwrap_or(0), item));
-        }
+        let references: Vec<Vec<Reference>> =
+            self.items.iter().map(|(_, concrete)| concrete.iter().filter_map(resolve).collect()).collect();
+        let mut items: Vec<(u32, Item)> = position
+            .into_iter()
+            .zip(self.items.into_iter().zip(references))
+            .map(|(new, ((item, _), references))| (new, Item { references, ..item }))
+            .collect();
         items.sort_by_key(|(new, _)| *new);
         Fingerprints {
             recipe: RECIPE,
@@ -141,7 +142,7 @@ impl Collector {
 
 /// The names of the sources, as `STT_FILE` symbols tell them.
 fn files(model: &Model<'_>) -> Vec<BString> {
-    let symbols = model.facts.symbols.iter().filter(|s| s.kind == elf::STT_FILE.0 && !s.name.is_empty());
+    let symbols = model.facts.symbols.iter().filter(|s| s.is_file() && !s.name.is_empty());
     let mut files: Vec<BString> = symbols.map(|s| s.name.into()).collect();
     files.sort();
     files.dedup();
@@ -267,34 +268,45 @@ fn function<'m, 'd>(
             code_stream.blob(&closure.masked(section, piece.start, piece.end, relocations));
         }
     }
-    let mut uses = body.uses.iter().peekable();
+    let mut uses = body.uses.as_slice();
     let mut number = 0;
     for (at, (piece, list)) in thing.pieces.iter().zip(&body.pieces).enumerate() {
         let Some(section) = model.section(piece.section) else { continue };
         if at > 0 {
             code_stream.byte(code::PIECE);
         }
+        let body = section.bytes(piece.start, piece.end);
+        code_stream.reserve(body.len() + list.len());
         for instruction in list {
-            let start = u64::from(instruction.start);
-            let bytes = section.bytes(start, start + u64::from(instruction.length));
-            let first = uses.peek().filter(|u| u.at == number).copied();
-            let mut inner = false;
-            match (instruction.reach, first) {
-                (Reach::Branch(_), Some(direct)) => {
-                    inner = branch(model, index, bytes, instruction, direct, &mut code_stream)
+            let from = (u64::from(instruction.start) - piece.start) as usize;
+            let bytes = body.get(from..from + usize::from(instruction.length)).unwrap_or_default();
+            let Some(first) = uses.first().filter(|u| u.at == number) else {
+                if instruction.reach == Reach::Undecodable {
+                    code_stream.byte(code::RAW);
+                    code_stream.blob(bytes);
+                } else {
+                    code_stream.byte(bytes.len() as u8);
+                    code_stream.extend_from_slice(bytes);
                 }
-                (Reach::Memory(_), Some(_)) => {
+                number += 1;
+                continue;
+            };
+            let mut inner = false;
+            match instruction.reach {
+                Reach::Branch(_) => inner = branch(model, index, bytes, instruction, first, &mut code_stream),
+                Reach::Memory(_) => {
                     code_stream.byte(code::MEMORY);
                     code_stream.blob(&zeroed(bytes, instruction.field, 4));
                     code_stream.byte(instruction.field);
                 }
-                (Reach::Undecodable, _) => {
+                Reach::Undecodable => {
                     code_stream.byte(code::RAW);
                     code_stream.blob(bytes);
                 }
-                _ => literal(model, bytes, &uses, number, section, start, &mut code_stream),
+                Reach::None => literal(model, bytes, section, instruction.start.into(), &mut code_stream),
             }
-            while let Some(one) = uses.next_if(|u| u.at == number) {
+            while let Some((one, rest)) = uses.split_first().filter(|(u, _)| u.at == number) {
+                uses = rest;
                 if inner && one.kind == DIRECT {
                     continue;
                 }
@@ -317,11 +329,9 @@ fn function<'m, 'd>(
 }
 
 /// Writes an instruction as its bytes; fields that hold an addend (`SHT_REL`) are zeroed.
-fn literal<'u>(
+fn literal(
     model: &Model<'_>,
     bytes: &[u8],
-    uses: &(impl Iterator<Item = &'u super::places::Use> + Clone),
-    number: u32,
     section: &super::facts::Section<'_>,
     start: u64,
     out: &mut Vec<u8>,
@@ -329,12 +339,11 @@ fn literal<'u>(
     out.byte(bytes.len() as u8);
     let from = out.len();
     out.extend_from_slice(bytes);
-    let has_uses = uses.clone().next().is_some_and(|u| u.at == number);
-    if !has_uses {
+    if section.relocations.first().is_none_or(|r| !r.implicit) {
         return;
     }
-    for relocation in section.relocations_in(start, start + bytes.len() as u64).iter().filter(|r| r.implicit)
-    {
+    let relocations = section.relocations_in(start, start + bytes.len() as u64);
+    for relocation in relocations.iter().filter(|r| r.implicit) {
         let size = super::arch::shape(model.facts.image.machine, relocation.kind).map_or(4, |s| s.size);
         let at = from + (relocation.offset - start) as usize;
         out.iter_mut().skip(at).take(size.into()).for_each(|b| *b = 0);

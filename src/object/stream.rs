@@ -19,11 +19,11 @@ pub mod code {
 
 /// Tags of targets.
 pub mod target {
-    /// A symbol that the file does not define: name, binding, visibility, type; then the addend.
+    /// A symbol that the file does not define: name, binding, visibility, type, value, size; then the addend.
     pub const EXTERNAL: u8 = 1;
-    /// An item: names; then the offset.
+    /// An item: its name without a number, index of first use where it had one; then the offset.
     pub const ITEM: u8 = 2;
-    /// A place in another function: names, instruction number, distance into the instruction.
+    /// A place in another function: name as for an item, instruction number, distance into the instruction.
     pub const CODE: u8 = 3;
     /// A place in this function: instruction number, distance into the instruction.
     pub const OWN: u8 = 4;
@@ -77,20 +77,24 @@ pub mod attribute {
 pub mod unwinding {
     /// A CIE: version, augmentation, alignments, register, initial instructions, personality.
     pub const CIE: u8 = 1;
-    /// A call-frame instruction: instruction number, bytes.
+    /// A call-frame instruction: place, bytes. (A place is an instruction number and the distance into it.)
     pub const CFI: u8 = 2;
-    /// A call site: first and last instruction number, landing pad (0 none, else number + 1), actions.
+    /// A call site: first place and the one behind the last, 1 and the landing pad or 0, actions.
     pub const CALL_SITE: u8 = 3;
-    /// A type of the type table: filter, target.
+    /// A type of the type table: filter, target, field.
     pub const TYPE: u8 = 4;
     /// An exception specification: filter, bytes.
     pub const SPECIFICATION: u8 = 5;
     /// Something that could not be read: bytes.
     pub const RAW: u8 = 6;
-    /// The range of an FDE: first and last instruction number.
+    /// The range of an FDE: first place and the one behind the last, field of the first.
     pub const RANGE: u8 = 7;
     /// The exception table is a named datum: target.
     pub const TABLE: u8 = 8;
+    /// A relocated pointer's field: relocation type + 1 (0 none), raw bytes.
+    pub const FIELD: u8 = 9;
+    /// An exception table's encodings: of its start, its types, its call sites.
+    pub const HEAD: u8 = 10;
 }
 
 /// Appends fields to a stream.

@@ -154,6 +154,17 @@ pub fn pointer(model: &Model<'_>, section: &Section<'_>, at: usize, encoding: u8
     Some(model.at_address(value.wrapping_add(base)).unwrap_or(Place::Absolute(value)))
 }
 
+/// Writes what a relocated pointer's field says beside its place: relocation type and raw bytes (normally zero).
+pub fn field(section: &Section<'_>, at: usize, size: usize, out: &mut Vec<u8>) {
+    if let Some(relocation) = section.relocations_in(at as u64, at as u64 + 1).first() {
+        out.number(u64::from(relocation.kind) + 1);
+        out.blob(section.bytes(at as u64, (at + size) as u64));
+    } else {
+        out.number(0);
+        out.blob(b"");
+    }
+}
+
 fn parse_cie<'b>(model: &Model<'_>, section: &Section<'b>, range: (usize, usize)) -> Option<Cie<'b>> {
     let image = &model.facts.image;
     let (_, _, id_at, _) = entry(section, range.0, image.little_endian)?;
@@ -233,10 +244,13 @@ fn write<'m, 'd>(
     let cie = parse_cie(model, section, frame.cie)?;
     let (_, _, id_at, _) = entry(section, frame.range.0, image.little_endian)?;
     let size = encoded_size(cie.pointer_encoding, image.bits)?;
-    let mut cursor = Cursor::new(section.data, id_at + 4 + size, image.little_endian);
+    let mut cursor = Cursor::new(section.data.get(..frame.range.1)?, id_at + 4 + size, image.little_endian);
     let length = cursor.unsigned(size)?;
-    let number =
-        |offset: u64| u64::from(model.instruction_at(thing, frame.piece, frame.start.wrapping_add(offset)).0);
+    let number = |offset: u64, out: &mut Vec<u8>| {
+        let (number, inside) = model.instruction_at(thing, frame.piece, frame.start.wrapping_add(offset));
+        out.number(number.into());
+        out.number(inside.into());
+    };
 
     out.byte(tag::CIE);
     out.blob(cie.head);
@@ -244,35 +258,55 @@ fn write<'m, 'd>(
         (cie.personality.is_some()).then(|| section.bytes(cie.initial.0 as u64, cie.initial.1 as u64));
     out.blob(trim_nops(initial.unwrap_or_default()));
     match cie.personality {
-        Some((at, encoding)) => closure.target(pointer(model, section, at, encoding)?, 0, out),
+        Some((at, encoding)) => {
+            closure.target(pointer(model, section, at, encoding)?, 0, out);
+            field(section, at, encoded_size(encoding, image.bits)?, out);
+        }
         None => out.byte(0),
     }
     out.byte(tag::RANGE);
-    out.number(number(0));
-    out.number(number(length));
+    number(0, out);
+    number(length, out);
+    field(section, id_at + 4, size, out);
     let mut lsda_at = None;
     if cie.augmented {
+        let start = cursor.at;
         let length = usize::try_from(cursor.uleb()?).ok()?;
+        // One byte, unless someone wrote the length at greater length.
+        out.byte(tag::RAW);
+        out.blob(section.data.get(start..cursor.at)?);
         let end = cursor.at.checked_add(length)?;
         if let Some(encoding) = cie.lsda_encoding.filter(|e| *e != 0xff) {
             lsda_at = pointer(model, section, cursor.at, encoding);
+            out.byte(tag::FIELD);
+            field(section, cursor.at, encoded_size(encoding, image.bits)?, out);
         }
         cursor.at = end;
     }
     let mut location = 0_u64;
+    let mut last = 0_u64;
     while cursor.at < frame.range.1 {
         let start = cursor.at;
         let advance = instruction(&mut cursor, cie.code_align, image.bits)?;
         let bytes = section.data.get(start..cursor.at)?;
         match advance {
+            // No assembler moves by nothing.
+            Some(0) => return None,
             Some(distance) => location = location.wrapping_add(distance),
             None if bytes == [0] => {}
             None => {
                 out.byte(tag::CFI);
-                out.number(number(location));
+                last = location;
+                number(location, out);
                 out.blob(bytes);
             }
         }
+    }
+    if last != location {
+        // A move that nothing follows.
+        out.byte(tag::CFI);
+        number(location, out);
+        out.blob(b"");
     }
     if let Some(Place::Private(at, offset)) = lsda_at {
         lsda::write(model, (thing, frame.piece, frame.start), (at, offset), closure, out);

@@ -4,7 +4,7 @@
 //! branch, and fills up to an alignment with no-operations, by where a function happens to lie: equal
 //! functions would differ. The invariant: two functions whose assembler text is equal give equal lists here.
 
-use iced_x86::{Decoder, DecoderOptions, FlowControl, Instruction as Decoded, OpKind, Register};
+use iced_x86::{Decoder, DecoderOptions, Instruction as Decoded, Mnemonic, OpKind, Register};
 
 /// One instruction; fill is left out of the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +18,8 @@ pub struct Instruction {
     /// Width in bytes of a memory access whose address the field alone tells; 0 where the address is only
     /// taken, or an index is added, so that the extent is not known.
     pub access: u8,
+    /// It is a no-operation by its mnemonic.
+    pub nop: bool,
     /// What it reaches.
     pub reach: Reach,
 }
@@ -35,14 +37,24 @@ pub enum Reach {
     Undecodable,
 }
 
+/// Fill inside a function ends at a multiple of this: the least that GCC's and LLVM's alignment directives ask for
+/// (`.p2align 3` behind a `.p2align 4,,10` that was too far).
+const FILL_ALIGNMENT: u64 = 8;
+
 /// Decodes `bytes`, which lie at offset `start` of a section of a file with `bits` (32 or 64) and have a
-/// relocation at each of the offsets `relocated`, sorted.
-pub fn decode(bytes: &[u8], start: u32, bits: u32, relocated: impl Iterator<Item = u64>) -> Vec<Instruction> {
+/// relocation at each of the offsets `relocated`, sorted. `align` is the section's alignment.
+pub fn decode(
+    bytes: &[u8],
+    start: u32,
+    bits: u32,
+    align: u64,
+    relocated: impl Iterator<Item = u64>,
+) -> Vec<Instruction> {
     let mut list = Vec::with_capacity(bytes.len() / 4);
     let mut relocated = relocated.peekable();
     let mut decoder = Decoder::with_ip(bits, bytes, u64::from(start), DecoderOptions::NONE);
     let mut decoded = Decoded::default();
-    // Alignment fill seen but not yet known to be inside the function: (index in list).
+    let mut any_nop = false;
     while decoder.can_decode() {
         decoder.decode_out(&mut decoded);
         let at = decoded.ip() as u32;
@@ -50,7 +62,9 @@ pub fn decode(bytes: &[u8], start: u32, bits: u32, relocated: impl Iterator<Item
         let end = u64::from(at) + u64::from(length);
         while relocated.next_if(|r| *r < u64::from(at)).is_some() {}
         let has_relocation = relocated.peek().is_some_and(|r| *r < end);
-        let mut one = Instruction { start: at, length, field: 0, access: 0, reach: Reach::None };
+        let mut one = Instruction { start: at, length, field: 0, access: 0, nop: false, reach: Reach::None };
+        one.nop = decoded.mnemonic() == Mnemonic::Nop;
+        any_nop |= one.nop;
         if decoded.is_invalid() {
             // Start over behind one byte: what follows may be code again.
             one.length = 1;
@@ -67,7 +81,10 @@ pub fn decode(bytes: &[u8], start: u32, bits: u32, relocated: impl Iterator<Item
         }
         list.push(one);
     }
-    drop_fill(&mut list, bytes, start);
+    // An alignment directive raises the section's alignment: where that is less, no fill can have been written.
+    if any_nop && align >= FILL_ALIGNMENT {
+        drop_fill(&mut list, bytes, start);
+    }
     list
 }
 
@@ -75,22 +92,13 @@ pub fn decode(bytes: &[u8], start: u32, bits: u32, relocated: impl Iterator<Item
 fn access_width(decoded: &Decoded) -> u8 {
     let indexed = decoded.memory_index() != Register::None
         || !matches!(decoded.memory_base(), Register::None | Register::RIP | Register::EIP);
-    let accesses = !matches!(decoded.mnemonic(), iced_x86::Mnemonic::Lea | iced_x86::Mnemonic::Nop);
+    let accesses = !matches!(decoded.mnemonic(), Mnemonic::Lea | Mnemonic::Nop);
     let memory = (0..decoded.op_count()).any(|i| decoded.op_kind(i) == OpKind::Memory);
     if memory && accesses && !indexed { decoded.memory_size().size() as u8 } else { 0 }
 }
 
 fn reach(decoder: &Decoder<'_>, decoded: &Decoded, one: &mut Instruction) {
-    let branches = matches!(
-        decoded.flow_control(),
-        FlowControl::ConditionalBranch
-            | FlowControl::UnconditionalBranch
-            | FlowControl::Call
-            | FlowControl::XbeginXabortXend
-    );
-    if branches
-        && matches!(decoded.op0_kind(), OpKind::NearBranch16 | OpKind::NearBranch32 | OpKind::NearBranch64)
-    {
+    if matches!(decoded.op0_kind(), OpKind::NearBranch16 | OpKind::NearBranch32 | OpKind::NearBranch64) {
         one.reach = Reach::Branch(decoded.near_branch_target().cast_signed());
         one.field = decoder.get_constant_offsets(decoded).immediate_offset() as u8;
     } else if decoded.is_ip_rel_memory_operand() {
@@ -105,6 +113,9 @@ fn reach(decoder: &Decoder<'_>, decoded: &Decoded, one: &mut Instruction) {
 /// those at the very end are followed by nothing, and any others were written on purpose: all those stay.
 fn drop_fill(list: &mut Vec<Instruction>, bytes: &[u8], start: u32) {
     let is_nop = |i: &Instruction| {
+        if !i.nop {
+            return false;
+        }
         let from = (i.start - start) as usize;
         bytes.get(from..from + usize::from(i.length)).is_some_and(|b| nop_length(b) == Some(b.len()))
     };
@@ -118,7 +129,7 @@ fn drop_fill(list: &mut Vec<Instruction>, bytes: &[u8], start: u32) {
             continue;
         }
         if let (Some(begin), Some(next)) = (list.get(at), list.get(at + run))
-            && next.start % 8 == 0
+            && u64::from(next.start) % FILL_ALIGNMENT == 0
             && is_fill(
                 bytes.get((begin.start - start) as usize..(next.start - start) as usize).unwrap_or_default(),
             )
@@ -228,7 +239,8 @@ mod tests {
     fn nops_at_the_entry_and_the_end_stay() {
         // nop nop / ret / nop to 8 / ret / nop
         let bytes = [0x90, 0x90, 0xc3, 0x0f, 0x1f, 0x44, 0, 0, 0xc3, 0x90];
-        let starts: Vec<u32> = decode(&bytes, 0, 64, std::iter::empty()).iter().map(|i| i.start).collect();
+        let starts: Vec<u32> =
+            decode(&bytes, 0, 64, 16, std::iter::empty()).iter().map(|i| i.start).collect();
         assert_eq!(starts, [0, 1, 2, 8, 9]);
     }
 }

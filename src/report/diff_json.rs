@@ -35,9 +35,10 @@ struct Document<'a> {
 
 #[derive(Serialize)]
 struct Object<'a> {
-    object: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    object_bytes: Option<String>,
+    #[serde(rename = "object")]
+    name: String,
+    #[serde(rename = "object_bytes", skip_serializing_if = "Option::is_none")]
+    name_bytes: Option<String>,
     status: &'static str,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     notes: &'a [String],
@@ -103,8 +104,8 @@ struct CodeLine {
 
 fn object(diff: &ObjectDiff) -> Object<'_> {
     Object {
-        object: lossy(&diff.object),
-        object_bytes: raw(&diff.object),
+        name: lossy(&diff.object),
+        name_bytes: raw(&diff.object),
         status: diff.status.as_str(),
         notes: &diff.notes,
         findings: diff.findings.iter().map(entry).collect(),
@@ -122,7 +123,7 @@ fn entry(finding: &Finding) -> Entry<'_> {
         parts: finding.parts.iter().map(|part| part.as_str()).collect(),
         detail: &finding.detail,
         readers: (finding.kind != FindingKind::Function && finding.kind != FindingKind::Input)
-            .then(|| finding.readers.iter().map(|reader| lossy(reader)).collect()),
+            .then(|| finding.readers.iter().map(lossy).collect()),
         guess: finding.guess,
         hint: finding.hint.map(crate::analysis::Hint::as_str),
         old: side(finding.old.as_ref()),

@@ -54,7 +54,9 @@ fn object(out: &mut String, shown: &Shown, streams: bool) {
         let mut rows = vec![header.map(|word| Cell::styled(style::QUIET, word)).collect::<Vec<_>>()];
         rows.extend(items.iter().map(|item| row(item)));
         if !is_function {
-            rows.iter_mut().for_each(|row| drop(row.remove(3)));
+            for row in &mut rows {
+                row.remove(3);
+            }
         }
         if streams {
             for (number, item) in items.iter().enumerate() {

@@ -1,5 +1,7 @@
 //! What `lpcc show` knows of one object, and the words for it that text and JSON share.
 
+use std::fmt::Write;
+
 use bstr::BString;
 
 use crate::object::{Basis, Fingerprints, Hook, Item};
@@ -62,8 +64,10 @@ pub fn image(prints: &Fingerprints) -> String {
         _ => "object",
     };
     let build_id = image.build_id.as_ref().map(|id| {
-        let hex: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
-        format!(", build id {hex}")
+        id.iter().fold(String::from(", build id "), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}"); // writing to a String cannot fail
+            text
+        })
     });
     format!("{} {kind}{}", machine(image.machine), build_id.unwrap_or_default())
 }

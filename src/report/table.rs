@@ -24,7 +24,7 @@ impl Cell {
     }
 
     /// A number, flush right.
-    pub fn number(number: impl ToString) -> Self {
+    pub fn number(number: u64) -> Self {
         Self { text: number.to_string(), right: true, ..Self::default() }
     }
 

@@ -12,15 +12,15 @@ use crate::object::{
     Basis, Fingerprints, Hash, Hook, Image, Item, Kind, Part, PartKind, Reference, Scope, StreamRange, Traits,
 };
 
-fn place(symbol: &str, offset: Option<u64>, text: Option<&str>) -> Option<Place> {
-    Some(Place {
+fn place(symbol: &str, offset: Option<u64>, text: Option<&str>) -> Place {
+    Place {
         symbol: symbol.into(),
         section: ".text".into(),
         size: 100,
         index: offset.map(|offset| offset as u32 / 4),
         offset,
         text: text.map(str::to_owned),
-    })
+    }
 }
 
 fn line(index: u32, text: &str) -> Line {
@@ -35,8 +35,8 @@ fn code(parts: &[PartKind], detail: &str, symbol: &str) -> Finding {
     Finding {
         parts: parts.to_vec(),
         detail: detail.into(),
-        old: place(symbol, Some(0x1a4), Some("cmp $0x7,%eax")),
-        new: place(symbol, Some(0x1a4), Some("cmp $0x8,%eax")),
+        old: Some(place(symbol, Some(0x1a4), Some("cmp $0x7,%eax"))),
+        new: Some(place(symbol, Some(0x1a4), Some("cmp $0x8,%eax"))),
         ..Finding::new(FindingKind::Function, symbol, Change::Changed)
     }
 }
@@ -50,8 +50,8 @@ fn comparison() -> Comparison {
     let data = |symbol: &str, change| Finding {
         parts: if change == Change::Changed { vec![PartKind::Content] } else { Vec::new() },
         readers: vec!["inflate".into(), "inflate_table".into()],
-        old: place(symbol, None, None),
-        new: place(symbol, None, None),
+        old: Some(place(symbol, None, None)),
+        new: Some(place(symbol, None, None)),
         ..Finding::new(FindingKind::Data, symbol, change)
     };
     let mut inflate = object(

@@ -36,26 +36,34 @@ impl Store {
         self.writable()?;
         let mut removals: Vec<Removal> = Vec::new();
         let current = Recording::open(self, None)?;
-        for unit in current.units().flatten() {
-            let output = unit.output();
-            removals.extend(vanished(&unit.file, output));
+        let gone = current.gone();
+        for unit in current.units().flatten().filter(|unit| gone.contains(&unit.file)) {
+            removals.extend(vanished(&unit.file, unit.output()));
         }
         for file in files(&self.folder(LINKS)) {
             if let Ok(link) = format::read_link(&file) {
                 removals.extend(vanished(&file, layout::path(&link.output)));
             }
         }
-        let temporaries = fs::read_dir(self.folder(TEMPORARY)).into_iter().flatten().flatten();
-        for path in temporaries.map(|entry| entry.path()).filter(|path| scratch::is_stale(path)) {
-            let bytes = size(&path);
-            removals.push(Removal { file: path, reason: RemovalReason::Leftover, bytes });
-        }
+        removals.extend(self.leftovers().into_iter().map(|file| {
+            let bytes = size(&file);
+            Removal { file, reason: RemovalReason::Leftover, bytes }
+        }));
         if !dry_run {
             for removal in &removals {
                 remove(removal)?;
             }
         }
         Ok(removals)
+    }
+
+    /// Temporaries that belong to nobody any more. The files that make a store are written in its root, before there
+    /// is a folder for temporaries.
+    pub(super) fn leftovers(&self) -> Vec<PathBuf> {
+        let entries = |directory: &Path| fs::read_dir(directory).into_iter().flatten().flatten();
+        let in_root = entries(self.root()).map(|entry| entry.path()).filter(|path| scratch::is_file(path));
+        let all = entries(&self.folder(TEMPORARY)).map(|entry| entry.path()).chain(in_root);
+        all.filter(|path| scratch::is_stale(path)).collect()
     }
 }
 

@@ -8,8 +8,8 @@
 //! damaged, by name.
 //!
 //! `locate` says which store; `layout` where things lie in it; `container` and `format` what the bytes are;
-//! `write` and `read` do what they say; `hashes` spares hashing the same header a thousand times; `snapshots`,
-//! `verify` and `gc` look after it all.
+//! `write` and `read` do what they say; `hashes` spares hashing the same header a thousand times; `moved` tells an
+//! object that was moved from one that is gone; `snapshots`, `verify` and `gc` look after it all.
 
 pub mod container;
 pub mod error;
@@ -18,6 +18,7 @@ pub mod gc;
 pub mod hashes;
 pub mod layout;
 pub mod locate;
+pub mod moved;
 pub mod read;
 pub mod record;
 pub mod scratch;

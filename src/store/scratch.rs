@@ -7,6 +7,7 @@
 
 use std::fs::{self, File, Permissions, TryLockError};
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
@@ -15,7 +16,7 @@ use tempfile::{Builder, NamedTempFile, TempDir};
 /// Random letters in a name: enough that thousands of writers at once do not collide.
 const RANDOM: usize = 10;
 /// What a temporary file's name begins with.
-pub const FILE_PREFIX: &str = "record-";
+const FILE_PREFIX: &str = "record-";
 /// How often a lost race with a sweep is run again.
 const ATTEMPTS: usize = 8;
 
@@ -66,6 +67,11 @@ pub(super) fn file_in(temporary: &Path) -> io::Result<NamedTempFile> {
         .tempfile_in(temporary)?;
     let _ = file.as_file().try_lock();
     Ok(file)
+}
+
+/// Whether `path` is named as [`file_in`] names a file.
+pub(super) fn is_file(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.as_bytes().starts_with(FILE_PREFIX.as_bytes()))
 }
 
 /// Whether the temporary at `path` belongs to nobody any more.

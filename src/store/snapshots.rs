@@ -71,15 +71,13 @@ impl Store {
             fs::create_dir_all(&folder).map_err(StoreError::io("make the directory", &folder))?;
         }
         let current = Recording::open(self, None)?;
+        let gone = current.gone();
         for file in current.files(UNITS) {
-            match UnitEntry::open(file.clone()) {
-                Ok(unit) if unit.output().symlink_metadata().is_err() => {
-                    summary.vanished += 1;
-                    continue;
-                }
-                Ok(_) => {}
-                Err(_) => summary.damaged += 1,
+            if gone.contains(&file) {
+                summary.vanished += 1;
+                continue;
             }
+            summary.damaged += usize::from(UnitEntry::open(file.clone()).is_err());
             summary.units += usize::from(keep(&file, &fresh.join(UNITS))?);
         }
         for file in current.files(LINKS) {

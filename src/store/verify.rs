@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use super::container::{Container, Version};
 use super::error::{Damaged, FormatError, StoreError};
 use super::format::{self, RecordFile, Want};
-use super::layout::{LINKS, NOTES, ObjectKey, TEMPORARY, UNITS};
+use super::layout::{LINKS, NOTES, ObjectKey, UNITS};
 use super::read::{Recording, UnitEntry};
 use super::write::Store;
-use super::{hashes, scratch, snapshots};
+use super::{hashes, snapshots};
 
 /// Something that `verify` found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,11 +71,14 @@ impl Store {
         let mut found = Verification::default();
         let mut seen = std::collections::HashSet::new();
         let current = Recording::open(self, None)?;
+        let gone = current.gone();
         for kind in [UNITS, LINKS, NOTES] {
             for file in current.files(kind) {
                 found.files += 1;
                 seen.extend(identity(&file));
-                found.problems.extend(check(&file, kind));
+                let problem = check(&file, kind);
+                let moved = matches!(problem, Some(Problem::Vanished { .. })) && !gone.contains(&file);
+                found.problems.extend(problem.filter(|_| !moved));
             }
         }
         for file in snapshots::snapshot_files(self) {
@@ -86,9 +89,7 @@ impl Store {
             let problem = Container::open(&file).and_then(|container| container.check_all()).err();
             found.problems.extend(problem.map(|why| unreadable(&file, why)));
         }
-        let temporaries = fs::read_dir(self.folder(TEMPORARY)).into_iter().flatten().flatten();
-        let stale = temporaries.map(|entry| entry.path()).filter(|path| scratch::is_stale(path));
-        found.problems.extend(stale.map(Problem::StrayTemporary));
+        found.problems.extend(self.leftovers().into_iter().map(Problem::StrayTemporary));
         Ok(found)
     }
 }

@@ -6,7 +6,6 @@
 
 use std::fs;
 use std::io::{self, Write};
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -47,8 +46,7 @@ impl Store {
         let foreign = entries.flatten().any(|entry| {
             let name = entry.file_name();
             // A process that was killed while it made this store left a temporary behind.
-            let ours = name.as_bytes().starts_with(scratch::FILE_PREFIX.as_bytes());
-            !ours && name != ".gitignore" && name != MARKER
+            !scratch::is_file(Path::new(&name)) && name != ".gitignore" && name != MARKER
         });
         if foreign && !root.join(MARKER).exists() {
             return Err(StoreError::NotAStore(root.to_path_buf()));

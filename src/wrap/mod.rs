@@ -1,9 +1,9 @@
 //! Face one: a compiler call, so that the build never notices.
 //!
 //! It fails open, in two stages. Until the compiler has started, any trouble ends in executing it with the
-//! arguments given. Once it has ended, all that is left to do is to end as it did: recording happens in a child
-//! process of its own, so that nothing that befalls it there (a damaged object, exhausted memory, a bug)
-//! reaches the build.
+//! arguments given. Once it has ended, all that is left to do is to end as it did: a small object is recorded under
+//! a guard that ends this process so whatever happens, a large one in a child process of its own. Nothing that
+//! befalls the recording (a damaged object, exhausted memory, a bug) reaches the build.
 
 pub mod apply;
 mod decide;

@@ -39,8 +39,7 @@ pub fn read(text: &str) -> Assembler {
     let mut sets: HashMap<String, String> = HashMap::new();
     let mut open: Option<String> = None;
     let mut in_function: Option<String> = None;
-    for raw in text.lines() {
-        let line = strip_comment(raw);
+    for line in text.lines().flat_map(|raw| statements(&strip_comment(raw))) {
         if line.is_empty() {
             continue;
         }
@@ -51,12 +50,8 @@ pub fn read(text: &str) -> Assembler {
                     in_function = Some(label.clone());
                 }
                 match &in_function {
-                    Some(function) if *function != label => {
+                    Some(function) if *function != label && !section_is_data(&section) => {
                         blocks.entry(function.clone()).or_default().lines.push(format!("{label}:"));
-                        if section_is_data(&section) {
-                            order.push(label.clone());
-                            blocks.entry(label.clone()).or_default().section.clone_from(&section);
-                        }
                     }
                     _ => {
                         order.push(label.clone());
@@ -70,8 +65,14 @@ pub fn read(text: &str) -> Assembler {
         let word = line.split_whitespace().next().unwrap_or_default();
         let rest = line[word.len()..].trim();
         match word {
-            ".text" | ".data" | ".bss" => section = word.to_owned(),
-            ".section" => section = rest.to_owned(),
+            ".text" | ".data" | ".bss" => {
+                section = word.to_owned();
+                open = None;
+            }
+            ".section" => {
+                section = rest.to_owned();
+                open = None;
+            }
             ".pushsection" => {
                 stack.push(section.clone());
                 section = rest.to_owned();
@@ -102,8 +103,8 @@ pub fn read(text: &str) -> Assembler {
                     in_function = None;
                 }
             }
-            ".file" | ".ident" | ".p2align" | ".align" | ".balign" | ".loc" | ".addrsig" | ".addrsig_sym" => {
-            }
+            ".cfi_startproc" | ".file" | ".ident" | ".p2align" | ".align" | ".balign" | ".loc"
+            | ".addrsig" | ".addrsig_sym" => {}
             _ => {
                 let in_code = !section_is_data(&section);
                 // What an asm statement pushes aside without a label belongs to its section, not to the function.
@@ -112,20 +113,25 @@ pub fn read(text: &str) -> Assembler {
                 if let Some(name) = target {
                     blocks.entry(name).or_default().lines.push(line.clone());
                 }
-                if !in_code
-                    && let Some(function) = &in_function
-                    && open.as_deref() == Some(function.as_str())
-                {
-                    // Data that an asm statement pushed aside, without a label of its own.
-                    blocks.entry(function.clone()).or_default().lines.push(format!("{section}: {line}"));
-                }
             }
         }
+    }
+    // Labels that only debug information speaks of are not the function's.
+    let referenced: std::collections::HashSet<String> = blocks
+        .values()
+        .filter(|block| !block.section.contains(".debug"))
+        .flat_map(|block| &block.lines)
+        .filter(|line| !line.ends_with(':'))
+        .flat_map(|line| tokens(line))
+        .filter(|token| token.starts_with(".L"))
+        .map(str::to_owned)
+        .collect();
+    for block in blocks.values_mut() {
+        block.lines.retain(|line| line.strip_suffix(':').is_none_or(|label| referenced.contains(label)));
     }
     let canon = Canon { blocks: &blocks, sets: &sets };
     let mut result = Assembler::default();
     for name in order {
-        let Some(block) = blocks.get(&name) else { continue };
         let function = types.get(&name).is_some_and(|t| t.contains("function"));
         if name.starts_with(".L") || name.starts_with("CSWTCH.") {
             continue;
@@ -149,6 +155,21 @@ fn section_is_data(section: &str) -> bool {
         && !section.starts_with(".init.text")
         && !section.contains("\"ax\"")
         && !section.contains("\"axG\"")
+}
+
+/// An asm statement may hold several on one line.
+fn statements(line: &str) -> Vec<String> {
+    let mut quoted = false;
+    let mut all = vec![String::new()];
+    for c in line.chars() {
+        quoted ^= c == '"';
+        if c == ';' && !quoted {
+            all.push(String::new());
+        } else if let Some(last) = all.last_mut() {
+            last.push(c);
+        }
+    }
+    all.iter().map(|s| s.trim().to_owned()).collect()
 }
 
 fn strip_comment(line: &str) -> String {
@@ -215,10 +236,24 @@ impl Canon<'_> {
         numbers: &mut HashMap<String, usize>,
         follow: &mut Vec<String>,
     ) -> String {
-        let target = self.sets.get(token).filter(|t| t.starts_with(".L")).map_or(token, String::as_str);
+        let target = self.sets.get(token).map_or(token, String::as_str);
         let nameless =
             target.starts_with(".L") || target.starts_with("CSWTCH.") || target.starts_with("switch.table.");
+        // A named table of this function's labels steers it.
+        let lists_labels = |name: &str| {
+            self.blocks.get(name).is_some_and(|block| {
+                section_is_data(&block.section)
+                    && block
+                        .lines
+                        .iter()
+                        .any(|line| tokens(line).iter().any(|t| t.starts_with(".L") && defined.contains(t)))
+            })
+        };
+        if !nameless && lists_labels(target) {
+            follow.push(target.to_owned());
+        }
         if !nameless {
+            let token = target;
             let parent = own.split(".cold").next().unwrap_or(own);
             let digits = token
                 .rsplit_once('.')

@@ -139,6 +139,10 @@ impl<'a> Solver<'a> {
     }
 
     /// Everything that is evidence: file, content, shape, who refers to it.
+    #[expect(
+        clippy::redundant_closure_for_method_calls,
+        reason = "the method is of one lifetime, the key of all"
+    )]
     fn by_content(&mut self, groups: &mut [Group]) {
         self.unique(groups, How::Stem, |side, index| Some(side.file(index)));
         self.alone(groups);
@@ -164,10 +168,13 @@ impl<'a> Solver<'a> {
 
     /// The same body where several have it, then the same name, then position; functions first, because they
     /// tell their data apart.
+    #[expect(
+        clippy::redundant_closure_for_method_calls,
+        reason = "the method is of one lifetime, the key of all"
+    )]
     fn by_guess(&mut self, groups: &mut [Group]) {
         for kinds in [&[Kind::Function][..], &[Kind::Data, Kind::Site, Kind::Section, Kind::Unowned]] {
-            let mine =
-                |side: &Side, index| side.item(index).filter(|item| kinds.contains(&item.kind)).is_some();
+            let mine = |side: &Side, index| side.item(index).is_some_and(|item| kinds.contains(&item.kind));
             self.unique(groups, How::Guess, |side, index| {
                 mine(side, index).then(|| (side.body(index), side.item(index).map(|item| item.name.clone())))
             });

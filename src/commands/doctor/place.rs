@@ -3,13 +3,14 @@
 use std::path::Path;
 
 use super::findings::{Findings, Level};
-use crate::commands::store::{counted, located, shown, size};
+use crate::commands::located;
+use crate::commands::store::{counted, shown, size};
 use crate::store::{Recording, Store, StoreError};
 
 const TOPIC: &str = "store";
 
 pub(super) fn look(findings: &mut Findings, explicit: Option<&Path>) {
-    let root = match located(explicit) {
+    let root = match located::root(explicit) {
         Ok(Some(root)) => root,
         Ok(None) => {
             let text = "none: no `.lpcc` upward from here, and no home; nothing is recorded";

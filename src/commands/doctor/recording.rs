@@ -1,17 +1,20 @@
 //! What a recording holds, and what it misses: nothing is lost in silence.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use bstr::ByteSlice;
 
 use super::findings::{Findings, Level};
-use crate::commands::store::{counted, open, shown};
+use crate::commands::located;
+use crate::commands::store::{counted, shown};
 use crate::object::Basis;
 use crate::report::bytes::printable;
+use crate::store::layout::absolute;
 use crate::store::record::{Completeness, LinkRecord};
-use crate::store::{Note, NoteKind, Problem, Recording, UnitEntry};
+use crate::store::{Note, NoteKind, Problem, Recording, Store, UnitEntry};
 
 /// How many of a kind are named; the rest are counted.
 const LISTED: usize = 8;
@@ -21,7 +24,7 @@ pub(super) fn look(
     explicit: Option<&Path>,
     name: Option<&OsStr>,
 ) -> anyhow::Result<()> {
-    let store = open(explicit)?;
+    let store = located::open(explicit)?;
     let recording = Recording::open(&store, name)?;
     let mut damaged: Vec<String> = Vec::new();
     let units: Vec<UnitEntry> = sound(recording.units(), &mut damaged);
@@ -40,6 +43,7 @@ pub(super) fn look(
     }
     compilers(findings, &units);
     without_object(findings, &links);
+    linked_unrecorded(findings, &store, &units, &links);
     noted(findings, &notes);
     inputs(findings, &units, &mut damaged);
     fingerprints(findings, &units, &mut damaged);
@@ -123,6 +127,29 @@ fn without_object(findings: &mut Findings, links: &[LinkRecord]) {
     }
     sources.sort_unstable();
     list(findings, "sources without an object of their own", Level::Check, &sources);
+}
+
+/// Objects that a link took and no record tells of: they were compiled without lpcc, or their records were lost where
+/// there was no room even for a note.
+fn linked_unrecorded(findings: &mut Findings, store: &Store, units: &[UnitEntry], links: &[LinkRecord]) {
+    let recorded: BTreeSet<&Path> = units.iter().map(UnitEntry::output).collect();
+    let bytes: HashSet<_> = units.iter().flat_map(|unit| &unit.identity.variants).map(|v| v.hash).collect();
+    let is_recorded = |object: &Path| {
+        // One that was moved after its compile is known by its bytes.
+        recorded.contains(object) || store.hash_file(object).is_some_and(|hash| bytes.contains(&hash))
+    };
+    let mut missing = BTreeSet::new();
+    for link in links {
+        let directory = Path::new(OsStr::from_bytes(&link.call.directory));
+        for input in link.inputs.iter().filter(|input| input.ends_with(b".o") || input.ends_with(b".lo")) {
+            let object = absolute(directory, Path::new(OsStr::from_bytes(input)));
+            if !is_recorded(&object) {
+                missing.insert(object);
+            }
+        }
+    }
+    let missing: Vec<String> = missing.iter().map(|object| shown(object)).collect();
+    list(findings, "linked, but not recorded", Level::Check, &missing);
 }
 
 fn noted(findings: &mut Findings, notes: &[Note]) {

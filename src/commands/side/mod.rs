@@ -10,12 +10,12 @@ mod walk;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use bstr::BString;
+use bstr::{BString, ByteSlice};
 
 use crate::store::UnitEntry;
 
 pub use load::{Loaded, load};
-pub use resolve::{Target, find_store, resolve};
+pub use resolve::{Target, resolve};
 
 /// One side of a comparison.
 #[derive(Debug)]
@@ -35,6 +35,21 @@ pub struct Object {
     pub name: BString,
     /// Where its bytes or its record lie.
     pub source: Source,
+}
+
+impl Object {
+    /// Where it can be found, for messages: the path in full, which the name in a directory is not.
+    pub fn place(&self) -> String {
+        match &self.source {
+            Source::File(path) => path.display().to_string(),
+            Source::Member { path, .. } => {
+                let member =
+                    self.name.rfind_byte(b'(').and_then(|at| self.name.get(at..)).unwrap_or_default();
+                format!("{}{}", path.display(), member.to_str_lossy())
+            }
+            Source::Unit(unit) => unit.output().display().to_string(),
+        }
+    }
 }
 
 /// Where an object's bytes or its record lie.

@@ -5,12 +5,11 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
 use bstr::ByteSlice;
 
 use super::{Object, Side, Source, system_says, walk};
-use crate::env;
-use crate::store::{FormatError, Recording, Store, StoreError, UnitEntry, container, layout, locate};
+use crate::commands::located;
+use crate::store::{FormatError, Recording, Store, StoreError, UnitEntry, container, layout};
 
 /// The word for the current state of the store.
 const NOW: &str = "now";
@@ -26,28 +25,6 @@ pub enum Target {
     Tree(PathBuf),
     /// An object, an archive or a linked file.
     File(PathBuf),
-}
-
-/// The store that a command asks: the one named, or the one that a build here would write to. `None` where
-/// there is none yet.
-pub fn find_store(explicit: Option<&Path>) -> anyhow::Result<Option<Store>> {
-    let cwd = std::env::current_dir().context("cannot tell the working directory")?;
-    if let Some(root) = explicit {
-        // A build directory means the store in it.
-        let inner = root.join(locate::DIRECTORY);
-        let root = if inner.join(layout::MARKER).is_file() { &inner } else { root };
-        return Ok(Some(Store::open(root)?));
-    }
-    let (named, home) = (env::path(env::STORE), env::path(env::HOME));
-    let state = env::path(env::XDG_STATE_HOME);
-    let Some(root) = locate(named.as_deref(), &cwd, home.as_deref(), state.as_deref()) else {
-        return Ok(None);
-    };
-    match Store::open(&root) {
-        Ok(store) => Ok(Some(store)),
-        Err(StoreError::NotAStore(_)) if !root.exists() => Ok(None),
-        Err(error) => Err(error.into()),
-    }
 }
 
 /// Tells what `argument` means. A recording's name goes before a path (`./before` is always the path); a path
@@ -82,7 +59,7 @@ pub fn target(argument: &OsStr, explicit_store: Option<&Path>) -> Result<Target,
 
 /// The recording of this name, or why there is none, as a fragment.
 fn named(name: &OsStr, explicit_store: Option<&Path>) -> Result<Recording, String> {
-    let store = match find_store(explicit_store) {
+    let store = match located::find(explicit_store) {
         Ok(Some(store)) => store,
         Ok(None) => return Err("there is no store here to hold a recording of that name".into()),
         Err(error) => return Err(format!("{error:#}")),
@@ -136,13 +113,16 @@ pub fn resolve(argument: &OsStr, explicit_store: Option<&Path>) -> Side {
                 side.label = format!("'{text}'");
             }
             // The current state keeps what a configure script tried; a snapshot has dropped it.
-            let is_live = recording.directory().join(layout::MARKER).is_file();
+            let gone = recording.gone();
             for unit in recording.units() {
                 match unit {
-                    Ok(unit) if is_live && unit.output().symlink_metadata().is_err() => {}
+                    Ok(unit) if gone.contains(&unit.file) => {}
                     Ok(unit) => side.push(unit),
                     Err(damaged) => side.troubles.push(damaged.to_string()),
                 }
+            }
+            if side.objects.is_empty() && side.troubles.is_empty() {
+                side.troubles.push(format!("{}: a recording without units", side.label));
             }
         }
     }

@@ -59,6 +59,9 @@ pub fn tree(side: &mut Side, root: &Path) {
             _ => file(side, path, name),
         }
     }
+    if side.objects.is_empty() && side.troubles.is_empty() {
+        side.trouble(root, "no objects in this directory");
+    }
 }
 
 fn archive(side: &mut Side, path: &Path, name: &BString) {

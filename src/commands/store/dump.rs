@@ -7,6 +7,7 @@ use anyhow::{Context, bail};
 use serde_json::{Map, Value};
 
 use super::{encode, shown};
+use crate::commands::located;
 use crate::report::output;
 use crate::store::container::Container;
 use crate::store::layout::absolute;
@@ -24,7 +25,7 @@ pub(super) fn main(what: &Path, explicit: Option<&Path>) -> anyhow::Result<ExitC
 
 /// The record of an object, in the store's current state.
 fn object(what: &Path, explicit: Option<&Path>) -> anyhow::Result<Map<String, Value>> {
-    let store = super::open(explicit)?;
+    let store = located::open(explicit)?;
     let recording = Recording::open(&store, None)?;
     let directory = std::env::current_dir().context("cannot tell the working directory")?;
     let path = absolute(&directory, what);

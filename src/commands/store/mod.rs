@@ -10,12 +10,11 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Context;
 use serde_json::{Map, Value, json};
 
-use crate::env;
+use crate::commands::located;
 use crate::report::{Format, bytes, output};
-use crate::store::{Removal, RemovalReason, Store, locate};
+use crate::store::{Removal, RemovalReason, Store};
 
 /// Look after the store: snapshots, verification, listing.
 #[derive(Debug, clap::Args)]
@@ -61,30 +60,12 @@ enum Task {
 pub fn main(args: &Args) -> anyhow::Result<ExitCode> {
     let explicit = args.store.as_deref();
     match &args.task {
-        Task::Snapshot { name } => snapshot(&open(explicit)?, name, args.format),
-        Task::List => list::main(&open(explicit)?, args.format),
-        Task::Verify => verify::main(&open(explicit)?, args.format),
-        Task::Gc { dry_run } => gc(&open(explicit)?, *dry_run, args.format),
+        Task::Snapshot { name } => snapshot(&located::open(explicit)?, name, args.format),
+        Task::List => list::main(&located::open(explicit)?, args.format),
+        Task::Verify => verify::main(&located::open(explicit)?, args.format),
+        Task::Gc { dry_run } => gc(&located::open(explicit)?, *dry_run, args.format),
         Task::Dump { what } => dump::main(what, explicit),
     }
-}
-
-/// Where the store is that a build in the working directory would write to; it need not exist yet.
-pub fn located(explicit: Option<&Path>) -> anyhow::Result<Option<PathBuf>> {
-    let directory = std::env::current_dir().context("cannot tell the working directory")?;
-    let named = explicit.map(Path::to_path_buf).or_else(|| env::path(env::STORE));
-    let (home, state) = (env::path(env::HOME), env::path(env::XDG_STATE_HOME));
-    Ok(locate(named.as_deref(), &directory, home.as_deref(), state.as_deref()))
-}
-
-/// Opens the store that is named, or else located. A build directory means the store in it.
-pub fn open(explicit: Option<&Path>) -> anyhow::Result<Store> {
-    let root = located(explicit)?.context("there is no store: no home, and none was named")?;
-    let inner = root.join(locate::DIRECTORY);
-    if explicit.is_some() && inner.is_dir() {
-        return Ok(Store::open(&inner)?);
-    }
-    Ok(Store::open(&root)?)
 }
 
 fn snapshot(store: &Store, name: &OsString, format: Format) -> anyhow::Result<ExitCode> {

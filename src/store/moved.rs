@@ -1,0 +1,70 @@
+//! Objects that are gone, and objects that were only moved.
+//!
+//! Many a build compiles to one name and moves the object to another: zlib's `objs/inflate.o` becomes
+//! `inflate.lo`. The record stands under the compile's name, where nothing lies any more. The tempting way, to call
+//! such an object gone, would drop half of a library from every snapshot. So an object is gone only where no object
+//! of the same bytes lies near: among the inputs of recorded links, in its own folder, or in the one above.
+//! What a configure script tried is found nowhere and is gone.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use super::layout::{self, MARKER};
+use super::read::Recording;
+use super::write::Store;
+use crate::object::{FileKind, Hash, kind_of};
+
+/// Enough of a file to tell what it is.
+const HEAD: u64 = 64;
+
+impl Recording {
+    /// Files of the records whose object is gone. In a snapshot, which kept what there was, none is.
+    pub fn gone(&self) -> HashSet<PathBuf> {
+        let live = self.directory().join(MARKER).is_file();
+        let Some(store) = Store::open(self.directory()).ok().filter(|_| live) else { return HashSet::new() };
+        let mut recorded: HashSet<PathBuf> = HashSet::new();
+        let mut absent: HashMap<Hash, Vec<PathBuf>> = HashMap::new();
+        let mut folders: BTreeSet<PathBuf> = BTreeSet::new();
+        for unit in self.units().flatten() {
+            let output = unit.output();
+            if output.symlink_metadata().is_ok() {
+                recorded.insert(output.to_path_buf());
+            } else if let Some(variant) = unit.identity.variants.first() {
+                folders.extend(output.ancestors().skip(1).take(2).map(Path::to_path_buf));
+                absent.entry(variant.hash).or_default().push(unit.file);
+            }
+        }
+        let near = folders.iter().flat_map(|folder| files(folder));
+        let linked = self.links().flatten().flat_map(|link| {
+            let directory = layout::path(&link.call.directory).to_path_buf();
+            let inputs = link.inputs.into_iter();
+            inputs.map(move |input| layout::absolute(&directory, Path::new(OsStr::from_bytes(&input))))
+        });
+        let mut seen = HashSet::new();
+        for candidate in near.chain(linked) {
+            if absent.is_empty() {
+                break;
+            }
+            if !recorded.contains(&candidate) && is_object(&candidate) && seen.insert(candidate.clone()) {
+                store.hash_file(&candidate).and_then(|hash| absent.remove(&hash));
+            }
+        }
+        absent.into_values().flatten().collect()
+    }
+}
+
+fn files(folder: &Path) -> impl Iterator<Item = PathBuf> + use<> {
+    fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path())
+}
+
+fn is_object(path: &Path) -> bool {
+    let mut head = Vec::new();
+    let is_file = path.metadata().is_ok_and(|metadata| metadata.is_file());
+    is_file
+        && File::open(path).is_ok_and(|file| file.take(HEAD).read_to_end(&mut head).is_ok())
+        && matches!(kind_of(&head), FileKind::Relocatable | FileKind::Bitcode)
+}

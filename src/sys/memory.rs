@@ -1,0 +1,272 @@
+//! Memory for a program that starts once per compile.
+//!
+//! A recording makes some ten thousand small allocations in a millisecond or two. The C library's allocator puts a
+//! header before each, so more pages are touched, and each page touched costs more than the allocation. musl's, which
+//! makes for the quickest start, takes a lock too. An allocator made for long-running servers sets
+//! up its own world at start, for programs that end before that pays.
+//!
+//! So: blocks of a few sizes, cut from chunks, kept in lists when freed. The size is known from the type
+//! when a block is freed, so no block has a header; each thread has lists of its own, so no block needs a lock.
+//! A thread that frees more than it takes hands whole batches to the others. Large blocks are the C library's.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::ptr::null_mut;
+use std::sync::Mutex;
+
+/// Larger blocks, in bytes, and those that want more than [`UNIT`] of alignment, go to the C library.
+const LARGEST: usize = 16 << 10;
+/// Every block's alignment and the smallest one's size, in bytes.
+const UNIT: usize = 16;
+/// Up to here there is a class for each multiple of [`UNIT`]; above, four for each power of two.
+const FINE: usize = 128;
+const FINE_CLASSES: usize = FINE / UNIT;
+const CLASSES: usize = class_of(LARGEST) + 1;
+/// Bytes taken from the C library at once; untouched ones cost nothing.
+const CHUNK: usize = 1 << 20;
+/// Freed blocks of one class that a thread keeps to itself at most; then they become everyone's.
+const BATCH: u32 = 512;
+
+/// The allocator.
+pub struct Memory;
+
+#[global_allocator]
+static MEMORY: Memory = Memory;
+
+/// A freed block: its first bytes say which is next.
+struct Free {
+    next: *mut Free,
+    /// In the first block of a batch in [`SHARED`]: the first of the next batch.
+    batch: *mut Free,
+}
+
+/// What one thread has.
+struct Own {
+    lists: [Cell<*mut Free>; CLASSES],
+    lengths: [Cell<u32>; CLASSES],
+    /// What is left of the current chunk.
+    next: Cell<*mut u8>,
+    left: Cell<usize>,
+}
+
+thread_local! {
+    static OWN: Own = const {
+        Own {
+            lists: [const { Cell::new(null_mut()) }; CLASSES],
+            lengths: [const { Cell::new(0) }; CLASSES],
+            next: Cell::new(null_mut()),
+            left: Cell::new(0),
+        }
+    };
+}
+
+/// Batches that threads have handed over, by class.
+struct Shared(*mut Free);
+// SAFETY: the blocks in it are nobody's; whoever holds the lock may take them.
+unsafe impl Send for Shared {}
+static SHARED: [Mutex<Shared>; CLASSES] = [const { Mutex::new(Shared(null_mut())) }; CLASSES];
+
+/// The class of a size of 1 to [`LARGEST`].
+const fn class_of(size: usize) -> usize {
+    let last = size.saturating_sub(1);
+    if last < FINE {
+        return last / UNIT;
+    }
+    let power = last.ilog2();
+    FINE_CLASSES + (power - FINE.ilog2()) as usize * 4 + ((last >> (power - 2)) & 3)
+}
+
+/// The size of a class's blocks.
+const fn size_of_class(class: usize) -> usize {
+    if class < FINE_CLASSES {
+        return (class + 1) * UNIT;
+    }
+    let above = class - FINE_CLASSES;
+    (FINE << (above / 4)) + (above % 4 + 1) * ((FINE / 4) << (above / 4))
+}
+
+fn is_small(layout: Layout) -> bool {
+    layout.size() <= LARGEST && layout.align() <= UNIT
+}
+
+impl Own {
+    /// A block of `class`; null where memory is exhausted.
+    fn take(&self, class: usize) -> *mut u8 {
+        let (Some(list), Some(length)) = (self.lists.get(class), self.lengths.get(class)) else {
+            return null_mut();
+        };
+        let first = list.get();
+        if !first.is_null() {
+            // SAFETY: a block in a list is free and holds a `Free`.
+            list.set(unsafe { (*first).next });
+            length.set(length.get().saturating_sub(1));
+            return first.cast();
+        }
+        let size = size_of_class(class);
+        if self.left.get() < size && !self.refill(class) {
+            // Another thread's blocks, or none.
+            return if list.get().is_null() { null_mut() } else { self.take(class) };
+        }
+        let block = self.next.get();
+        self.left.set(self.left.get() - size);
+        self.next.set(block.wrapping_add(size));
+        block
+    }
+
+    /// Makes room for a block of `class`: from what other threads left (then false, and the list has it), or by a new
+    /// chunk.
+    fn refill(&self, class: usize) -> bool {
+        if let (Some(shared), Some(list), Some(length)) =
+            (SHARED.get(class), self.lists.get(class), self.lengths.get(class))
+            && let Ok(mut shared) = shared.lock()
+            && !shared.0.is_null()
+        {
+            let batch = shared.0;
+            // SAFETY: the first block of a batch holds both links.
+            shared.0 = unsafe { (*batch).batch };
+            list.set(batch);
+            length.set(BATCH);
+            return false;
+        }
+        // SAFETY: the size is not zero and the alignment a power of two.
+        let chunk = unsafe { System.alloc(Layout::from_size_align_unchecked(CHUNK, UNIT)) };
+        if chunk.is_null() {
+            return false;
+        }
+        self.next.set(chunk);
+        self.left.set(CHUNK);
+        true
+    }
+
+    /// Keeps a block that was freed.
+    fn give(&self, class: usize, block: *mut u8) {
+        let (Some(list), Some(length)) = (self.lists.get(class), self.lengths.get(class)) else { return };
+        if length.get() >= BATCH
+            && let Some(Ok(mut shared)) = SHARED.get(class).map(Mutex::lock)
+        {
+            let batch = list.get();
+            // SAFETY: the first block of a list is free and has room for both links.
+            unsafe { (*batch).batch = shared.0 };
+            shared.0 = batch;
+            list.set(null_mut());
+            length.set(0);
+        }
+        let block = block.cast::<Free>();
+        // SAFETY: the block is nobody's any more, and at least `UNIT` bytes, so aligned, long.
+        unsafe { block.write(Free { next: list.get(), batch: null_mut() }) };
+        list.set(block);
+        length.set(length.get() + 1);
+    }
+}
+
+/// Where memory is exhausted while nothing may go wrong, the guard's promise comes before the caller's error.
+fn checked(block: *mut u8) -> *mut u8 {
+    if block.is_null() {
+        super::guard::exhausted();
+    }
+    block
+}
+
+// SAFETY: a block is handed out once until it is freed; whether it is ours follows from its layout alone, which is
+// the same when it is freed. Nothing here allocates or unwinds. `OWN` has no destructor, so it outlives every use.
+unsafe impl GlobalAlloc for Memory {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        checked(if is_small(layout) {
+            OWN.with(|own| own.take(class_of(layout.size())))
+        } else {
+            // SAFETY: the caller's promise.
+            unsafe { System.alloc(layout) }
+        })
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller's promise; a small block is as long as its layout says.
+        unsafe {
+            if !is_small(layout) {
+                return checked(System.alloc_zeroed(layout));
+            }
+            let block = self.alloc(layout);
+            if !block.is_null() {
+                block.write_bytes(0, layout.size());
+            }
+            block
+        }
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        if is_small(layout) {
+            OWN.with(|own| own.give(class_of(layout.size()), block));
+        } else {
+            // SAFETY: not small, so it came from there.
+            unsafe { System.dealloc(block, layout) }
+        }
+    }
+
+    unsafe fn realloc(&self, block: *mut u8, old: Layout, size: usize) -> *mut u8 {
+        // SAFETY: the caller's promise: `size` is not zero and does not overflow with the alignment.
+        unsafe {
+            let new = Layout::from_size_align_unchecked(size, old.align());
+            match (is_small(old), is_small(new)) {
+                (false, false) => return checked(System.realloc(block, old, size)),
+                (true, true) if class_of(old.size()) == class_of(size) => return block,
+                _ => {}
+            }
+            let moved = self.alloc(new);
+            if !moved.is_null() {
+                moved.copy_from_nonoverlapping(block, old.size().min(size));
+                self.dealloc(block, old);
+            }
+            moved
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_size_fits_its_class() {
+        for size in 1..=LARGEST {
+            let room = size_of_class(class_of(size));
+            assert!(room >= size && room % UNIT == 0, "{size}");
+            assert!(room <= size + UNIT || room <= size * 5 / 4 + UNIT, "{size}: {room} is too much");
+        }
+        let sizes: Vec<usize> = (0..CLASSES).map(size_of_class).collect();
+        assert!(sizes.is_sorted() && sizes.last() == Some(&LARGEST));
+    }
+
+    /// Blocks of all sizes, grown and shrunk, freed by other threads than those that took them.
+    #[test]
+    fn blocks_keep_what_is_written() {
+        let (give, take) = std::sync::mpsc::sync_channel::<(u8, Vec<u8>)>(64);
+        let taker = std::thread::spawn(move || {
+            take.into_iter().filter(|(byte, block)| block.iter().all(|found| found == byte)).count()
+        });
+        let makers: Vec<_> = (0..4_usize)
+            .map(|seed| {
+                let give = give.clone();
+                std::thread::spawn(move || {
+                    for round in 0..5000_usize {
+                        let size = (round * 7919 + seed * 104_729) % (40 << 10);
+                        let byte = (round % 251) as u8;
+                        let mut block = vec![0; size / 2];
+                        assert!(block.iter().all(|byte| *byte == 0));
+                        block.fill(byte);
+                        block.resize(size, byte);
+                        if round % 3 == 0 {
+                            block.truncate(size / 5);
+                            block.shrink_to_fit();
+                        }
+                        give.send((byte, block)).unwrap();
+                    }
+                })
+            })
+            .collect();
+        drop(give);
+        for maker in makers {
+            maker.join().unwrap();
+        }
+        assert_eq!(taker.join().unwrap(), 20_000);
+    }
+}

@@ -1,0 +1,162 @@
+//! The law of position: shuffle functions and data, insert unrelated ones before and between; whatever function
+//! keeps its assembler text keeps its fingerprint, in every flag set.
+//!
+//! Programs are generated (`LPCC_SEED`, `LPCC_PROGRAMS`); the compiler's own text (`-S`) is the oracle.
+
+#[path = "support/random.rs"]
+mod random;
+#[path = "support/text_oracle.rs"]
+mod text_oracle;
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::path::Path;
+use std::process::Command;
+
+use lpcc::analysis::{self, Change, FindingKind};
+use lpcc::object;
+use random::{Random, setting};
+
+/// One definition: its text; statics are declared before all.
+struct Definition {
+    declaration: String,
+    text: String,
+}
+
+/// A function that uses what compilers put aside: strings, tables, constants, statics, calls near and far.
+fn function(random: &mut Random, index: usize, count: usize) -> Definition {
+    let is_static = random.below(3) == 0;
+    let noinline = if is_static { "static __attribute__((noinline, used)) " } else { "" };
+    let head = format!("{noinline}long f{index}(long x, const long *p)");
+    let mut body = String::new();
+    for _ in 0..1 + random.below(4) {
+        let (a, b) = (random.below(900), random.below(9) + 2);
+        let callee = random.below(count);
+        match random.below(11) {
+            0 => write!(body, "use(\"text {} of f\");", random.below(40)),
+            1 => write!(body, "{{ static long kept = {a}; x += kept++; }}"),
+            2 => write!(body, "for (long i = 0; i < x; i++) {{ x ^= p[i] * {b}; if (x > {a}) x = f{callee}(i, p); }}"),
+            3 => write!(body, "switch (x) {{ case 0: use(\"zero\"); break; case 1: x = ext({a}); break; case 2: x = f{callee}(x, p); break; case 3: x += {b}; break; case 4: use(\"four\"); break; case 5: x = ext(x); break; case 6: x -= {a}; break; }}"),
+            4 => write!(body, "switch (x) {{ case 0: x = {a}; break; case 1: x = 77; break; case 2: x = {b}; break; case 3: x = 500; break; case 4: x = 3; break; case 5: x = 12; break; case 6: x = 9; break; }}"),
+            5 => write!(body, "scale += scale * {a}.5 + {b}.25;"),
+            6 => write!(body, "{{ struct big y = {{{{{a}, {b}, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20}}}}; use(&y); }}"),
+            7 => write!(body, "if (__builtin_expect(x == {a}, 0)) {{ use(\"rare\"); fatal({b}); }}"),
+            8 => write!(body, "x += table{}[x & 3];", random.below(3)),
+            9 => write!(body, "use(L\"wide {b}\"); use(\"a\\0b{b}\");"),
+            _ => write!(body, "return f{callee}(x + {b}, p);"),
+        }
+        .unwrap();
+    }
+    Definition { declaration: format!("{head};\n"), text: format!("{head} {{ {body} return x; }}\n") }
+}
+
+fn program(definitions: &[&Definition]) -> String {
+    let mut text = String::from(
+        "struct big { long v[20]; }; void use(const void *); long ext(long); double scale;\n\
+         void fatal(int) __attribute__((noreturn, cold));\n\
+         static const long table0[] = {1, 2, 3, 4}, table1[] = {9, 8, 7, 6}; long table2[4] = {5, 5, 5, 1};\n",
+    );
+    definitions.iter().for_each(|d| text.push_str(&d.declaration));
+    definitions.iter().for_each(|d| text.push_str(&d.text));
+    text
+}
+
+fn compile(dir: &Path, compiler: &str, flags: &[&str], source: &str) -> (Vec<u8>, text_oracle::Assembler) {
+    std::fs::write(dir.join("x.c"), source).unwrap();
+    let run = |mode: &str, out: &str| {
+        let status =
+            Command::new(compiler).current_dir(dir).args(flags).args(["-w", mode, "x.c", "-o", out]).status();
+        assert!(status.unwrap().success());
+        std::fs::read(dir.join(out)).unwrap()
+    };
+    (run("-c", "x.o"), text_oracle::read(&String::from_utf8_lossy(&run("-S", "x.s"))))
+}
+
+const FLAG_SETS: &[&[&str]] = &[
+    &["-O2"],
+    &["-O2", "-fPIC"],
+    &[
+        "-O2",
+        "-fno-pic",
+        "-mcmodel=kernel",
+        "-mno-red-zone",
+        "-mno-sse",
+        "-ffunction-sections",
+        "-fdata-sections",
+        "-pg",
+        "-mfentry",
+    ],
+    &["-O2", "-ffunction-sections", "-fdata-sections"],
+    &["-Os"],
+    &["-O0"],
+    &["-O3", "-g"],
+];
+
+#[test]
+fn what_keeps_its_text_keeps_its_fingerprint() {
+    let seed = setting("LPCC_SEED", 0xa11);
+    let programs = setting("LPCC_PROGRAMS", 6);
+    eprintln!("LPCC_SEED={seed} LPCC_PROGRAMS={programs}");
+    let compilers: Vec<&str> =
+        ["gcc", "clang"].into_iter().filter(|c| Command::new(c).arg("--version").output().is_ok()).collect();
+    let mut wrong = BTreeSet::new();
+    let (mut kept, mut missed) = (0, 0);
+    for number in 0..programs {
+        let mut random = Random(seed.wrapping_add(number));
+        let count = 12;
+        let mut definitions: Vec<Definition> = (0..count).map(|i| function(&mut random, i, count)).collect();
+        let old = program(&definitions.iter().collect::<Vec<_>>());
+        random.shuffle(&mut definitions);
+        // Unrelated functions before and between; nobody calls them.
+        for extra in 0..4 {
+            let mut more = function(&mut random, count + extra, count);
+            more.declaration = more.declaration.replace("static __attribute__((noinline, used)) ", "");
+            more.text = more.text.replace("static __attribute__((noinline, used)) ", "");
+            definitions.insert(random.below(definitions.len()), more);
+        }
+        let new = program(&definitions.iter().collect::<Vec<_>>());
+        for compiler in &compilers {
+            for flags in FLAG_SETS.iter().filter(|f| !(*compiler == "clang" && f.contains(&"-mno-sse"))) {
+                let dir = tempfile::tempdir().unwrap();
+                let (old_object, old_text) = compile(dir.path(), compiler, flags, &old);
+                let (new_object, new_text) = compile(dir.path(), compiler, flags, &new);
+                let findings = analysis::compare(
+                    &object::fingerprint(&old_object).unwrap(),
+                    &object::fingerprint(&new_object).unwrap(),
+                );
+                let differs: BTreeSet<String> =
+                    text_oracle::Assembler::changed(&old_text, &new_text).into_iter().collect();
+                let found: BTreeSet<String> = findings
+                    .iter()
+                    .filter(|f| f.kind == FindingKind::Function && f.change == Change::Changed)
+                    .map(|f| f.symbol.to_string())
+                    .collect();
+                for name in old_text.functions.keys().filter(|n| new_text.functions.contains_key(*n)) {
+                    let place = format!("program {number} {compiler} {flags:?} {name}");
+                    match (differs.contains(name), found.contains(name)) {
+                        (false, true) => {
+                            let detail =
+                                findings.iter().find(|f| f.symbol == name.as_str()).map(|f| f.detail.clone());
+                            wrong.insert(format!("false change: {place}: {}", detail.unwrap_or_default()));
+                        }
+                        (true, false) => {
+                            if std::env::var_os("LPCC_DUMP").is_some() {
+                                eprintln!(
+                                    "OLD {place}\n{}\nNEW\n{}",
+                                    old_text.functions[name], new_text.functions[name]
+                                );
+                            }
+                            missed += 1;
+                            wrong.insert(format!("missed: {place}"));
+                        }
+                        (false, false) => kept += 1,
+                        (true, true) => {}
+                    }
+                }
+            }
+        }
+    }
+    eprintln!("{kept} functions kept their text and their fingerprint, {missed} missed");
+    assert!(kept > 100, "the oracle must find functions that stay");
+    assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.into_iter().collect::<Vec<_>>().join("\n"));
+}
