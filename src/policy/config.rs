@@ -86,7 +86,7 @@ impl Config {
     pub fn parse(path: &Path, text: &[u8]) -> Result<Self, ConfigError> {
         let fail = |at: usize, what: String| {
             let before = text.get(..at.min(text.len())).unwrap_or_default();
-            let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+            let line = before.split(|byte| *byte == b'\n').count();
             let start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
             let column = String::from_utf8_lossy(before.get(start..).unwrap_or_default()).chars().count() + 1;
             ConfigError { file: path.to_path_buf(), line, column, what }

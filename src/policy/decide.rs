@@ -89,7 +89,7 @@ pub fn decide(call: Call<'_>, policy: &Policy, compiler: &dyn Compiler) -> Rulin
         refused: None,
     };
     if differing {
-        weighing.reason = "its sources fall under different rules: leave the call as it is".to_owned();
+        "its sources fall under different rules: leave the call as it is".clone_into(&mut weighing.reason);
     } else {
         weighing.weigh();
     }
@@ -121,6 +121,14 @@ fn subjects(call: Call<'_>) -> Vec<Subject> {
     subjects
 }
 
+/// A wish, and who has it.
+fn said(what: &str, origin: &Origin) -> String {
+    if *origin == Origin::BuiltIn && what == "keep" {
+        return super::LEFT_ALONE.to_owned();
+    }
+    format!("{what}: {origin}")
+}
+
 /// A decision in the making.
 struct Weighing<'a> {
     call: Call<'a>,
@@ -144,7 +152,7 @@ impl Weighing<'_> {
             LivePatching::Strip => {
                 self.action = Action::Strip;
                 self.strip = line.live_patching().is_some();
-                self.reason = self.said(wish.as_str(), &self.effective.live_patching.origin);
+                self.reason = said(wish.as_str(), &self.effective.live_patching.origin);
             }
             LivePatching::Keep => self.keep(),
             LivePatching::InlineClone => self.want("inline-clone", Action::InlineClone),
@@ -152,16 +160,9 @@ impl Weighing<'_> {
         }
     }
 
-    fn said(&self, what: &str, origin: &Origin) -> String {
-        if *origin == Origin::BuiltIn && what == "keep" {
-            return super::LEFT_ALONE.to_owned();
-        }
-        format!("{what}: {origin}")
-    }
-
     /// The call's own flags stay, unless they are a pair that the rules on LTO speak of.
     fn keep(&mut self) {
-        self.reason = self.said("keep", &self.effective.live_patching.origin);
+        self.reason = said("keep", &self.effective.live_patching.origin);
         let line = self.call.line;
         let Some(level) = line.live_patching().map(|level| level.to_string_lossy().into_owned()) else {
             return;
@@ -195,7 +196,7 @@ impl Weighing<'_> {
     /// The flag is wished for: nothing, or that level.
     fn want(&mut self, level: &'static str, action: Action) {
         let line = self.call.line;
-        let said = self.said(level, &self.effective.live_patching.origin);
+        let said = said(level, &self.effective.live_patching.origin);
         if line.dialect() == argv::Dialect::Clang || self.compiler.family() == Family::Clang {
             self.strip = line.live_patching().is_some();
             self.action = if self.strip { Action::Strip } else { Action::Keep };
