@@ -11,6 +11,11 @@ pub const CC: &str = "LPCC_CC";
 pub const CXX: &str = "LPCC_CXX";
 /// The store to record into; created if it does not exist.
 pub const STORE: &str = "LPCC_STORE";
+/// The configuration, instead of the nearest `lpcc.toml`.
+pub const CONFIG: &str = "LPCC_CONFIG";
+/// What to do with `-flive-patching`, above any configuration: `keep`, `strip`, `inline-clone` or `inline-only-static`,
+/// and further settings behind commas (`inline-clone,lto=strip-lto`).
+pub const POLICY: &str = "LPCC_POLICY";
 /// Any value but empty or `0`: the compiler is executed and nothing else is done.
 pub const DISABLE: &str = "LPCC_DISABLE";
 /// Any value but empty or `0`: trouble with recording fails the compiler call, its output deleted.
@@ -40,7 +45,7 @@ pub const CC_COMMAND: &str = "CC";
 /// The build's C++ compiler, likewise.
 pub const CXX_COMMAND: &str = "CXX";
 /// Every variable of our own, so that `lpcc doctor` can name one that is misspelt.
-pub const OWN: [&str; 8] = [CC, CXX, STORE, DISABLE, STRICT, LOG, LOG_FILE, PASSED];
+pub const OWN: [&str; 10] = [CC, CXX, STORE, CONFIG, POLICY, DISABLE, STRICT, LOG, LOG_FILE, PASSED];
 /// Requests to the compilers that lpcc's own would replace, or that would show it: GCC's dependency output, Clang's headers
 /// and options.
 pub const REPORTS: [&str; 6] = [

@@ -2,7 +2,7 @@
 //!
 //! [`pairing`] says which object of one side stands against which of the other, [`correlate`] which item of an
 //! object is which item of the other, [`differ`] what differs between them, [`inputs`] what differs in how they
-//! were compiled, and [`findings`] holds the types of the answer.
+//! were compiled, and [`findings`] holds the types of the answer. [`producers`] reads what a file says itself about that.
 
 pub mod attributes;
 pub mod correlate;
@@ -13,6 +13,7 @@ pub mod inputs;
 pub mod maybe_line;
 pub mod pairing;
 pub mod path_only;
+pub mod producers;
 mod regrouped;
 pub mod stem;
 pub mod summary;

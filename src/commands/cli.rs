@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use super::{diff, doctor, generate, run, shims, show, store, version};
+use super::{audit, diff, doctor, explain, generate, run, shims, show, store, version};
 
 /// Shown below the list of commands.
 const EXAMPLE: &str = "\
@@ -39,6 +39,18 @@ pub enum Command {
     /// the path). The exit status is 0 if nothing differs, 1 if something does, 2 if something could not be
     /// compared.
     Diff(diff::Args),
+    /// The state of `-flive-patching` in what was really built.
+    ///
+    /// Read from the objects, archives, linked files and `.debug` files themselves (`DW_AT_producer`,
+    /// `.GCC.command.line`); where they keep silent, from the record of the very same bytes. `none` is GCC without the flag,
+    /// `foreign` another compiler or assembler, `unknown` that nothing tells. The exit status is 0, 1 if `--expect` is not met, 2 if something could
+    /// not be read.
+    Audit(audit::Args),
+    /// What the policy does with a compiler call, or did with a recorded object, and why.
+    ///
+    /// `lpcc explain -- gcc -O2 -c x.c` decides on the call as if it were made here, and runs nothing of it. The
+    /// exit status is 0, or 2 if the configuration could not be read or there is no record.
+    Explain(explain::Args),
     /// Run a build with the shims first on PATH, recording into ./.lpcc.
     Run(run::Args),
     /// Lay links named like the compilers into a directory.

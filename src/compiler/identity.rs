@@ -25,12 +25,41 @@ use crate::store::record::{Compiler, Family};
 
 /// What is asked of a compiler once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Probed {
-    family: Family,
-    version: String,
-    target: String,
+pub struct Probed {
+    /// Its family.
+    pub family: Family,
+    /// Its version as it gives it, empty where it does not.
+    pub version: String,
+    /// Its target as it gives it, empty where it does not.
+    pub target: String,
     /// The programs it runs, the driver left out: absolute, or names that it looks up on PATH.
     programs: Vec<BString>,
+}
+
+/// What the compiler at `path` says of itself, from the store's cache where there is one.
+pub fn probe(
+    store: Option<&Store>,
+    path: &Path,
+    line: &CommandLine,
+    language: Language,
+    passed: &Passed,
+) -> Probed {
+    let question = Question::new(path, line, language);
+    let key = question.key();
+    let cached = store
+        .and_then(|store| store.compiler_cache_get(&key))
+        .and_then(|bytes| postcard::from_bytes::<Probed>(&bytes).ok());
+    cached.unwrap_or_else(|| {
+        let probed = question.ask(passed);
+        // A compiler that answered nothing may answer next time.
+        if !probed.version.is_empty()
+            && let Some(store) = store
+            && let Ok(bytes) = postcard::to_stdvec(&probed)
+        {
+            let _ = store.compiler_cache_put(&key, &bytes); // asked again next time
+        }
+        probed
+    })
 }
 
 /// The identity of the compiler at `path` for a call.
@@ -41,19 +70,7 @@ pub fn identify(
     language: Language,
     passed: &Passed,
 ) -> Compiler {
-    let question = Question::new(path, line, language);
-    let key = question.key();
-    let cached = store.compiler_cache_get(&key).and_then(|bytes| postcard::from_bytes::<Probed>(&bytes).ok());
-    let probed = cached.unwrap_or_else(|| {
-        let probed = question.ask(passed);
-        // A compiler that answered nothing may answer next time.
-        if !probed.version.is_empty()
-            && let Ok(bytes) = postcard::to_stdvec(&probed)
-        {
-            let _ = store.compiler_cache_put(&key, &bytes); // asked again next time
-        }
-        probed
-    });
+    let probed = probe(Some(store), path, line, language, passed);
     let named = probed.programs.iter().map(|program| OsStr::from_bytes(program));
     let helpers = named.filter_map(|program| find::on_path(program).next());
     let plugins = line.plugins().into_iter().map(PathBuf::from);
@@ -74,7 +91,7 @@ fn bytes(text: &OsStr) -> BString {
 }
 
 /// What decides the answers.
-struct Question<'a> {
+pub(super) struct Question<'a> {
     path: &'a Path,
     /// `cc1`, `cc1plus`, …; `None` for assembler.
     proper: Option<&'static str>,
@@ -83,7 +100,7 @@ struct Question<'a> {
 }
 
 impl<'a> Question<'a> {
-    fn new(path: &'a Path, line: &CommandLine, language: Language) -> Self {
+    pub(super) fn new(path: &'a Path, line: &CommandLine, language: Language) -> Self {
         let proper = match language {
             Language::C => Some("cc1"),
             Language::Cxx => Some("cc1plus"),
@@ -94,7 +111,7 @@ impl<'a> Question<'a> {
     }
 
     /// Every field length-delimited, so that no two questions share a key.
-    fn key(&self) -> Vec<u8> {
+    pub(super) fn key(&self) -> Vec<u8> {
         let mut key = b"compiler 1".to_vec();
         let mut field = |bytes: &[u8]| {
             key.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
@@ -141,23 +158,30 @@ impl<'a> Question<'a> {
         Probed { family, version, target, programs }
     }
 
-    /// What the compiler prints, trimmed; empty on any failure. It runs in `/`, where nothing of the build's lies.
+    /// What the compiler prints, trimmed; empty on any failure.
     fn answer(&self, question: &[&str], passed: &Passed) -> String {
-        let output = Command::new(self.path)
+        match self.command(question, passed).output() {
+            Ok(output) if output.status.success() => {
+                String::from_utf8_lossy(&output.stdout).trim().to_owned()
+            }
+            _ => String::new(),
+        }
+    }
+
+    /// The compiler with `question`, ready to run: in `/`, where nothing of the build's lies, and heard on
+    /// standard output alone.
+    pub(super) fn command(&self, question: &[&str], passed: &Passed) -> Command {
+        let mut command = Command::new(self.path);
+        command
             .args(&self.options)
             .args(question)
             .current_dir("/")
             .env(env::PASSED, passed.value_for(self.path))
             .env("LC_ALL", "C")
             .stdin(Stdio::null())
-            .stderr(Stdio::null())
-            .output();
-        match output {
-            Ok(output) if output.status.success() => {
-                String::from_utf8_lossy(&output.stdout).trim().to_owned()
-            }
-            _ => String::new(),
-        }
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
+        command
     }
 }
 

@@ -5,11 +5,13 @@
 //! a guard that ends this process so whatever happens, a large one in a child process of its own. Nothing that
 //! befalls the recording (a damaged object, exhausted memory, a bug) reaches the build.
 
+pub mod apply;
 mod decide;
 mod inputs;
 mod link;
 mod log;
 mod record;
+mod retry;
 mod run;
 mod safety;
 
@@ -20,6 +22,7 @@ pub use decide::Plan;
 use crate::compiler::find;
 use crate::compiler::guard::Passed;
 use crate::env;
+use crate::sys;
 
 /// Exit status where no compiler is found, as a shell has it.
 const NOT_FOUND: i32 = 127;
@@ -38,15 +41,17 @@ pub fn main(argv: &[OsString]) -> ! {
         Err(error) => run::give_up(&error, NOT_FOUND),
     };
     safety::until_started(&target, &passed);
-    let job = run::Job::new(target, passed);
+    let mut job = run::Job::new(target, passed);
     if passed_by(&job) {
         job.execute();
     }
+    apply::apply(&mut job);
     let plan = decide::plan(&job);
     tracing::debug!(program = %job.target.program.display(), ?plan, "compiler call");
     match plan {
-        Plan::Execute(_) => job.execute(),
-        Plan::Record(work) => record::compile(&job, &work),
+        Plan::Execute(_) if job.as_written.is_none() => job.execute(),
+        Plan::Execute(_) => sys::end_as(retry::run(&mut job, &mut |_| Vec::new())),
+        Plan::Record(work) => record::compile(&mut job, &work),
     }
 }
 

@@ -10,11 +10,10 @@ use bstr::BString;
 use super::decide::{Unit, Work};
 use super::inputs::Watch;
 use super::run::{self, Job};
-use super::{link, safety};
+use super::{link, retry, safety};
 use crate::compiler::identity;
 use crate::env;
 use crate::object::{self, Hash};
-use crate::policy;
 use crate::store::record::{Call, Note, NoteKind, Outcome, Record, Variant};
 use crate::store::{self, Store};
 use crate::sys::{self, Ending};
@@ -35,7 +34,7 @@ const TROUBLE: u8 = 1;
 const STRICT_FAILURE: i32 = 1;
 
 /// Runs the call, records what it made and ends as the compiler did.
-pub fn compile(job: &Job, work: &Work) -> ! {
+pub fn compile(job: &mut Job, work: &Work) -> ! {
     let store = match open_store(job) {
         Ok(store) => store,
         Err(why) => {
@@ -43,7 +42,10 @@ pub fn compile(job: &Job, work: &Work) -> ! {
             if env::is_on(env::STRICT) {
                 run::give_up(&format!("not recorded: {why}"), STRICT_FAILURE);
             }
-            job.execute()
+            match job.as_written {
+                None => job.execute(),
+                Some(_) => sys::end_as(retry::run(job, &mut |_| Vec::new())),
+            }
         }
     };
     if env::is_set(env::CCACHE_DISABLE) && job.target.launchers.is_empty() {
@@ -51,16 +53,23 @@ pub fn compile(job: &Job, work: &Work) -> ! {
             "called by a compiler cache: cached objects hide the policy; use `lpcc ccache gcc` instead"
         );
     }
-    let mut watch = match work {
-        Work::Objects(_) => Watch::new(job),
-        Work::Linked { .. } => Watch::Unknown("a link"),
-    };
+    let mut watch = Watch::Unknown("a link");
     let stdin =
         if matches!(work, Work::Objects(_)) && job.line.reads_stdin() { run::buffer_stdin() } else { None };
     let before: Vec<Option<State>> = outputs(work).into_iter().map(State::of).collect();
 
-    let ending = job.run(&watch.environment(), stdin.as_ref().map(|(file, _)| file));
+    let mut environment = |job: &Job| {
+        if matches!(work, Work::Objects(_)) {
+            watch = Watch::new(job);
+        }
+        watch.environment()
+    };
+    let ending = match &stdin {
+        Some((stdin, _)) => job.run(&environment(job), Some(stdin)),
+        None => retry::run(job, &mut environment),
+    };
     safety::once_ended(ending);
+    let job = &*job;
 
     let made: Vec<bool> = outputs(work)
         .into_iter()
@@ -121,7 +130,7 @@ impl State {
     }
 }
 
-fn open_store(job: &Job) -> Result<Store, String> {
+pub fn open_store(job: &Job) -> Result<Store, String> {
     let (explicit, home, state) =
         (env::path(env::STORE), env::path(env::HOME), env::path(env::XDG_STATE_HOME));
     let root: PathBuf = store::locate(explicit.as_deref(), &job.directory, home.as_deref(), state.as_deref())
@@ -201,7 +210,7 @@ impl Attempt<'_> {
                 language: unit.source.language,
             },
             call: call(job),
-            decision: policy::decide(&job.line),
+            decision: job.decision.clone(),
             inputs: watch.inputs(job, (units, unit), compiler.family, self.stdin, store),
             compiler,
             variants: vec![Variant {
@@ -210,7 +219,7 @@ impl Attempt<'_> {
                 size: object.len() as u64,
                 fingerprints: outcome,
             }],
-            notes: Vec::new(),
+            notes: job.notes.clone(),
         };
         match store.write_unit(&record) {
             Ok(place) => {

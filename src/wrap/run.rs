@@ -12,6 +12,7 @@ use crate::argv::{self, CommandLine, Dialect, Driver, Settings};
 use crate::compiler::find::Target;
 use crate::compiler::guard::Passed;
 use crate::env;
+use crate::policy::{self, Action, Decision};
 use crate::sys::{self, Ending, Program};
 
 /// Exit status where the program was found and cannot be executed, as a shell has it.
@@ -33,6 +34,14 @@ pub struct Job {
     pub run: Vec<OsString>,
     /// Working directory.
     pub directory: PathBuf,
+    /// What the policy did.
+    pub decision: Decision,
+    /// Where lpcc added options: the arguments as written, markers taken out, for a call that fails with them.
+    pub as_written: Option<Vec<OsString>>,
+    /// Whether a call that fails for an added option alone is to fail.
+    pub insists: bool,
+    /// What is to be said in the record.
+    pub notes: Vec<String>,
 }
 
 impl Job {
@@ -42,7 +51,22 @@ impl Job {
             read_response_file(Path::new(name))
         });
         let run = line.edit().without_markers().finish();
-        Self { line, run, target, passed, directory: std::env::current_dir().unwrap_or_default() }
+        let decision = Decision {
+            action: Action::Keep,
+            reason: policy::LEFT_ALONE.to_owned(),
+            live_patching: line.live_patching().map(|level| level.to_string_lossy().into_owned()),
+        };
+        Self {
+            line,
+            run,
+            target,
+            passed,
+            directory: std::env::current_dir().unwrap_or_default(),
+            decision,
+            as_written: None,
+            insists: false,
+            notes: Vec::new(),
+        }
     }
 
     /// Becomes the compiler: nothing of lpcc is left.
@@ -56,8 +80,7 @@ impl Job {
 
     /// Starts the compiler and waits. `extra` is added to its environment.
     pub fn run(&self, extra: &[(&str, OsString)], stdin: Option<&File>) -> Ending {
-        let started = self.program(extra).and_then(|program| sys::run(&program, stdin.map(AsFd::as_fd)));
-        match started {
+        match self.start(extra, stdin) {
             Ok(ending) => ending,
             Err(error) => {
                 tracing::debug!(%error, "could not start the compiler; executing it instead");
@@ -67,11 +90,17 @@ impl Job {
         }
     }
 
+    /// Like [`Self::run`]; an error means that the compiler was never started.
+    pub fn start(&self, extra: &[(&str, OsString)], stdin: Option<&File>) -> io::Result<Ending> {
+        self.program(extra).and_then(|program| sys::run(&program, stdin.map(AsFd::as_fd)))
+    }
+
     fn program(&self, extra: &[(&str, OsString)]) -> io::Result<Program> {
         program(&self.target.program, &self.argv(), &self.passed, extra)
     }
 
-    fn argv(&self) -> Vec<OsString> {
+    /// The whole command.
+    pub fn argv(&self) -> Vec<OsString> {
         let mut argv = vec![self.target.program.clone().into_os_string()];
         argv.extend(self.target.lead.iter().chain(&self.run).cloned());
         argv

@@ -38,31 +38,29 @@ pub fn read(text: &str) -> Assembler {
     let mut order: Vec<String> = Vec::new();
     let mut types: HashMap<String, String> = HashMap::new();
     let mut attributes: HashMap<String, Vec<String>> = HashMap::new();
-    let mut sets: HashMap<String, String> = HashMap::new();
+    let mut equals: HashMap<String, String> = HashMap::new();
     let mut open: Option<String> = None;
     let mut in_function: Option<String> = None;
     for line in text.lines().flat_map(|raw| statements(&strip_comment(raw))) {
         if line.is_empty() {
             continue;
         }
-        if let Some((label, _)) = label(&line).filter(|(_, rest)| rest.is_empty()) {
-            {
-                let is_function = types.get(&label).is_some_and(|t| t.contains("function"));
-                if is_function {
-                    in_function = Some(label.clone());
-                }
-                match &in_function {
-                    Some(function) if *function != label && !section_is_data(&section) => {
-                        blocks.entry(function.clone()).or_default().lines.push(format!("{label}:"));
-                    }
-                    _ => {
-                        order.push(label.clone());
-                        blocks.entry(label.clone()).or_default().section.clone_from(&section);
-                    }
-                }
-                open = Some(label);
-                continue;
+        if let Some((name, _)) = label(&line).filter(|(_, rest)| rest.is_empty()) {
+            let is_function = types.get(&name).is_some_and(|t| t.contains("function"));
+            if is_function {
+                in_function = Some(name.clone());
             }
+            match &in_function {
+                Some(function) if *function != name && !section_is_data(&section) => {
+                    blocks.entry(function.clone()).or_default().lines.push(format!("{name}:"));
+                }
+                _ => {
+                    order.push(name.clone());
+                    blocks.entry(name.clone()).or_default().section.clone_from(&section);
+                }
+            }
+            open = Some(name);
+            continue;
         }
         let word = line.split_whitespace().next().unwrap_or_default();
         let rest = line[word.len()..].trim();
@@ -96,7 +94,7 @@ pub fn read(text: &str) -> Assembler {
             ".set" => {
                 let mut parts = rest.splitn(2, ',');
                 let name = parts.next().unwrap_or_default().trim().to_owned();
-                sets.insert(name, parts.next().unwrap_or_default().trim().to_owned());
+                equals.insert(name, parts.next().unwrap_or_default().trim().to_owned());
             }
             ".size" => {
                 let name = rest.split(',').next().unwrap_or_default().trim();
@@ -130,7 +128,7 @@ pub fn read(text: &str) -> Assembler {
     for block in blocks.values_mut() {
         block.lines.retain(|line| line.strip_suffix(':').is_none_or(|label| referenced.contains(label)));
     }
-    let canon = Canon { blocks: &blocks, sets: &sets };
+    let canon = Canon { blocks: &blocks, sets: &equals };
     let mut result = Assembler::default();
     for name in order {
         let function = types.get(&name).is_some_and(|t| t.contains("function"));

@@ -3,6 +3,7 @@
 mod compilers;
 mod findings;
 mod place;
+mod policy;
 mod recording;
 mod shims;
 mod trial;
@@ -40,6 +41,7 @@ pub fn main(args: &Args) -> anyhow::Result<ExitCode> {
         compilers::look(&mut findings);
         shims::look(&mut findings);
         place::look(&mut findings, args.store.as_deref());
+        policy::look(&mut findings);
         variables::look(&mut findings);
         trial::look(&mut findings);
     }

@@ -1,0 +1,198 @@
+//! The policy enters a call here: found, read and decided on only where it could matter.
+//!
+//! Trouble with it is never the build's: a configuration that cannot be read leaves the call as it is and is
+//! noted. Under `LPCC_STRICT` it fails the call, because a live patch may depend on the flag being there.
+
+use std::cell::OnceCell;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+
+use super::record;
+use super::run::{self, Job};
+use crate::argv::{CommandLine, Language};
+use crate::compiler::guard::Passed;
+use crate::compiler::{accepts, find, identity, optimizers};
+use crate::env;
+use crate::policy::lookup::{self, Places};
+use crate::policy::{self, Config, Origin, Policy, Settings};
+use crate::store::Store;
+use crate::store::record::Family;
+
+/// Exit status of a call that the policy forbids.
+const REFUSED: i32 = 1;
+
+/// Decides on the call and changes its arguments accordingly.
+pub fn apply(job: &mut Job) {
+    if !policy::may_matter(&job.line) {
+        return;
+    }
+    let Some(compiler) = job.target.compiler.clone() else { return };
+    let loaded = load(&job.line, &job.directory);
+    for (file, reason) in &loaded.ignored {
+        tracing::warn!(file = %file.display(), reason, "configuration ignored");
+    }
+    for trouble in loaded.troubles {
+        tracing::warn!(trouble, "policy not applied");
+        if env::is_on(env::STRICT) {
+            run::give_up(&trouble, REFUSED);
+        }
+        job.notes.push(format!("policy: {trouble}"));
+    }
+    if loaded.policy.is_empty() {
+        return;
+    }
+    let asked = Asked::new(&compiler, &job.line, &job.passed, || record::open_store(job).ok());
+    let call = policy::Call { line: &job.line, directory: &job.directory };
+    let ruling = policy::decide(call, &loaded.policy, &asked);
+    drop(asked);
+    tracing::debug!(decision = ?ruling.decision, added = ?ruling.added, "policy");
+    if let Some(why) = ruling.refused {
+        run::give_up(&format!("the policy forbids this call: {why}"), REFUSED);
+    }
+    job.decision = ruling.decision;
+    job.insists = ruling.effective.on_conflict.value == policy::OnConflict::Error;
+    let as_written = std::mem::replace(&mut job.run, ruling.run);
+    job.as_written = (!ruling.added.is_empty()).then_some(as_written);
+}
+
+/// A call looked at, not run.
+#[derive(Debug)]
+pub struct Explained {
+    /// The real compiler, where the call has one.
+    pub compiler: Option<PathBuf>,
+    /// What it says of itself.
+    pub about: Option<identity::Probed>,
+    /// The whole command that would run.
+    pub command: Vec<OsString>,
+    /// The policy that was found.
+    pub loaded: Loaded,
+    /// What it says.
+    pub ruling: policy::Ruling,
+    /// What the state of the flag turns off, where it is on and the compiler says.
+    pub turned_off: Option<Vec<String>>,
+}
+
+/// Decides on the call `words` (a compiler and its arguments) and tells everything about it.
+pub fn explain(words: &[OsString]) -> Result<Explained, find::NotFound> {
+    let passed = Passed::from_environment();
+    let call: Vec<OsString> = std::iter::once(OsString::from("lpcc")).chain(words.iter().cloned()).collect();
+    let mut job = Job::new(find::target(&call, &passed)?, passed);
+    let loaded = load(&job.line, &job.directory);
+    let compiler = job.target.compiler.clone();
+    let (ruling, about) = {
+        let program = compiler.as_deref().unwrap_or(&job.target.program);
+        let asked = Asked::new(program, &job.line, &job.passed, || None);
+        let call = policy::Call { line: &job.line, directory: &job.directory };
+        let ruling = policy::decide(call, &loaded.policy, &asked);
+        (ruling, compiler.is_some().then(|| asked.about().clone()))
+    };
+    let level = ruling.decision.live_patching.as_deref();
+    let turned_off = level
+        .zip(compiler.as_deref())
+        .and_then(|(level, compiler)| optimizers::turned_off(compiler, &job.line, level, &job.passed));
+    job.run.clone_from(&ruling.run);
+    Ok(Explained { compiler, about, command: job.argv(), loaded, ruling, turned_off })
+}
+
+/// The policy for a call, and what was wrong on the way to it.
+#[derive(Debug, Default)]
+pub struct Loaded {
+    /// All layers that could be read.
+    pub policy: Policy,
+    /// Where the file was found, be it faulty.
+    pub file: Option<PathBuf>,
+    /// Files that were passed over, each with the reason.
+    pub ignored: Vec<(PathBuf, String)>,
+    /// What could not be read.
+    pub troubles: Vec<String>,
+}
+
+/// Finds and reads the policy for a call made in `directory`.
+pub fn load(line: &CommandLine, directory: &Path) -> Loaded {
+    let (explicit, home) = (env::path(env::CONFIG), env::path(env::HOME));
+    let beside = shim_directory();
+    let found = lookup::locate(&Places {
+        explicit: explicit.as_deref(),
+        directory,
+        home: home.as_deref(),
+        beside: beside.as_deref(),
+        system: Path::new(lookup::SYSTEM),
+    });
+    let mut loaded = Loaded { file: found.file, ignored: found.ignored, ..Loaded::default() };
+    if let Some(file) = &loaded.file {
+        match std::fs::read(file) {
+            Ok(text) => match Config::parse(file, &text) {
+                Ok(config) => loaded.policy.config = Some(config),
+                Err(error) => loaded.troubles.push(error.to_string()),
+            },
+            Err(error) => loaded.troubles.push(format!("`{}`: {error}", file.display())),
+        }
+    }
+    let environment = env::get(env::POLICY).map(|text| (Origin::Environment, text));
+    let marker = line.markers().into_iter().next_back().and_then(|marker| marker.value);
+    for (origin, text) in environment.into_iter().chain(marker.map(|text| (Origin::Marker, text))) {
+        match Settings::parse(&text.to_string_lossy()) {
+            Ok(settings) if settings == Settings::default() => {}
+            Ok(settings) => loaded.policy.above.push((origin, settings)),
+            Err(what) => loaded.troubles.push(format!("{origin}: {what}")),
+        }
+    }
+    loaded
+}
+
+/// The directory of the name by which lpcc was called, links not followed.
+fn shim_directory() -> Option<PathBuf> {
+    let name = std::env::args_os().next()?;
+    let path = if name.as_encoded_bytes().contains(&b'/') {
+        PathBuf::from(name)
+    } else {
+        find::on_path(OsStr::new(&name)).next()?
+    };
+    path.parent().map(Path::to_path_buf)
+}
+
+/// The real compiler, asked where the policy wants to know, and what it answered kept in the store.
+pub struct Asked<'a, F: Fn() -> Option<Store>> {
+    compiler: &'a Path,
+    line: &'a CommandLine,
+    passed: &'a Passed,
+    open: F,
+    store: OnceCell<Option<Store>>,
+    about: OnceCell<identity::Probed>,
+}
+
+impl<'a, F: Fn() -> Option<Store>> Asked<'a, F> {
+    /// `open` gives the store, called once at most.
+    pub fn new(compiler: &'a Path, line: &'a CommandLine, passed: &'a Passed, open: F) -> Self {
+        Self { compiler, line, passed, open, store: OnceCell::new(), about: OnceCell::new() }
+    }
+
+    fn store(&self) -> Option<&Store> {
+        self.store.get_or_init(&self.open).as_ref()
+    }
+
+    fn about(&self) -> &identity::Probed {
+        self.about.get_or_init(|| {
+            let language = self.line.sources().first().map_or(Language::C, |source| source.language);
+            identity::probe(self.store(), self.compiler, self.line, language, self.passed)
+        })
+    }
+}
+
+impl<F: Fn() -> Option<Store>> policy::Compiler for Asked<'_, F> {
+    fn family(&self) -> Family {
+        self.about().family
+    }
+
+    fn version(&self) -> String {
+        self.about().version.clone()
+    }
+
+    fn target(&self) -> String {
+        self.about().target.clone()
+    }
+
+    fn accepts(&self, language: Language, options: &[&str]) -> bool {
+        accepts::accepts(self.store(), self.compiler, self.line, language, options, self.passed)
+    }
+}
