@@ -46,8 +46,8 @@ pub fn read(text: &str) -> Assembler {
             continue;
         }
         if let Some((name, _)) = label(&line).filter(|(_, rest)| rest.is_empty()) {
-            let is_function = types.get(&name).is_some_and(|t| t.contains("function"));
-            if is_function {
+            let begins = types.get(&name).is_some_and(|t| t.contains("function"));
+            if begins {
                 in_function = Some(name.clone());
             }
             match &in_function {
