@@ -37,6 +37,9 @@ impl From<&Line> for SpotSide {
     }
 }
 
+/// What a line of code says before bytes that were not decoded.
+const UNDECODED: &str = "bytes ";
+
 /// In which order parts are looked through: what a person understands first comes first.
 const BY_INTEREST: [PartKind; 9] = [
     PartKind::Code,
@@ -120,7 +123,8 @@ impl Spot {
     /// Content is one long line of bytes in groups of eight: the first group that differs says more.
     fn describe_content(&self) -> String {
         let (Some(old), Some(new)) = (&self.old, &self.new) else { return "content".to_owned() };
-        let groups = |text: &'_ str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        let plain = |text: &str| text.strip_prefix(UNDECODED).unwrap_or(text).to_owned();
+        let groups = |text: &'_ str| plain(text).split(' ').map(str::to_owned).collect::<Vec<_>>();
         let (olds, news) = (groups(&old.text), groups(&new.text));
         let at = olds.iter().zip(&news).take_while(|(old, new)| old == new).count();
         let is_bytes = |group: &&String| {
@@ -137,6 +141,12 @@ impl Spot {
     }
 
     fn describe_code(&self) -> String {
+        if let (Some(old), Some(new)) = (&self.old, &self.new)
+            && old.text.starts_with(UNDECODED)
+            && new.text.starts_with(UNDECODED)
+        {
+            return self.describe_content();
+        }
         let place = self.new.as_ref().or(self.old.as_ref()).map_or_else(String::new, |side| {
             match (side.offset, side.index) {
                 (Some(offset), _) => format!("at +{offset:#x}: "),
@@ -144,7 +154,7 @@ impl Spot {
                 (None, None) => String::new(),
             }
         });
-        let text = |side: &SpotSide| side.text.clone();
+        let text = |side: &SpotSide| shortened(&side.text);
         match (&self.old, &self.new) {
             (Some(old), Some(new)) => format!("{place}{} -> {}", text(old), text(new)),
             (None, Some(new)) => format!("{place}{} is new", text(new)),
