@@ -291,7 +291,7 @@ fn a_reader_that_goes_away_is_no_error() {
 #[test]
 fn words_and_help() {
     let top = tempfile::tempdir().unwrap();
-    for word in ["select", "explain", "report"] {
+    for word in ["select", "check", "report"] {
         let output = lpcc(top.path(), &[word, "x"]);
         assert_eq!(output.status.code(), Some(2));
         assert!(String::from_utf8_lossy(&output.stderr).contains("not built yet"));

@@ -65,6 +65,15 @@ fn verify(folder: &Path, store: &Path) {
     succeed(command(lpcc(), folder, store).args(["store", "verify"]));
 }
 
+/// A kill may take away an object whose record was already written (status 1: vanished): no record is damaged, or
+/// half written.
+#[track_caller]
+fn verify_after_kill(folder: &Path, store: &Path) {
+    let output = command(lpcc(), folder, store).args(["store", "verify"]).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(matches!(output.status.code(), Some(0 | 1)) && !said.contains("damaged"), "{said}");
+}
+
 #[track_caller]
 fn recorded(folder: &Path, store: &Path, object: &Path) -> bool {
     let mut show = command(lpcc(), folder, store);
@@ -104,7 +113,7 @@ fn killed_at_random_moments() {
         std::thread::sleep(Duration::from_millis(20 + random.below(900)));
         kill_group(child.id());
         interrupted += usize::from(!child.wait().unwrap().success());
-        verify(&folder, &store);
+        verify_after_kill(&folder, &store);
     }
     assert!(interrupted > 0, "every build ended before it was killed: nothing was tried");
     succeed(make(&folder, &store, OsStr::new("true")).arg("clean"));
