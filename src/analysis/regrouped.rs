@@ -1,9 +1,9 @@
-//! Targets that are the same under another set of names.
+//! Targets that are the same under another name.
 //!
-//! Where several symbols share a place (aliases, folded functions) a stream speaks of the whole set, for a
-//! relocation against the section does not tell which was meant. When an alias comes or goes, every user's
-//! stream changes though it still reaches the same thing. Such a difference is forgiven, but only when every
-//! word that differs is such a set, and the two sets belong to items that are matched with each other.
+//! Where several symbols share a place (aliases, folded functions) a stream speaks of it by the first of its
+//! names, for a relocation against the section does not tell which was meant. When an alias comes or goes that
+//! is first, every user's stream changes though it still reaches the same thing. Such a difference is forgiven,
+//! but only when every word that differs is such a name, and the two name items that are matched with each other.
 
 use std::collections::HashMap;
 
@@ -61,13 +61,8 @@ impl<'a> Names<'a> {
 fn sets(prints: &Fingerprints) -> HashMap<String, Option<u32>> {
     let mut sets = HashMap::new();
     for (index, item) in (0..).zip(&prints.items) {
-        let mut stems: Vec<_> = item
-            .names
-            .iter()
-            .map(|name| without_numbers(name.as_bstr()).to_str_lossy().into_owned())
-            .collect();
-        stems.sort();
-        sets.entry(stems.join("=")).and_modify(|one| *one = None).or_insert(Some(index));
+        let stem = without_numbers(item.name.as_bstr()).to_str_lossy().into_owned();
+        sets.entry(stem).and_modify(|one| *one = None).or_insert(Some(index));
     }
     sets
 }

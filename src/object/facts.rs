@@ -4,8 +4,6 @@
 //! the place they name. A linked file's symbols and dynamic relocations are brought to section offsets too, so
 //! that everything behind this module speaks of (section, offset) alone.
 
-use std::collections::HashMap;
-
 use object::elf;
 use object::read::elf::{FileHeader, Rel as _, Rela as _, SectionHeader, Sym as _};
 use object::{Endianness, SectionIndex, SymbolIndex};
@@ -443,17 +441,6 @@ impl Relocations<'_, '_> {
             }
         }
     }
-}
-
-/// The `STT_FILE` names with how often each stands in the table: several of one name make scopes ambiguous.
-pub fn file_counts<'d>(facts: &Facts<'d>) -> HashMap<&'d [u8], usize> {
-    let mut counts = HashMap::new();
-    for symbol in &facts.symbols {
-        if symbol.kind == elf::STT_FILE.0 {
-            *counts.entry(symbol.name).or_default() += 1;
-        }
-    }
-    counts
 }
 
 /// Text for a message.
