@@ -16,6 +16,9 @@ pub const CONFIG: &str = "LPCC_CONFIG";
 /// What to do with `-flive-patching`, above any configuration: `keep`, `strip`, `inline-clone` or `inline-only-static`,
 /// and further settings behind commas (`inline-clone,lto=strip-lto`).
 pub const POLICY: &str = "LPCC_POLICY";
+/// Which shadows to compile beside each unit, above any configuration: `toggle-live-patching`, `same`, `lines`, a name of
+/// the configuration, `add=FLAGS`, `remove=FLAGS`, `compiler=NAME`, with commas between; `none` for none.
+pub const TWICE: &str = "LPCC_TWICE";
 /// Any value but empty or `0`: the compiler is executed and nothing else is done.
 pub const DISABLE: &str = "LPCC_DISABLE";
 /// Any value but empty or `0`: trouble with recording fails the compiler call, its output deleted.
@@ -45,7 +48,23 @@ pub const CC_COMMAND: &str = "CC";
 /// The build's C++ compiler, likewise.
 pub const CXX_COMMAND: &str = "CXX";
 /// Every variable of our own, so that `lpcc doctor` can name one that is misspelt.
-pub const OWN: [&str; 10] = [CC, CXX, STORE, CONFIG, POLICY, DISABLE, STRICT, LOG, LOG_FILE, PASSED];
+pub const OWN: [&str; 11] = [CC, CXX, STORE, CONFIG, POLICY, TWICE, DISABLE, STRICT, LOG, LOG_FILE, PASSED];
+/// What must not reach a shadow's compiler: requests to write files of the build's.
+pub const WRITERS: [&str; 9] = [
+    "CC_LOG_DIAGNOSTICS",
+    "CC_LOG_DIAGNOSTICS_FILE",
+    "CC_PRINT_HEADERS",
+    "CC_PRINT_HEADERS_FILE",
+    "CC_PRINT_OPTIONS",
+    "CC_PRINT_OPTIONS_FILE",
+    "CC_PRINT_PROC_STAT_FILE",
+    "DEPENDENCIES_OUTPUT",
+    "SUNPRO_DEPENDENCIES",
+];
+/// Where a compiler puts its temporary files.
+pub const TMPDIR: &str = "TMPDIR";
+/// How `make` tells its children of the jobserver.
+pub const MAKEFLAGS: &str = "MAKEFLAGS";
 /// Requests to the compilers that lpcc's own would replace, or that would show it: GCC's dependency output, Clang's headers
 /// and options.
 pub const REPORTS: [&str; 6] = [

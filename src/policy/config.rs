@@ -10,6 +10,7 @@ use toml::Spanned;
 
 use super::matcher::{Glob, Matcher, VersionRange};
 use super::rules::{LivePatching, Lto, OnConflict, Rule, Settings};
+use super::twice::{self, Twice};
 use crate::argv::options::Class;
 use crate::argv::{self, Dialect, Kind, Language, Value};
 use crate::store::record::Family;
@@ -21,6 +22,8 @@ pub struct Config {
     pub path: PathBuf,
     /// `[default]` first, where it is given, then the rules in order. Later ones win.
     pub rules: Vec<Rule>,
+    /// `[twice]`.
+    pub twice: Twice,
 }
 
 /// Why a configuration cannot be used.
@@ -43,6 +46,7 @@ struct Document {
     default: Option<Spanned<Table>>,
     #[serde(default)]
     rule: Vec<Spanned<Table>>,
+    twice: Option<twice::Table>,
 }
 
 #[derive(Deserialize)]
@@ -109,7 +113,9 @@ impl Config {
             let rule = rule(Some(index + 1), line_of(at), at, table.get_ref());
             rules.push(rule.map_err(|(at, what)| fail(at, what))?);
         }
-        Ok(Self { path: path.to_path_buf(), rules })
+        let twice = document.twice.as_ref().map(Twice::read).transpose();
+        let twice = twice.map_err(|(at, what)| fail(at, what))?.unwrap_or_default();
+        Ok(Self { path: path.to_path_buf(), rules, twice })
     }
 }
 
@@ -298,6 +304,10 @@ mod tests {
             ("[default]\nadd = [\"-include\"]\n", "2:7`: `-include` lacks its argument"),
             ("[default]\nadd = [\"-g\"]\nremove = [\"-g*\"]\n", "2:7`: `-g` is both added and removed"),
             ("[default]\nlto = 1\n", "2:7`: "),
+            ("[twice]\nshadow = 1\n", "2:10`: "),
+            ("[twice]\nshadows = [\"some\"]\n", "2:11`: no shadow `some`"),
+            ("[[twice.shadow]]\nname = \"x\"\n", "1:1`: the shadow `x` differs in nothing"),
+            ("[[twice.shadow]]\nname = \"same\"\nadd = [\"-O3\"]\n", "1:1`: `same` is a built-in"),
             ("[default\n", "1:9`: "),
         ] {
             let error = parse(text).expect_err(text);

@@ -4,7 +4,7 @@
 //! tried: probes, links, other compilers, calls with options that GCC refuses beside it. So a wish is never an
 //! edit. [`config`] reads `lpcc.toml`, which [`lookup`] finds; [`rules`] picks what holds for one source;
 //! [`decide`] weighs it against the call and what the compiler accepts, and gives a [`Ruling`]: the arguments
-//! to run and the reason. Nothing in it runs anything: what must be known of the compiler is asked through
+//! to run and the reason; [`twice`] says which shadows are made beside it. Nothing in it runs anything: what must be known of the compiler is asked through
 //! [`Compiler`].
 
 pub mod config;
@@ -13,12 +13,14 @@ pub mod decide;
 pub mod lookup;
 pub mod matcher;
 pub mod rules;
+pub mod twice;
 
 use serde::{Deserialize, Serialize};
 
 pub use config::{Config, ConfigError};
 pub use decide::{Call, Compiler, Ruling, decide, may_matter};
 pub use rules::{Effective, LivePatching, Lto, OnConflict, Origin, Policy, Settings, Sourced};
+pub use twice::{Difference, Shadow, Twice};
 
 /// The reason where nobody said anything.
 pub const LEFT_ALONE: &str = "built-in default: leave the call as it is";
