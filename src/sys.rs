@@ -7,9 +7,12 @@
 //! ignored SIGPIPE, and its `posix_spawn` leaves the C library's internal signals ignored in the child.
 #![allow(unsafe_code, reason = "the one module that may: system calls without a safe wrapper")]
 
+mod beside;
 mod guard;
+pub mod jobserver;
 mod memory;
 
+pub use beside::{Beside, Cut};
 pub use guard::guard;
 
 use std::ffi::{CString, OsStr, OsString, c_char, c_int};
@@ -161,6 +164,37 @@ impl Ending {
     }
 }
 
+/// What a process took, its children included that it waited for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// CPU time in user mode, in microseconds.
+    pub user: u64,
+    /// CPU time in the kernel, in microseconds.
+    pub system: u64,
+    /// Most memory that one of the processes had at a time, in KiB.
+    pub memory: u64,
+}
+
+impl Usage {
+    fn of(usage: &libc::rusage) -> Self {
+        let micros = |time: libc::timeval| {
+            let micros = time.tv_sec.saturating_mul(1_000_000).saturating_add(time.tv_usec);
+            u64::try_from(micros).unwrap_or_default()
+        };
+        let memory = u64::try_from(usage.ru_maxrss).unwrap_or_default();
+        Self { user: micros(usage.ru_utime), system: micros(usage.ru_stime), memory }
+    }
+}
+
+/// How a process ended, and what it took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ended {
+    /// How.
+    pub ending: Ending,
+    /// What it took.
+    pub usage: Usage,
+}
+
 /// Signals that a build sends to stop a compile; they are handed on to the compiler.
 const FORWARDED: [c_int; 4] = [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM];
 
@@ -173,6 +207,7 @@ extern "C" fn forward(signal: c_int, info: *mut libc::siginfo_t, _: *mut libc::c
         if child > 0 && !info.is_null() && (*info).si_code <= 0 {
             libc::kill(child, signal);
         }
+        beside::stop_by(signal);
         *libc::__errno_location() = errno;
     }
 }
@@ -188,6 +223,10 @@ struct Birth {
     env: *const *const c_char,
     script: *const *const c_char,
     stdin: RawFd,
+    /// Standard output and error; -1: those of the parent.
+    output: RawFd,
+    /// A Landlock ruleset to live under; -1: none.
+    ruleset: RawFd,
     chld_ignored: bool,
     before: *const libc::sigset_t,
     failed: RawFd,
@@ -209,6 +248,20 @@ extern "C" fn become_compiler(birth: *mut libc::c_void) -> c_int {
         if birth.stdin != -1 {
             libc::dup2(birth.stdin, 0);
         }
+        if birth.output != -1 {
+            libc::dup2(birth.output, 1);
+            libc::dup2(birth.output, 2);
+        }
+        if birth.ruleset != -1 {
+            libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+            libc::syscall(libc::SYS_landlock_restrict_self, birth.ruleset, 0);
+        }
+        // Handlers of ours that are there because another child is: exec would drop them, only a moment too late.
+        for signal in FORWARDED {
+            if !is_ignored(signal) {
+                set_disposition(signal, libc::SIG_DFL);
+            }
+        }
         libc::sigprocmask(libc::SIG_SETMASK, birth.before, std::ptr::null_mut());
         libc::execve(birth.path, birth.argv, birth.env);
         if *libc::__errno_location() == libc::ENOEXEC {
@@ -220,25 +273,79 @@ extern "C" fn become_compiler(birth: *mut libc::c_void) -> c_int {
     }
 }
 
+/// What a child is given.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Given<'a> {
+    /// Standard input instead of ours.
+    pub stdin: Option<BorrowedFd<'a>>,
+    /// Standard output and error instead of ours.
+    pub output: Option<BorrowedFd<'a>>,
+    /// A Landlock ruleset that it and its children live under.
+    pub ruleset: Option<BorrowedFd<'a>>,
+}
+
 /// Runs `program` and waits for it, handing on the signals that stop a build. The child dies with us, so that a killed
 /// lpcc leaves no compiler behind that later writes an object. `stdin` replaces standard input.
 ///
 /// An error means that the program was never started.
-pub fn run(program: &Program, stdin: Option<BorrowedFd<'_>>) -> io::Result<Ending> {
+pub fn run(program: &Program, stdin: Option<BorrowedFd<'_>>) -> io::Result<Ended> {
+    let mut saved = Vec::new();
+    let started = start(program, Given { stdin, ..Given::default() }, |child| {
+        CHILD.store(child, Ordering::SeqCst);
+        saved = install_forwarders();
+    });
+    let Newborn { child, mut failure } = started?;
+    // SAFETY: plain system calls on our own memory.
+    unsafe {
+        let blocked = forwarded();
+        let mut before: libc::sigset_t = std::mem::zeroed();
+        libc::sigprocmask(libc::SIG_BLOCK, std::ptr::null(), &raw mut before);
+        let never_started = start_failure(&mut failure);
+        let ended = wait(child, &blocked);
+        put_back(saved);
+        libc::sigprocmask(libc::SIG_SETMASK, &raw const before, std::ptr::null_mut());
+        never_started.map_or(ended, Err)
+    }
+}
+
+/// A child that was started, or that failed to become the program, which its pipe then says.
+struct Newborn {
+    child: libc::pid_t,
+    failure: File,
+}
+
+/// Why the child did not become the program, where it did not. Returns once that is settled.
+fn start_failure(failure: &mut File) -> Option<io::Error> {
+    let mut errno = [0; 4];
+    let failed = io::Read::read_exact(failure, &mut errno).is_ok();
+    failed.then(|| io::Error::from_raw_os_error(i32::from_ne_bytes(errno)))
+}
+
+fn forwarded() -> libc::sigset_t {
+    // SAFETY: zeroed is a valid sigset, which the calls write to.
+    unsafe {
+        let mut set: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&raw mut set);
+        for signal in FORWARDED {
+            libc::sigaddset(&raw mut set, signal);
+        }
+        set
+    }
+}
+
+/// Starts `program`. `known` is told the child while no signal of [`FORWARDED`] can arrive.
+fn start(program: &Program, given: Given<'_>, known: impl FnOnce(libc::pid_t)) -> io::Result<Newborn> {
     let (argv, env) = (pointers(&program.argv), pointers(&program.env));
     let script = script_arguments(program, &argv);
-    let (mut failure, failed) = pipe()?;
+    let (failure, failed) = pipe()?;
     let chld_ignored = is_ignored(libc::SIGCHLD);
     set_disposition(libc::SIGCHLD, libc::SIG_DFL); // else the kernel reaps the child and its status is lost
+    let raw = |fd: Option<BorrowedFd<'_>>| fd.map_or(-1, |fd| fd.as_raw_fd());
 
     // SAFETY: plain system calls on our own memory; the child calls only async-signal-safe functions.
     unsafe {
-        let mut blocked: libc::sigset_t = std::mem::zeroed();
+        let blocked = forwarded();
         let mut before: libc::sigset_t = std::mem::zeroed();
-        libc::sigemptyset(&raw mut blocked);
-        for signal in FORWARDED {
-            libc::sigaddset(&raw mut blocked, signal);
-        }
         libc::sigprocmask(libc::SIG_BLOCK, &raw const blocked, &raw mut before);
         let mut birth = Birth {
             parent: libc::getpid(),
@@ -246,7 +353,9 @@ pub fn run(program: &Program, stdin: Option<BorrowedFd<'_>>) -> io::Result<Endin
             argv: argv.as_ptr(),
             env: env.as_ptr(),
             script: script.as_ptr(),
-            stdin: stdin.map_or(-1, |stdin| stdin.as_raw_fd()),
+            stdin: raw(given.stdin),
+            output: raw(given.output),
+            ruleset: raw(given.ruleset),
             chld_ignored,
             before: &raw const before,
             failed: failed.as_raw_fd(),
@@ -258,21 +367,23 @@ pub fn run(program: &Program, stdin: Option<BorrowedFd<'_>>) -> io::Result<Endin
         let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
         let child = libc::clone(become_compiler, top.cast(), flags, (&raw mut birth).cast());
         let fork_error = (child < 0).then(io::Error::last_os_error);
-        CHILD.store(child, Ordering::SeqCst);
-        let saved = if fork_error.is_none() { install_forwarders() } else { Vec::new() };
+        if fork_error.is_none() {
+            known(child);
+        }
         libc::sigprocmask(libc::SIG_SETMASK, &raw const before, std::ptr::null_mut());
         drop(failed);
-        if let Some(error) = fork_error {
-            return Err(error);
+        match fork_error {
+            Some(error) => Err(error),
+            None => Ok(Newborn { child, failure }),
         }
-        let mut errno = [0; 4];
-        let never_started = io::Read::read_exact(&mut failure, &mut errno).is_ok();
-        let ending = wait(child, &blocked);
-        for (signal, action) in saved {
-            libc::sigaction(signal, &raw const action, std::ptr::null_mut());
-        }
-        libc::sigprocmask(libc::SIG_SETMASK, &raw const before, std::ptr::null_mut());
-        if never_started { Err(io::Error::from_raw_os_error(i32::from_ne_bytes(errno))) } else { ending }
+    }
+}
+
+/// Puts back what [`install_forwarders`] replaced.
+fn put_back(saved: Vec<(c_int, libc::sigaction)>) {
+    for (signal, action) in saved {
+        // SAFETY: the actions came from the kernel.
+        unsafe { libc::sigaction(signal, &raw const action, std::ptr::null_mut()) };
     }
 }
 
@@ -295,7 +406,7 @@ fn install_forwarders() -> Vec<(c_int, libc::sigaction)> {
 }
 
 /// Waits for `child`. It is left unreaped until no handler can signal its process id any more.
-fn wait(child: libc::pid_t, blocked: &libc::sigset_t) -> io::Result<Ending> {
+fn wait(child: libc::pid_t, blocked: &libc::sigset_t) -> io::Result<Ended> {
     // SAFETY: zeroed is a valid siginfo; the calls write only to the locals given.
     unsafe {
         let mut info: libc::siginfo_t = std::mem::zeroed();
@@ -307,17 +418,28 @@ fn wait(child: libc::pid_t, blocked: &libc::sigset_t) -> io::Result<Ending> {
         }
         libc::sigprocmask(libc::SIG_BLOCK, std::ptr::from_ref(blocked), std::ptr::null_mut());
         CHILD.store(0, Ordering::SeqCst);
+        reap(child)
+    }
+}
+
+/// Waits for `child` and takes its status.
+fn reap(child: libc::pid_t) -> io::Result<Ended> {
+    // SAFETY: zeroed is a valid rusage; the call writes only to the locals given.
+    unsafe {
         let mut status = 0;
-        while libc::waitpid(child, &raw mut status, 0) == -1 {
+        let mut usage: libc::rusage = std::mem::zeroed();
+        while libc::wait4(child, &raw mut status, 0, &raw mut usage) == -1 {
             let error = io::Error::last_os_error();
             if error.kind() != io::ErrorKind::Interrupted {
                 return Err(error);
             }
         }
-        if libc::WIFSIGNALED(status) {
-            return Ok(Ending::Killed(libc::WTERMSIG(status)));
-        }
-        Ok(Ending::Exited(libc::WEXITSTATUS(status)))
+        let ending = if libc::WIFSIGNALED(status) {
+            Ending::Killed(libc::WTERMSIG(status))
+        } else {
+            Ending::Exited(libc::WEXITSTATUS(status))
+        };
+        Ok(Ended { ending, usage: Usage::of(&usage) })
     }
 }
 
@@ -355,7 +477,7 @@ pub fn in_child(work: impl FnOnce() -> u8) -> io::Result<Ending> {
         match child {
             -1 => Err(io::Error::last_os_error()),
             0 => libc::_exit(c_int::from(work())),
-            child => wait(child, &std::mem::zeroed()),
+            child => wait(child, &std::mem::zeroed()).map(|ended| ended.ending),
         }
     }
 }

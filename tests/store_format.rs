@@ -11,7 +11,7 @@ use lpcc::policy::{Action, Decision};
 use lpcc::store::container::{Builder, Container, ENTRY, HEAD, MAGIC, VERSION, Version};
 use lpcc::store::format::{encode, encode_link, encode_note, read_link, read_note, record_builder};
 use lpcc::store::record::{
-    Call, Compiler, Completeness, Family, Input, Inputs, Outcome, Record, Unit, Variant,
+    Call, Compiler, Completeness, Family, Input, Inputs, Outcome, Record, ShadowCall, Unit, Variant,
 };
 use lpcc::store::{FormatError, Note, NoteKind, RecordFile, Want, read_record};
 use proptest::collection::vec;
@@ -97,9 +97,15 @@ prop_compose! {
         live_patching in option::of(".*"),
         files in vec((bytes(), option::of(hash())), 0..8),
         partial in option::of(".*"),
-        variants in vec(variant(), 0..3),
+        mut variants in vec(variant(), 0..3),
+        twin in any::<bool>(),
         notes in vec(".*", 0..3),
     ) -> Record {
+        if let Some(primary) = variants.first().cloned().filter(|_| twin) {
+            variants.push(Variant { name: "same".into(), ..primary });
+        }
+        let shadow = |variant: &Variant| ShadowCall { run: vec![variant.name.clone().into()], compiler: None, inputs: Vec::new() };
+        let shadows = variants.iter().skip(1).map(shadow).collect();
         let files = files.into_iter().map(|(path, hash)| Input { path, hash }).collect();
         Record {
             unit: Unit { source, output, language: Language::Cxx },
@@ -115,6 +121,7 @@ prop_compose! {
             inputs: Inputs { completeness: partial.map_or(Completeness::Full, Completeness::Partial), files },
             variants,
             notes,
+            shadows,
         }
     }
 }

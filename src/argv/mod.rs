@@ -21,6 +21,7 @@ mod facts;
 mod names;
 pub mod options;
 pub mod response_file;
+mod shadow;
 mod sources;
 
 pub use action::Action;

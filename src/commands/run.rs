@@ -52,7 +52,7 @@ pub fn main(args: &Args) -> anyhow::Result<ExitCode> {
         // Nothing is left to do afterwards: become the build.
         return Err(sys::exec(&program)).with_context(failed);
     };
-    let ending = sys::run(&program, None).with_context(failed)?;
+    let ending = sys::run(&program, None).with_context(failed)?.ending;
     if ending == Ending::Exited(0) {
         let kept = store.snapshot(name)?;
         anstream::eprintln!("lpcc: kept {} units as `{}`", kept.units, name.display());

@@ -20,6 +20,7 @@ use super::find;
 use super::guard::Passed;
 use crate::argv::{CommandLine, Language};
 use crate::env;
+use crate::object::Hash;
 use crate::store::Store;
 use crate::store::record::{Compiler, Family};
 
@@ -83,6 +84,18 @@ pub fn identify(
         programs: programs
             .filter_map(|file| Some((bytes(file.as_os_str()), store.hash_file(&file)?)))
             .collect(),
+    }
+}
+
+/// What is known of a compiler without asking it anything: its path and contents.
+pub fn driver_alone(path: &Path) -> Compiler {
+    let contents = std::fs::read(path).map(|bytes| (self::bytes(path.as_os_str()), Hash::of(&bytes)));
+    Compiler {
+        path: bytes(path.as_os_str()),
+        family: Family::Unknown,
+        version: String::new(),
+        target: String::new(),
+        programs: contents.into_iter().collect(),
     }
 }
 

@@ -237,6 +237,11 @@ impl Container {
         self.find(tag, index).map(|section| unpack(section, self.stored(section)?)).transpose()
     }
 
+    /// Whether there is such a section.
+    pub fn has(&self, tag: Tag, index: u16) -> bool {
+        self.find(tag, index).is_some()
+    }
+
     /// Checks every section, also those that this version does not know.
     pub fn check_all(&self) -> Result<(), FormatError> {
         self.sections.iter().try_for_each(|section| self.stored(section).map(drop))

@@ -6,6 +6,10 @@
 //! | `INPT` | 0 | inputs |
 //! | `PRNT` | n | fingerprints of variant n, without its streams |
 //! | `STRM` | n | canonical streams of variant n, as they are |
+//! | `TWIC` | 0 | how the shadows were compiled; absent where there is none |
+//! | `COST` | 0 | what the variants took, in a file of its own |
+//!
+//! A shadow with the primary's very fingerprints has no `PRNT` and `STRM` of its own: the primary's are its.
 //! | `LINK` | 0 | a link record |
 //! | `NOTE` | 0 | a note |
 
@@ -16,7 +20,9 @@ use serde::{Deserialize, Serialize};
 
 use super::container::{Builder, Container, Tag};
 use super::error::FormatError;
-use super::record::{Call, Compiler, Inputs, LinkRecord, Note, Outcome, Record, Unit, Variant};
+use super::record::{
+    Call, Compiler, Cost, Inputs, LinkRecord, Note, Outcome, Record, ShadowCall, Unit, Variant,
+};
 use crate::object::{Fingerprints, Hash};
 use crate::policy::Decision;
 
@@ -24,6 +30,8 @@ const UNIT: Tag = *b"UNIT";
 const INPUTS: Tag = *b"INPT";
 const PRINTS: Tag = *b"PRNT";
 const STREAMS: Tag = *b"STRM";
+const TWICE: Tag = *b"TWIC";
+const COST: Tag = *b"COST";
 const LINK: Tag = *b"LINK";
 const NOTE: Tag = *b"NOTE";
 
@@ -84,17 +92,36 @@ pub fn record_builder(record: &Record) -> Result<Builder, FormatError> {
     );
     builder.section(UNIT, 0, to_bytes(&identity)?)?;
     builder.section(INPUTS, 0, to_bytes(&record.inputs)?)?;
+    let primary = record.variants.first().map(|variant| &variant.fingerprints);
+    let own = |index: u16, variant: &Variant| index == 0 || Some(&variant.fingerprints) != primary;
     for (index, variant) in (0..=u16::MAX).zip(&record.variants) {
-        if let Outcome::Read(prints) = &variant.fingerprints {
+        if let Outcome::Read(prints) = &variant.fingerprints
+            && own(index, variant)
+        {
             builder.section(PRINTS, index, to_bytes(prints)?)?;
         }
     }
     for (index, variant) in (0..=u16::MAX).zip(&record.variants) {
-        if let Outcome::Read(prints) = &variant.fingerprints {
+        if let Outcome::Read(prints) = &variant.fingerprints
+            && own(index, variant)
+        {
             builder.section(STREAMS, index, prints.streams.clone())?;
         }
     }
+    if !record.shadows.is_empty() {
+        builder.section(TWICE, 0, to_bytes(&record.shadows)?)?;
+    }
     Ok(builder)
+}
+
+/// The bytes of a file of costs.
+pub fn encode_costs(costs: &[Cost]) -> Result<Vec<u8>, FormatError> {
+    Ok(Builder::default().section(COST, 0, to_bytes(&costs)?)?.finish())
+}
+
+/// Reads costs from the file at `path`.
+pub fn read_costs(path: &Path) -> Result<Vec<Cost>, FormatError> {
+    required(&Container::open(path)?, COST, 0)
 }
 
 fn head(variant: &Variant) -> VariantHead {
@@ -164,14 +191,29 @@ impl RecordFile {
     /// The fingerprints of variant `index` of [`Identity::variants`], without streams. An error where the
     /// variant has none: [`VariantHead::unreadable`] says so beforehand.
     pub fn fingerprints(&self, index: usize) -> Result<Fingerprints, FormatError> {
-        required(&self.container, PRINTS, variant_index(index)?)
+        required(&self.container, PRINTS, self.holder(index)?)
+    }
+
+    /// The variant whose sections hold what variant `index` is: itself, or the primary.
+    fn holder(&self, index: usize) -> Result<u16, FormatError> {
+        let own = variant_index(index)?;
+        if self.container.has(PRINTS, own) {
+            return Ok(own);
+        }
+        let readable = |variant: &VariantHead| variant.unreadable.is_none();
+        Ok(if self.identity()?.variants.get(index).is_some_and(readable) { 0 } else { own })
+    }
+
+    /// How the shadows were compiled, in the order of the variants behind the primary.
+    pub fn shadows(&self) -> Result<Vec<ShadowCall>, FormatError> {
+        if self.container.has(TWICE, 0) { required(&self.container, TWICE, 0) } else { Ok(Vec::new()) }
     }
 
     /// Fills the streams of fingerprints that came from variant `index` of this record.
     pub fn load_streams(&self, index: usize, prints: &mut Fingerprints) -> Result<(), FormatError> {
         prints.streams = self
             .container
-            .section(STREAMS, variant_index(index)?)?
+            .section(STREAMS, self.holder(index)?)?
             .ok_or_else(|| FormatError::damaged("the canonical streams are missing"))?;
         Ok(())
     }
@@ -200,6 +242,7 @@ impl RecordFile {
             inputs: self.inputs()?,
             variants,
             notes: identity.notes,
+            shadows: self.shadows()?,
         })
     }
 }

@@ -82,6 +82,9 @@ fn remove(removal: &Removal) -> Result<(), StoreError> {
     if matches!(&removal.reason, RemovalReason::Vanished(output) if output.symlink_metadata().is_ok()) {
         return Ok(());
     }
+    if let RemovalReason::Vanished(_) = removal.reason {
+        let _ = scratch::remove(&removal.file.with_extension(layout::COST_EXTENSION)); // most records have none
+    }
     match scratch::remove(&removal.file) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             Err(StoreError::io("remove", &removal.file)(error))

@@ -4,6 +4,7 @@
 //! store.version          "lpcc store 1\n": what makes a directory a store
 //! .gitignore             "*\n"
 //! units/a3/a3….lpcc      one record a unit, named by the hash of its object's absolute path
+//! units/a3/a3….cost      what compiling its variants took
 //! links/…                one record a linked file, likewise
 //! notes/…                named by the hash of their own bytes: the same note twice is one file
 //! snapshots/NAME/        units, links and notes as they were
@@ -40,6 +41,8 @@ pub const HASHES: &str = "hashes";
 pub const TEMPORARY: &str = "tmp";
 /// Ending of every record, link and note.
 pub const EXTENSION: &str = "lpcc";
+/// Ending of the file beside a unit's record that tells what its variants took.
+pub const COST_EXTENSION: &str = "cost";
 
 /// What a record is found by: the hash of its object's absolute, lexically normalised path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -9,7 +9,7 @@ use std::vec;
 use super::error::{Damaged, FormatError, StoreError};
 use super::format::{self, Identity, RecordFile};
 use super::layout::{self, LINKS, NOTES, ObjectKey, UNITS};
-use super::record::{LinkRecord, Note};
+use super::record::{Cost, LinkRecord, Note};
 use super::snapshots::SnapshotName;
 use super::write::Store;
 
@@ -137,6 +137,11 @@ impl UnitEntry {
     /// The object, absolute.
     pub fn output(&self) -> &Path {
         layout::path(&self.identity.unit.output)
+    }
+
+    /// What compiling its variants took; nothing where that is not known.
+    pub fn costs(&self) -> Vec<Cost> {
+        format::read_costs(&self.file.with_extension(layout::COST_EXTENSION)).unwrap_or_default()
     }
 
     /// Names this record's file in an error of reading one of its parts.

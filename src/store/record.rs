@@ -27,6 +27,34 @@ pub struct Record {
     pub variants: Vec<Variant>,
     /// Trouble that did not stop the build, as lower-case fragments.
     pub notes: Vec<String>,
+    /// How the shadows among `variants` were compiled, in the same order.
+    pub shadows: Vec<ShadowCall>,
+}
+
+/// How a shadow was compiled: enough to know that it need not be compiled again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShadowCall {
+    /// Arguments, without the program name and the output; response files expanded where lpcc took words out of them.
+    pub run: Vec<BString>,
+    /// The compiler, where it is not the unit's.
+    pub compiler: Option<Compiler>,
+    /// Files read beyond the unit's inputs, where those are known to be partial.
+    pub inputs: Vec<Input>,
+}
+
+/// What compiling a variant took. Lies in a file beside the record: the same build gives the same records, not the same times.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cost {
+    /// The variant's name.
+    pub name: String,
+    /// CPU time in user mode, in microseconds.
+    pub user: u64,
+    /// CPU time in the kernel, in microseconds.
+    pub system: u64,
+    /// Time on the clock, in microseconds.
+    pub wall: u64,
+    /// Most memory that one of the compiler's processes had at a time, in KiB.
+    pub memory: u64,
 }
 
 /// One source file compiled to one object.

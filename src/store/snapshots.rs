@@ -9,7 +9,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::error::StoreError;
-use super::layout::{LINKS, NOTES, SNAPSHOTS, UNITS};
+use super::layout::{COST_EXTENSION, LINKS, NOTES, SNAPSHOTS, UNITS};
 use super::read::{Recording, UnitEntry, files};
 use super::write::Store;
 
@@ -79,6 +79,7 @@ impl Store {
             }
             summary.damaged += usize::from(UnitEntry::open(file.clone()).is_err());
             summary.units += usize::from(keep(&file, &fresh.join(UNITS))?);
+            keep(&file.with_extension(COST_EXTENSION), &fresh.join(UNITS))?;
         }
         for file in current.files(LINKS) {
             summary.links += usize::from(keep(&file, &fresh.join(LINKS))?);

@@ -15,7 +15,7 @@ use super::container::{Builder, Container, Tag};
 use super::error::StoreError;
 use super::hashes::HashCache;
 use super::layout::{self, ObjectKey, STORE_FORMAT};
-use super::record::{LinkRecord, Note, Record};
+use super::record::{Cost, LinkRecord, Note, Record};
 use super::scratch::{self, Scratch};
 use super::{format, layout::MARKER};
 use crate::object::Hash;
@@ -91,6 +91,12 @@ impl Store {
         self.write(&place.place(&self.folder(layout::UNITS)), &format::encode(record)?)
     }
 
+    /// Keeps what the variants of a unit took, beside its record.
+    pub fn write_costs(&self, output: &Path, costs: &[Cost]) -> Result<PathBuf, StoreError> {
+        let place = ObjectKey::of(output).place(&self.folder(layout::UNITS));
+        self.write(&place.with_extension(layout::COST_EXTENSION), &format::encode_costs(costs)?)
+    }
+
     /// Keeps the record of a link, likewise.
     pub fn write_link(&self, link: &LinkRecord) -> Result<PathBuf, StoreError> {
         let place = ObjectKey::of(layout::path(&link.output));
@@ -109,6 +115,13 @@ impl Store {
         self.writable()?;
         let temporary = self.temporary()?;
         Scratch::new_in(&temporary).map_err(StoreError::io("make a directory in", &temporary))
+    }
+
+    /// Removes the directories that killed processes left behind. Trouble is left for `gc` to tell of.
+    pub fn sweep_scratch(&self) {
+        for path in self.leftovers().into_iter().filter(|path| path.is_dir()) {
+            let _ = scratch::remove(&path);
+        }
     }
 
     /// The BLAKE3 of the contents of the file at `path`, from the cache where that is safe; `None` where the

@@ -65,6 +65,7 @@ pub(super) fn exhausted() {
 }
 
 extern "C" fn keep_promise(_: c_int) {
+    super::jobserver::give_back();
     let promised = PROMISED.load(Ordering::SeqCst);
     if promised < 0 {
         super::die_of(-promised);

@@ -14,7 +14,7 @@ use crate::compiler::guard::Passed;
 use crate::compiler::{accepts, find, identity, optimizers};
 use crate::env;
 use crate::policy::lookup::{self, Places};
-use crate::policy::{self, Config, Origin, Policy, Settings};
+use crate::policy::{self, Config, Origin, Policy, Settings, Shadow, Twice};
 use crate::store::Store;
 use crate::store::record::Family;
 
@@ -38,6 +38,7 @@ pub fn apply(job: &mut Job) {
         }
         job.notes.push(format!("policy: {trouble}"));
     }
+    job.shadows = loaded.shadows;
     if loaded.policy.is_empty() {
         return;
     }
@@ -103,6 +104,8 @@ pub struct Loaded {
     pub file: Option<PathBuf>,
     /// Files that were passed over, each with the reason.
     pub ignored: Vec<(PathBuf, String)>,
+    /// The shadows to compile.
+    pub shadows: Vec<Shadow>,
     /// What could not be read.
     pub troubles: Vec<String>,
 }
@@ -137,6 +140,16 @@ pub fn load(line: &CommandLine, directory: &Path) -> Loaded {
             Err(what) => loaded.troubles.push(format!("{origin}: {what}")),
         }
     }
+    let configured = loaded.policy.config.as_ref().map(|config| config.twice.clone()).unwrap_or_default();
+    loaded.shadows = match env::get(env::TWICE) {
+        None => configured.chosen,
+        Some(text) => {
+            Twice::from_words(&text.to_string_lossy(), &configured.defined).unwrap_or_else(|what| {
+                loaded.troubles.push(format!("{}: {what}", env::TWICE));
+                Vec::new()
+            })
+        }
+    };
     loaded
 }
 

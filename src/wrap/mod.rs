@@ -14,6 +14,7 @@ mod record;
 mod retry;
 mod run;
 mod safety;
+mod twice;
 
 use std::ffi::OsString;
 
@@ -50,7 +51,7 @@ pub fn main(argv: &[OsString]) -> ! {
     tracing::debug!(program = %job.target.program.display(), ?plan, "compiler call");
     match plan {
         Plan::Execute(_) if job.as_written.is_none() => job.execute(),
-        Plan::Execute(_) => sys::end_as(retry::run(&mut job, &mut |_| Vec::new())),
+        Plan::Execute(_) => sys::end_as(retry::run(&mut job, &mut |_| Vec::new()).ending),
         Plan::Record(work) => record::compile(&mut job, &work),
     }
 }

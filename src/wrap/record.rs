@@ -3,18 +3,19 @@
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bstr::BString;
 
 use super::decide::{Unit, Work};
 use super::inputs::Watch;
 use super::run::{self, Job};
+use super::twice::{self, Known, Twice};
 use super::{link, retry, safety};
 use crate::compiler::identity;
 use crate::env;
 use crate::object::{self, Hash};
-use crate::store::record::{Call, Note, NoteKind, Outcome, Record, Variant};
+use crate::store::record::{Call, Cost, Note, NoteKind, Outcome, Record, Variant};
 use crate::store::{self, Store};
 use crate::sys::{self, Ending};
 
@@ -25,6 +26,9 @@ const LONGEST: u32 = 600;
 /// Outputs of at most this many bytes in all are recorded in this process, larger ones in a child: beside what it
 /// took to make those, a fork is nothing, and no bug can make much of a small one.
 const SMALL: u64 = 1 << 20;
+
+/// The name of the variant that the build asked for.
+const PRIMARY: &str = "primary";
 
 /// Exit status of the child that records.
 const RECORDED: u8 = 0;
@@ -44,7 +48,7 @@ pub fn compile(job: &mut Job, work: &Work) -> ! {
             }
             match job.as_written {
                 None => job.execute(),
-                Some(_) => sys::end_as(retry::run(job, &mut |_| Vec::new())),
+                Some(_) => sys::end_as(retry::run(job, &mut |_| Vec::new()).ending),
             }
         }
     };
@@ -57,6 +61,15 @@ pub fn compile(job: &mut Job, work: &Work) -> ! {
     let stdin =
         if matches!(work, Work::Objects(_)) && job.line.reads_stdin() { run::buffer_stdin() } else { None };
     let before: Vec<Option<State>> = outputs(work).into_iter().map(State::of).collect();
+    let mut twice = match work {
+        Work::Objects(units) => {
+            Twice::new(job, units, &store, stdin.as_ref().map(|(_, text)| text.as_slice()))
+        }
+        Work::Linked { .. } => None,
+    };
+    if let (Some(twice), Work::Objects(units)) = (&mut twice, work) {
+        twice.beside(job, units, &store);
+    }
 
     let mut environment = |job: &Job| {
         if matches!(work, Work::Objects(_)) {
@@ -64,10 +77,12 @@ pub fn compile(job: &mut Job, work: &Work) -> ! {
         }
         watch.environment()
     };
-    let ending = match &stdin {
+    let began = Instant::now();
+    let sys::Ended { ending, usage } = match &stdin {
         Some((stdin, _)) => job.run(&environment(job), Some(stdin)),
         None => retry::run(job, &mut environment),
     };
+    let wall = began.elapsed();
     safety::once_ended(ending);
     let job = &*job;
 
@@ -78,24 +93,32 @@ pub fn compile(job: &mut Job, work: &Work) -> ! {
         .map(|(output, before)| State::of(output).is_some_and(|now| ending.success() || Some(now) != *before))
         .collect();
     if !made.contains(&true) {
+        drop(twice);
         sys::end_as(ending);
     }
     let stdin = stdin.map(|(_, text)| text);
-    let mut record =
-        || Attempt { job, store: &store, stdin: stdin.as_deref() }.record(work, &made, &mut watch);
+    if !ending.success() {
+        twice = None;
+    }
+    let mut attempt = Attempt { job, store: &store, stdin: stdin.as_deref(), twice, primary: None };
+    if let Work::Objects(units) = work {
+        attempt.finish_shadows(units, &mut watch, (usage, wall));
+    }
     let size: u64 = outputs(work).into_iter().filter_map(State::of).map(|state| state.2).sum();
-    if size <= SMALL && !env::is_on(env::STRICT) {
+    if size + attempt.twice.as_ref().map_or(0, Twice::size) <= SMALL && !env::is_on(env::STRICT) {
         sys::guard(LONGEST, ending);
-        if !record() {
+        if !attempt.record(work, &made, &mut watch) {
             tracing::warn!("trouble with recording");
         }
+        drop(attempt);
         sys::end_as(ending);
     }
     let recorded = sys::in_child(|| {
         safety::while_recording();
         sys::guard(LONGEST, Ending::Exited(TROUBLE.into()));
-        if record() { RECORDED } else { TROUBLE }
+        if attempt.record(work, &made, &mut watch) { RECORDED } else { TROUBLE }
     });
+    drop(attempt);
     if !recorded.is_ok_and(Ending::success) {
         tracing::warn!("trouble with recording");
         if env::is_on(env::STRICT) {
@@ -168,11 +191,33 @@ struct Attempt<'a> {
     job: &'a Job,
     store: &'a Store,
     stdin: Option<&'a [u8]>,
+    /// The shadows, where there are any.
+    twice: Option<Twice>,
+    /// What the primary took, where there are shadows to hold it against.
+    primary: Option<Cost>,
 }
 
 impl Attempt<'_> {
+    /// Lets the shadows end. `took` is what the primary took.
+    fn finish_shadows(&mut self, units: &[Unit], watch: &mut Watch, (usage, wall): (sys::Usage, Duration)) {
+        let Some(mut twice) = self.twice.take() else { return };
+        let known: Vec<_> = units.iter().map(|unit| self.known(units, unit, watch)).collect();
+        twice.finish(self.job, units, &known, wall, self.store);
+        self.twice = Some(twice);
+        self.primary = Some(twice::cost(PRIMARY, usage, wall));
+    }
+
+    /// What a unit is made of, and by whom; `None` where there is no compiler.
+    fn known(&self, units: &[Unit], unit: &Unit, watch: &mut Watch) -> Option<Known> {
+        let compiler = self.job.target.compiler.as_ref()?;
+        let (job, store) = (self.job, self.store);
+        let compiler = identity::identify(store, compiler, &job.line, unit.source.language, &job.passed);
+        let inputs = watch.inputs(job, (units, unit), compiler.family, self.stdin, store);
+        Some(Known { inputs, compiler })
+    }
+
     /// Records all that was made; whether that went without trouble.
-    fn record(&self, work: &Work, made: &[bool], watch: &mut Watch) -> bool {
+    fn record(&mut self, work: &Work, made: &[bool], watch: &mut Watch) -> bool {
         match work {
             Work::Objects(units) => units
                 .iter()
@@ -189,20 +234,36 @@ impl Attempt<'_> {
         }
     }
 
-    fn unit(&self, units: &[Unit], unit: &Unit, watch: &mut Watch) -> bool {
+    fn unit(&mut self, units: &[Unit], unit: &Unit, watch: &mut Watch) -> bool {
         let object = match std::fs::read(&unit.output) {
             Ok(object) => object,
             Err(error) => return self.trouble(unit, &format!("the object could not be read: {error}")),
         };
-        let Some(compiler) = &self.job.target.compiler else { return false };
-        let (job, store) = (self.job, self.store);
         let started = Instant::now();
         let outcome = match object::fingerprint(&object) {
             Ok(prints) => Outcome::Read(prints),
             Err(error) => Outcome::Unreadable(error.to_string()),
         };
         tracing::debug!(microseconds = started.elapsed().as_micros(), "fingerprinted"); // scripts/bench reads it
-        let compiler = identity::identify(store, compiler, &job.line, unit.source.language, &job.passed);
+        let Some(Known { inputs, compiler }) = self.known(units, unit, watch) else { return false };
+        let (job, store) = (self.job, self.store);
+        let primary = Variant {
+            name: PRIMARY.to_owned(),
+            hash: Hash::of(&object),
+            size: object.len() as u64,
+            fingerprints: outcome,
+        };
+        let position = units.iter().position(|other| other.index == unit.index).unwrap_or_default();
+        let made = self.twice.as_mut().map(|twice| twice.variants(position, &primary)).unwrap_or_default();
+        let mut variants = vec![primary];
+        let (mut shadows, mut costs) = (Vec::new(), Vec::new());
+        // Several sources in one call: what each took is not known.
+        costs.extend(self.primary.clone().filter(|_| units.len() == 1));
+        for (variant, call, cost) in made {
+            variants.push(variant);
+            shadows.push(call);
+            costs.extend(cost);
+        }
         let record = Record {
             unit: store::record::Unit {
                 source: BString::from(unit.source.text.as_bytes()),
@@ -211,16 +272,17 @@ impl Attempt<'_> {
             },
             call: call(job),
             decision: job.decision.clone(),
-            inputs: watch.inputs(job, (units, unit), compiler.family, self.stdin, store),
+            inputs,
             compiler,
-            variants: vec![Variant {
-                name: "primary".to_owned(),
-                hash: Hash::of(&object),
-                size: object.len() as u64,
-                fingerprints: outcome,
-            }],
+            variants,
             notes: job.notes.clone(),
+            shadows,
         };
+        if !record.shadows.is_empty()
+            && let Err(error) = store.write_costs(&unit.output, &costs)
+        {
+            tracing::warn!(%error, "what the variants took is not kept");
+        }
         match store.write_unit(&record) {
             Ok(place) => {
                 tracing::debug!(record = %place.display(), "recorded");

@@ -20,7 +20,7 @@ use rustix::{stdio, termios};
 use super::run::{self, Job};
 use crate::argv::{self, CommandLine};
 use crate::policy::Action;
-use crate::sys::{self, Ending};
+use crate::sys::{self, Ended, Ending};
 
 /// Exit status where the policy insists on an option that the call fails with.
 const REFUSED: i32 = 1;
@@ -30,7 +30,7 @@ const STOPS: [i32; 4] = [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTER
 
 /// Runs the call, and runs it again as written where it fails for whatever reason with what lpcc added. `extra` gives
 /// what is added to the environment, anew for each run.
-pub fn run(job: &mut Job, extra: &mut dyn FnMut(&Job) -> Vec<(&'static str, OsString)>) -> Ending {
+pub fn run(job: &mut Job, extra: &mut dyn FnMut(&Job) -> Vec<(&'static str, OsString)>) -> Ended {
     if job.as_written.is_none() {
         let extra = extra(job);
         return job.run(&extra, None);
@@ -42,34 +42,34 @@ pub fn run(job: &mut Job, extra: &mut dyn FnMut(&Job) -> Vec<(&'static str, OsSt
     };
     let text = held.map(Held::finish).unwrap_or_default();
     let done = match &first {
-        Ok(Ending::Killed(signal)) => STOPS.contains(signal),
-        Ok(ending) => ending.success(),
+        Ok(Ended { ending: Ending::Killed(signal), .. }) => STOPS.contains(signal),
+        Ok(ended) => ended.ending.success(),
         Err(_) => false,
     };
-    if let Ok(ending) = first
+    if let Ok(ended) = first
         && done
     {
         let _ = io::stderr().write_all(&text); // nobody is left to tell
-        return ending;
+        return ended;
     }
     tracing::warn!(?first, "the call failed with what was added; running it as written");
     again(job, &text, extra)
 }
 
-fn again(job: &mut Job, text: &[u8], extra: &mut dyn FnMut(&Job) -> Vec<(&'static str, OsString)>) -> Ending {
+fn again(job: &mut Job, text: &[u8], extra: &mut dyn FnMut(&Job) -> Vec<(&'static str, OsString)>) -> Ended {
     if let Some(as_written) = job.as_written.take() {
         job.run = as_written;
     }
     let held = if job.insists { Held::start().ok() } else { None };
     let variables = extra(job);
     let started = job.start(&variables, None);
-    let Ok(ending) = started else {
+    let Ok(ended) = started else {
         drop(held.map(Held::finish));
         job.execute()
     };
     if let Some(held) = held {
         let second = held.finish();
-        if ending.success() {
+        if ended.ending.success() {
             for output in outputs(&job.line) {
                 let _ = std::fs::remove_file(job.directory.join(output)); // not for make to take for done
             }
@@ -84,7 +84,7 @@ fn again(job: &mut Job, text: &[u8], extra: &mut dyn FnMut(&Job) -> Vec<(&'stati
     job.decision.reason = format!("{said}; the call failed with it and was run as written");
     job.decision.live_patching = job.line.live_patching().map(|level| level.to_string_lossy().into_owned());
     job.notes.push("the call failed with what the policy added, and was run as written".to_owned());
-    ending
+    ended
 }
 
 /// What the call writes, as it names it.

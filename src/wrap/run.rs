@@ -13,7 +13,7 @@ use crate::compiler::find::Target;
 use crate::compiler::guard::Passed;
 use crate::env;
 use crate::policy::{self, Action, Decision};
-use crate::sys::{self, Ending, Program};
+use crate::sys::{self, Ended, Program};
 
 /// Exit status where the program was found and cannot be executed, as a shell has it.
 const NOT_EXECUTABLE: i32 = 126;
@@ -42,6 +42,8 @@ pub struct Job {
     pub insists: bool,
     /// What is to be said in the record.
     pub notes: Vec<String>,
+    /// The shadows to compile beside each unit.
+    pub shadows: Vec<policy::Shadow>,
 }
 
 impl Job {
@@ -66,6 +68,7 @@ impl Job {
             as_written: None,
             insists: false,
             notes: Vec::new(),
+            shadows: Vec::new(),
         }
     }
 
@@ -79,9 +82,9 @@ impl Job {
     }
 
     /// Starts the compiler and waits. `extra` is added to its environment.
-    pub fn run(&self, extra: &[(&str, OsString)], stdin: Option<&File>) -> Ending {
+    pub fn run(&self, extra: &[(&str, OsString)], stdin: Option<&File>) -> Ended {
         match self.start(extra, stdin) {
-            Ok(ending) => ending,
+            Ok(ended) => ended,
             Err(error) => {
                 tracing::debug!(%error, "could not start the compiler; executing it instead");
                 // Whatever we added (a variable too many for the kernel's limit) may be the cause.
@@ -91,7 +94,7 @@ impl Job {
     }
 
     /// Like [`Self::run`]; an error means that the compiler was never started.
-    pub fn start(&self, extra: &[(&str, OsString)], stdin: Option<&File>) -> io::Result<Ending> {
+    pub fn start(&self, extra: &[(&str, OsString)], stdin: Option<&File>) -> io::Result<Ended> {
         self.program(extra).and_then(|program| sys::run(&program, stdin.map(AsFd::as_fd)))
     }
 
@@ -145,7 +148,7 @@ fn cannot_execute(program: &Path, error: &io::Error) -> ! {
 }
 
 /// How the call's arguments are to be read, as far as the compiler's name tells; `cc` is asked by the name it leads to.
-fn settings(target: &Target) -> Settings {
+pub fn settings(target: &Target) -> Settings {
     let compiler = target.compiler.as_deref().unwrap_or(&target.program);
     let dialect_of = |path: &Path| {
         path.file_name().and_then(argv::compiler_name).map_or(Dialect::Unknown, |name| name.dialect)
@@ -160,7 +163,7 @@ fn settings(target: &Target) -> Settings {
 }
 
 /// The contents of a response file, where reading it disturbs nobody: a pipe can be read only once.
-fn read_response_file(path: &Path) -> Option<Vec<u8>> {
+pub fn read_response_file(path: &Path) -> Option<Vec<u8>> {
     let meta = std::fs::metadata(path).ok()?;
     if !meta.is_file() || meta.len() > LARGEST_RESPONSE_FILE || meta.permissions().mode() & 0o444 == 0 {
         return None;

@@ -76,6 +76,7 @@ pub fn record(output: &[u8], functions: u32, seed: u64) -> Record {
             fingerprints: Outcome::Read(prints),
         }],
         notes: vec!["a remark".into()],
+        shadows: Vec::new(),
     }
 }
 

@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use crate::object::{Basis, Fingerprints, Hook, Item, Part, Reference, Scope};
 use crate::report::bytes;
 use crate::store::record::{
-    Call, Compiler, Completeness, Inputs, LinkRecord, Note, Outcome, Record, Variant,
+    Call, Compiler, Completeness, Input, Inputs, LinkRecord, Note, Outcome, Record, Variant,
 };
 
 type Object = Map<String, Value>;
@@ -63,6 +63,14 @@ pub fn record(record: &Record) -> Object {
     object.insert("inputs".into(), inputs(&record.inputs));
     object.insert("variants".into(), record.variants.iter().map(variant).collect());
     object.insert("notes".into(), json!(record.notes));
+    let shadows = record.shadows.iter().map(|shadow| {
+        let mut object = Object::new();
+        list(&mut object, "run", &shadow.run);
+        object.insert("compiler".into(), shadow.compiler.as_ref().map(compiler).into());
+        object.insert("inputs".into(), files(&shadow.inputs));
+        Value::from(object)
+    });
+    object.insert("shadows".into(), shadows.collect());
     object
 }
 
@@ -125,18 +133,22 @@ fn compiler(compiler: &Compiler) -> Object {
     object
 }
 
-fn inputs(inputs: &Inputs) -> Value {
-    let files = inputs.files.iter().map(|input| {
+fn files(files: &[Input]) -> Value {
+    let file = |input: &Input| {
         let mut file = Object::new();
         bytes::put(&mut file, "path", input.path.as_bstr());
         file.insert("hash".into(), input.hash.map(|hash| hash.to_string()).into());
         Value::from(file)
-    });
+    };
+    files.iter().map(file).collect()
+}
+
+fn inputs(inputs: &Inputs) -> Value {
     let missing = match &inputs.completeness {
         Completeness::Full => None,
         Completeness::Partial(reason) => Some(reason),
     };
-    json!({"complete": missing.is_none(), "missing": missing, "files": files.collect::<Value>()})
+    json!({"complete": missing.is_none(), "missing": missing, "files": files(&inputs.files)})
 }
 
 fn variant(variant: &Variant) -> Value {
