@@ -6,6 +6,7 @@
 
 pub mod attributes;
 pub mod correlate;
+pub mod cost;
 pub mod detail;
 pub mod differ;
 pub mod findings;

@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use super::{audit, diff, doctor, explain, generate, run, shims, show, store, version};
+use super::{audit, diff, doctor, explain, generate, report, run, shims, show, store, version};
 
 /// Shown below the list of commands.
 const EXAMPLE: &str = "\
@@ -51,6 +51,12 @@ pub enum Command {
     /// `lpcc explain -- gcc -O2 -c x.c` decides on the call as if it were made here, and runs nothing of it. The
     /// exit status is 0, or 2 if the configuration could not be read or there is no record.
     Explain(explain::Args),
+    /// What a flag costs in a build that was compiled twice: size, functions, compile time, what is lost.
+    ///
+    /// With `[twice]` in lpcc.toml, or `LPCC_TWICE=toggle-live-patching`, each unit is compiled a second time, and this
+    /// holds the two against each other. `same` shows what is not deterministic, `lines` what depends on `__LINE__`. The exit
+    /// status is 0, or 2 if something could not be read.
+    Report(report::Args),
     /// Run a build with the shims first on PATH, recording into ./.lpcc.
     Run(run::Args),
     /// Lay links named like the compilers into a directory.

@@ -2,6 +2,7 @@
 
 pub mod bytes;
 pub mod code;
+pub mod cost;
 pub mod demangle;
 pub mod diff_json;
 pub mod diff_text;

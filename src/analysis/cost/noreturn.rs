@@ -1,0 +1,71 @@
+//! Implicit noreturn lost: a call after which A has no code and B goes on.
+//!
+//! GCC finds out by itself that a function never returns, and then leaves out what would stand behind a call of it.
+//! `-flive-patching` turns that off (`-fipa-pure-const`), so B goes on behind the call with code that nothing reaches;
+//! objtool, which still sees that the callee never returns, calls it an unreachable instruction. The cure is to say it
+//! in the source: `__noreturn` on the callee. That the callee never returns is read from its own machine code.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bstr::{BStr, BString, ByteSlice};
+
+use super::flow::{Call, Flow};
+use crate::object::{Fingerprints, Item, Kind};
+
+/// A call that A knew not to return.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct NoreturnLost {
+    /// The function of this object that never returns: what should be marked `__noreturn`.
+    pub callee: BString,
+    /// Who calls it.
+    pub caller: BString,
+    /// Offset in bytes in B's caller of the first instruction that nothing reaches.
+    pub offset: Option<u64>,
+}
+
+/// All calls of never-returning functions of the object that A ends at and B does not.
+pub fn lost(a: &Fingerprints, b: &Fingerprints) -> Vec<NoreturnLost> {
+    let never: BTreeSet<&BStr> = functions(b)
+        .filter(|item| Flow::of(b, item).is_some_and(|flow| flow.never_returns()))
+        .flat_map(|item| item.names.iter().map(|name| name.as_bstr()))
+        .collect();
+    if never.is_empty() {
+        return Vec::new();
+    }
+    let in_a: BTreeMap<&BStr, &Item> = functions(a).map(|item| (item.name.as_bstr(), item)).collect();
+    let mut found = BTreeSet::new();
+    for item in functions(b).filter(|item| item.references.len() > 0 || item.traits.instructions > 0) {
+        let calls = calls(b, item);
+        let goes_on = calls.iter().filter(|call| call.goes_on && never.contains(call.callee.as_bstr()));
+        for call in goes_on {
+            let Some(old) = in_a.get(item.name.as_bstr()) else { continue };
+            let old_calls = calls_of(a, old, call.callee.as_bstr());
+            if old_calls.is_empty() || old_calls.iter().any(|call| call.goes_on) {
+                continue;
+            }
+            found.insert(NoreturnLost {
+                callee: call.callee.clone(),
+                caller: item.name.clone(),
+                offset: crate::object::listing::offset_of(b, item, call.at + 1),
+            });
+        }
+    }
+    found.into_iter().collect()
+}
+
+fn functions(prints: &Fingerprints) -> impl Iterator<Item = &Item> {
+    prints.items.iter().filter(|item| item.kind == Kind::Function)
+}
+
+fn calls(prints: &Fingerprints, item: &Item) -> Vec<Call> {
+    Flow::of(prints, item).map(|flow| flow.calls()).unwrap_or_default()
+}
+
+/// The calls of `callee`; a clone of it counts for it.
+fn calls_of(prints: &Fingerprints, item: &Item, callee: &BStr) -> Vec<Call> {
+    let base = super::inlining::base(callee);
+    calls(prints, item)
+        .into_iter()
+        .filter(|call| super::inlining::base(call.callee.as_bstr()) == base)
+        .collect()
+}
