@@ -311,8 +311,8 @@
     for (const row of shadow.functions) counts[kind(row[2])] = (counts[kind(row[2])] || 0) + 1;
     const chips = ["changed", "removed", "new", "other"].filter((what) => counts[what]).map((what) => [what, `${WORDS[what]} ${number(counts[what])}`]);
     return table("functions", "Functions", [
-      { key: "function", name: "function", get: (row) => row[1], find: true, class: () => "code", width: "26%" },
-      { key: "object", name: "object", get: object, find: true, class: () => "soft", width: "17%" },
+      { key: "function", name: "function", get: (row) => row[1], find: true, class: () => "code", width: "23%" },
+      { key: "object", name: "object", get: object, find: true, class: () => "soft", width: "14%" },
       { key: "change", name: "change", get: (row) => row[2], show: (row) => make("span", { class: "tag " + kind(row[2]) }, WORDS[row[2]] || row[2]), width: "88px" },
       { key: "a", name: "A, bytes", get: (row) => row[3], number: true, width: "88px" },
       { key: "b", name: "B, bytes", get: (row) => row[4], number: true, width: "88px" },
