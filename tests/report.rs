@@ -135,7 +135,10 @@ fn costs_lie_beside_the_record() {
         let answer: Value = serde_json::from_str(&report(&place, &["--format", "json", recording])).unwrap();
         for side in ["a", "b"] {
             let took = &answer["shadows"][0]["took"][side];
-            assert!(took["cpu_us"].as_u64().unwrap() > 0 && took["memory_kib"].as_u64().unwrap() > 1000, "{took}");
+            assert!(
+                took["cpu_us"].as_u64().unwrap() > 0 && took["memory_kib"].as_u64().unwrap() > 1000,
+                "{took}"
+            );
         }
     }
     std::fs::remove_file(place.tree().join("a.o")).unwrap();
@@ -155,7 +158,10 @@ fn a_recording_without_shadows_and_none_at_all() {
     assert!(text.contains("0 of 1 units compiled twice") && text.contains("LPCC_TWICE"), "{text}");
     let absent = run(place.lpcc().args(["report", "nowhere"]), None);
     let said = String::from_utf8_lossy(&absent.stderr).into_owned();
-    assert!(absent.status.code() == Some(2) && said.lines().count() == 1 && said.contains("nowhere"), "{said}");
+    assert!(
+        absent.status.code() == Some(2) && said.lines().count() == 1 && said.contains("nowhere"),
+        "{said}"
+    );
 }
 
 /// Clang's code is read as well; its flag shadow is a failure that is told.
@@ -168,7 +174,12 @@ fn clang_is_told_of() {
     place.write("a.c", "int a(int n) { return n + 1; }\n");
     compile(&place, "toggle-live-patching,add=-O3 -fwrapv,same", &["clang-14", "-O2", "-c", "a.c"]);
     let answer = json(&place);
-    let names: Vec<_> = answer["shadows"].as_array().unwrap().iter().map(|shadow| shadow["shadow"].as_str().unwrap()).collect();
+    let names: Vec<_> = answer["shadows"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|shadow| shadow["shadow"].as_str().unwrap())
+        .collect();
     assert_eq!(names, ["toggle-live-patching", "same", "custom"]);
     let why = answer["shadows"][0]["failed"][0]["reason"].as_str().unwrap();
     assert!(why.contains("-flive-patching"), "{why}");

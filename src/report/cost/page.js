@@ -6,7 +6,9 @@
   addEventListener("error", (event) => { root.dataset.error = event.message; });
   const data = JSON.parse(document.getElementById("data").textContent);
   const main = document.getElementById("main");
-  const SVG = "http://www.w3.org/2000/svg";
+  const template = document.createElement("template");
+  template.innerHTML = "<svg></svg>";
+  const SVG = template.content.firstChild.namespaceURI;
   const ROW = 30; // pixels, as in the style sheet
   const COLOURS = { changed: "var(--changed)", new: "var(--new)", removed: "var(--gone)", other: "var(--other)", same: "var(--same)" };
   const WORDS = { changed: "changed", new: "new", removed: "gone", other: "otherwise", same: "alike" };
