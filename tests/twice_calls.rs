@@ -146,7 +146,9 @@ fn several_sources_and_odd_calls() {
     for compiler in compilers() {
         let records = same(compiler, "$CC -O2 -MD -c t.c u.c");
         assert_eq!(records.len(), 2);
-        records.iter().for_each(|record| whole(compiler, record));
+        for record in &records {
+            whole(compiler, record);
+        }
         for script in [
             "$CC -c bad.c; echo $?",
             "$CC -c t.c bad.c; echo $?",

@@ -20,7 +20,7 @@ use super::options::Stage;
 use super::response_file;
 
 /// Side outputs that shape code as well: their files follow `-o`.
-const KEPT: [&[u8]; 2] = [b"--coverage", b"-coverage"];
+const KEPT: [&[u8]; 3] = [b"--coverage", b"-coverage", b"-ftest-coverage"];
 
 /// How a word that is handed to a stage is recognised.
 #[derive(Debug, Clone, Copy)]
@@ -79,11 +79,9 @@ impl CommandLine {
         if self.emit_llvm() || (self.lto() && !self.fat_lto()) {
             return Some("its objects hold no function bytes before the link");
         }
-        let words = (0..self.word_count()).map(|index| self.word(index).as_bytes());
-        words
-            .filter_map(|word| ALONE.iter().find(|(start, _)| word.starts_with(start)))
-            .next()
-            .map(|(_, why)| *why)
+        let mut words = (0..self.word_count()).map(|index| self.word(index).as_bytes());
+        let found = words.find_map(|word| ALONE.iter().find(|(start, _)| word.starts_with(start)));
+        found.map(|(_, why)| *why)
     }
 
     /// Starts the edit that makes this call a compile of `source` alone that writes one file, which the caller
@@ -123,7 +121,7 @@ impl CommandLine {
         let handed: Vec<(&Argument, &[u8], &[u8])> = self
             .options()
             .filter(|(_, class, _)| *class == Class::Pass(stage))
-            .filter_map(|(argument, _, value)| Some((argument, self.handing(argument)?, value?.as_bytes())))
+            .filter_map(|(argument, _, value)| Some((argument, handing(argument)?, value?.as_bytes())))
             .flat_map(|(argument, how, value)| {
                 let comma = |byte: &u8| *byte == b',' && how.ends_with(b",");
                 value.split(comma).map(move |word| (argument, how, word)).collect::<Vec<_>>()
@@ -157,14 +155,14 @@ impl CommandLine {
         }
         edit
     }
+}
 
-    /// The spelling by which an argument hands words to a stage, where it is one that is understood.
-    fn handing(&self, argument: &Argument) -> Option<&'static [u8]> {
-        let Kind::Option { row, .. } = argument.kind else { return None };
-        let known: [&[u8]; 6] =
-            [b"-Wp,", b"-Wa,", b"-Xpreprocessor", b"-Xassembler", b"--for-assembler", b"-Xclang"];
-        known.into_iter().find(|spelling| *spelling == row.spelling)
-    }
+/// The spelling by which an argument hands words to a stage, where it is one that is understood.
+fn handing(argument: &Argument) -> Option<&'static [u8]> {
+    let Kind::Option { row, .. } = argument.kind else { return None };
+    let known: [&[u8]; 6] =
+        [b"-Wp,", b"-Wa,", b"-Xpreprocessor", b"-Xassembler", b"--for-assembler", b"-Xclang"];
+    known.into_iter().find(|spelling| *spelling == row.spelling)
 }
 
 /// How many words, from `word` on, write a file: none, it, or it and the next.
@@ -215,6 +213,7 @@ mod tests {
             ("-fdump-ipa-clones -da -fopt-info-all=o -aux-info a -time=t -c t.c", "-c t.c"),
             ("-fprofile-note=n -fdump-go-spec=g -dumpdir d -dumpbase b -c t.c", "-c t.c"),
             ("--coverage -c t.c -v -H", "--coverage -c t.c"),
+            ("-ftest-coverage -c t.c", "-ftest-coverage -c t.c"),
             ("@f -c t.c", "-O2 -c t.c"),
             ("-c a.c t.c u.c b.o -lm", "-c a.c"),
         ] {

@@ -85,7 +85,7 @@ pub fn main(args: &Args) -> anyhow::Result<ExitCode> {
     };
     match &args.output {
         Some(file) => {
-            std::fs::write(file, text).with_context(|| format!("cannot write `{}`", file.display()))?
+            std::fs::write(file, text).with_context(|| format!("cannot write `{}`", file.display()))?;
         }
         None => output::print(&text)?,
     }
@@ -166,7 +166,7 @@ fn compare(unit: &UnitEntry, shared: usize, wanted: &[String]) -> Result<Vec<Com
                 && unit.identity.decision.live_patching.is_some();
             let result = prints(unit, index).and_then(|shadow| {
                 let primary = primary.as_ref().map_err(Clone::clone)?;
-                let shadow = shadow.map_err(|why| why)?;
+                let shadow = shadow?;
                 let (a, b) = if swapped { (&shadow, primary) } else { (primary, &shadow) };
                 let times = took("primary").zip(took(&variant.name)).filter(|_| !behind_a_launcher);
                 let times = times.map(|(one, other)| if swapped { (other, one) } else { (one, other) });

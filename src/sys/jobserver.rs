@@ -8,12 +8,12 @@
 
 use std::ffi::{CString, OsStr, c_int};
 use std::os::unix::ffi::OsStrExt;
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicU8, Ordering};
 
 /// Where the token goes back to; -1 where none is held.
 static GIVE_TO: AtomicI32 = AtomicI32::new(-1);
 /// The byte that was taken.
-static TOKEN: AtomicI32 = AtomicI32::new(0);
+static TOKEN: AtomicU8 = AtomicU8::new(0);
 
 /// How to reach a jobserver.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,10 +27,10 @@ enum Address {
 /// What `MAKEFLAGS` says: the last `--jobserver-auth=` (before make 4.2: `--jobserver-fds=`).
 fn address(flags: &OsStr) -> Option<Address> {
     let words = flags.as_bytes().split(|byte| *byte == b' ');
-    let values = words.filter_map(|word| {
+    let mut values = words.filter_map(|word| {
         word.strip_prefix(b"--jobserver-auth=").or_else(|| word.strip_prefix(b"--jobserver-fds="))
     });
-    let value = values.last()?;
+    let value = values.next_back()?;
     if let Some(path) = value.strip_prefix(b"fifo:") {
         return CString::new(path).ok().map(Address::Fifo);
     }
@@ -86,7 +86,7 @@ impl Jobserver {
             let mut byte = 0u8;
             let taken = is_pipe(reader) && libc::read(reader, (&raw mut byte).cast(), 1) == 1;
             if taken {
-                TOKEN.store(byte.into(), Ordering::SeqCst);
+                TOKEN.store(byte, Ordering::SeqCst);
                 GIVE_TO.store(writer, Ordering::SeqCst);
             }
             if !taken || reader != writer {
@@ -107,7 +107,7 @@ impl Drop for Token {
 pub fn give_back() {
     let writer = GIVE_TO.swap(-1, Ordering::SeqCst);
     if writer >= 0 {
-        let byte = TOKEN.load(Ordering::SeqCst) as u8;
+        let byte = TOKEN.load(Ordering::SeqCst);
         // SAFETY: the descriptor was kept open for this; the byte is a local.
         while unsafe { libc::write(writer, (&raw const byte).cast(), 1) } == -1 {
             // SAFETY: reads this thread's errno.

@@ -34,7 +34,7 @@ pub fn lost(a: &Fingerprints, b: &Fingerprints) -> Vec<NoreturnLost> {
     }
     let in_a: BTreeMap<&BStr, &Item> = functions(a).map(|item| (item.name.as_bstr(), item)).collect();
     let mut found = BTreeSet::new();
-    for item in functions(b).filter(|item| item.references.len() > 0 || item.traits.instructions > 0) {
+    for item in functions(b) {
         let calls = calls(b, item);
         let goes_on = calls.iter().filter(|call| call.goes_on && never.contains(call.callee.as_bstr()));
         for call in goes_on {

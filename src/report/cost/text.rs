@@ -197,9 +197,9 @@ fn pairs(out: &mut String, shadow: &ShadowReport, limit: usize) {
             rows.push(vec![Cell::plain(text), object()]);
         }
         for lost in &unit.cost.inlining_lost {
-            let (callee, caller) =
-                (demangle::shown(lost.callee.as_bstr()), demangle::shown(lost.caller.as_bstr()));
-            rows.push(vec![Cell::plain(format!("no longer inlined: {callee} in {caller}")), object()]);
+            let inner = demangle::shown(lost.callee.as_bstr());
+            let outer = demangle::shown(lost.caller.as_bstr());
+            rows.push(vec![Cell::plain(format!("no longer inlined: {inner} in {outer}")), object()]);
         }
     }
     cut(out, &rows, limit);

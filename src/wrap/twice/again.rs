@@ -46,13 +46,12 @@ pub fn made_before(
         return None;
     }
     let head = old.identity.variants.get(index)?;
-    let fingerprints = match &head.unreadable {
-        Some(why) => Outcome::Unreadable(why.clone()),
-        None => {
-            let mut prints = old.record.fingerprints(index).ok()?;
-            old.record.load_streams(index, &mut prints).ok()?;
-            (prints.recipe == RECIPE).then_some(Outcome::Read(prints))?
-        }
+    let fingerprints = if let Some(why) = &head.unreadable {
+        Outcome::Unreadable(why.clone())
+    } else {
+        let mut prints = old.record.fingerprints(index).ok()?;
+        old.record.load_streams(index, &mut prints).ok()?;
+        (prints.recipe == RECIPE).then_some(Outcome::Read(prints))?
     };
     let variant = Variant { name: head.name.clone(), hash: head.hash, size: head.size, fingerprints };
     let cost = old.costs().into_iter().find(|cost| cost.name == head.name);

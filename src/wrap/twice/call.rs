@@ -95,7 +95,7 @@ pub fn other_compiler(shadow: &Shadow, job: &Job) -> Result<Option<PathBuf>, Str
 /// How a shadow is compiled, as the record keeps it.
 pub fn shadow_call(arguments: &[OsString], compiler: Option<&Path>) -> ShadowCall {
     let bytes = |text: &OsStr| BString::from(text.as_bytes());
-    let compiler = compiler.map(|path| identity::driver_alone(path));
+    let compiler = compiler.map(identity::driver_alone);
     ShadowCall { run: arguments.iter().map(|word| bytes(word)).collect(), compiler, inputs: Vec::new() }
 }
 

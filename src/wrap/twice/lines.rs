@@ -25,7 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub fn start(
     mut prepared: Prepared,
     unit: &Unit,
-    stdin: Option<File>,
+    stdin: Option<&File>,
     folder: &Path,
 ) -> Result<Started, String> {
     if !unit.source.preprocessed {
@@ -37,7 +37,7 @@ pub fn start(
     words.push(if clang { "-frewrite-includes" } else { "-fdirectives-only" }.into());
     words.extend(prepared.arguments.iter().filter(|word| *word != "-c").cloned());
     words.extend(["-o".into(), whole.clone().into_os_string()]);
-    let (process, said) = prepared.spawn(&words, stdin.as_ref())?;
+    let (process, said) = prepared.spawn(&words, stdin)?;
     match process.wait(PATIENCE) {
         Ok(Ok(ended)) if ended.ending.success() => {}
         Ok(Ok(ended)) => return Err(format!("preprocessing: {}", super::why(ended, said))),

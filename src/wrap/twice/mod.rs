@@ -231,7 +231,7 @@ impl Twice {
         let prepared = Prepared::new(job, &self.line, unit, &task.shadow, &folder)?;
         let stdin = self.stdin.as_deref().map(call::in_memory).transpose()?;
         match task.shadow.difference {
-            Difference::Lines => lines::start(prepared, unit, stdin, &folder),
+            Difference::Lines => lines::start(prepared, unit, stdin.as_ref(), &folder),
             _ => prepared.start(stdin.as_ref()),
         }
     }
@@ -246,7 +246,7 @@ impl Twice {
                 Some(match task.made.take()? {
                     Made::Before(before) => *before,
                     Made::Object { path, call, cost, .. } => (read(name, &path, primary), call, Some(cost)),
-                    Made::Failed(call, why) => (failed(name, why), call, None),
+                    Made::Failed(call, why) => (failed(name, &why), call, None),
                     Made::Stopped => return None,
                 })
             })
@@ -300,7 +300,7 @@ fn why(ended: Ended, said: File) -> String {
     }
 }
 
-fn failed(name: String, why: String) -> Variant {
+fn failed(name: String, why: &str) -> Variant {
     tracing::debug!(shadow = name, why, "the shadow failed");
     let fingerprints = Outcome::Unreadable(format!("the shadow compile failed: {why}"));
     Variant { name, hash: Hash([0; 32]), size: 0, fingerprints }
@@ -309,7 +309,7 @@ fn failed(name: String, why: String) -> Variant {
 fn read(name: String, path: &Path, primary: &Variant) -> Variant {
     let object = match std::fs::read(path) {
         Ok(object) => object,
-        Err(error) => return failed(name, format!("the object could not be read: {error}")),
+        Err(error) => return failed(name, &format!("the object could not be read: {error}")),
     };
     let hash = Hash::of(&object);
     let fingerprints = if hash == primary.hash {
