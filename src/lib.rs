@@ -4,9 +4,10 @@
 //!
 //! 1. `sys` captures what a language runtime changes at start-up; `env` names every variable we read.
 //! 2. `argv` reads the command line as data; `compiler` finds the real compiler, never ourselves.
-//! 3. `policy` decides what is done with the call; `wrap` runs it, so that the build never notices.
+//! 3. `policy` decides what is done with the call; `wrap` runs it, and compiles it twice where that is asked, so that the
+//!    build never notices.
 //! 4. `object` turns the bytes that came out into fingerprints; `store` keeps them as a record.
-//! 5. `analysis` compares records and says what differs; `report` makes that text or JSON.
+//! 5. `analysis` compares records and says what differs; `report` makes that text, JSON or a page.
 //! 6. `commands` answers a person, one thin file per command.
 
 pub mod analysis;

@@ -73,9 +73,11 @@ fn twice(project: &Project) -> Option<Value> {
     let wrapped = |shadows: &str| {
         fs::remove_dir_all(&tree).unwrap();
         copy_tree(&pristine, &tree);
-        let output = succeed(shell(project.build, &format!("{} ", lpcc().display())).env("LPCC_TWICE", shadows));
+        let output =
+            succeed(shell(project.build, &format!("{} ", lpcc().display())).env("LPCC_TWICE", shadows));
         assert_same_files(&bare, &contents(&tree));
-        let left: Vec<_> = fs::read_dir(store.join("tmp")).unwrap().map(|entry| entry.unwrap().path()).collect();
+        let left: Vec<_> =
+            fs::read_dir(store.join("tmp")).unwrap().map(|entry| entry.unwrap().path()).collect();
         assert!(left.is_empty(), "{left:?}");
         output
     };

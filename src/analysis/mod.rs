@@ -2,7 +2,8 @@
 //!
 //! [`pairing`] says which object of one side stands against which of the other, [`correlate`] which item of an
 //! object is which item of the other, [`differ`] what differs between them, [`inputs`] what differs in how they
-//! were compiled, and [`findings`] holds the types of the answer. [`producers`] reads what a file says itself about that.
+//! were compiled, and [`findings`] holds the types of the answer. [`cost`] says what a difference in flags costs.
+//! [`producers`] reads what a file says itself about that.
 
 pub mod attributes;
 pub mod correlate;

@@ -4,7 +4,7 @@
 //! store.version          "lpcc store 1\n": what makes a directory a store
 //! .gitignore             "*\n"
 //! units/a3/a3….lpcc      one record a unit, named by the hash of its object's absolute path
-//! units/a3/a3….cost      what compiling its variants took
+//! units/a3/a3….cost      what compiling its variants took, where there are several
 //! links/…                one record a linked file, likewise
 //! notes/…                named by the hash of their own bytes: the same note twice is one file
 //! snapshots/NAME/        units, links and notes as they were
