@@ -12,7 +12,7 @@ mod guard;
 pub mod jobserver;
 mod memory;
 
-pub use beside::{Beside, Cut};
+pub use beside::{Attention, Beside, Cut, stopped};
 pub use guard::guard;
 
 use std::ffi::{CString, OsStr, OsString, c_char, c_int};
@@ -443,8 +443,16 @@ fn reap(child: libc::pid_t) -> io::Result<Ended> {
     }
 }
 
+/// Gives up what is held for a process beside the compiler: to be called before this one exits or becomes another without
+/// running destructors. Nothing where nothing is held.
+pub fn let_go() {
+    jobserver::give_back();
+    beside::abandon();
+}
+
 /// Ends this process as another one ended.
 pub fn end_as(ending: Ending) -> ! {
+    let_go();
     match ending {
         Ending::Exited(status) => std::process::exit(status),
         Ending::Killed(signal) => die_of(signal),

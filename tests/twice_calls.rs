@@ -110,7 +110,7 @@ fn gccs_own_side_outputs() {
         "$CC -O2 -da -c t.c -o t.o; ls; rm *r.*",
         "$CC -O2 -dumpdir p- -dumpbase b -fdump-tree-optimized -c t.c -o t.o",
         "$CC -O2 -aux-info a -fopt-info-all=o -fdump-go-spec=g -fdump-final-insns=f -c t.c -o t.o",
-        "$CC -O2 -Wa,-al=l,-L -Wa,--MD,m -Xassembler -a=n -c t.c -o t.o",
+        "$CC -pipe -O2 -Wa,-al=l,-L -Wa,--MD,m -Xassembler -a=n -c t.c -o t.o",
         "$CC -O2 --coverage -fprofile-note=n.gcno -frandom-seed=1 -c t.c -o t.o",
         "DEPENDENCIES_OUTPUT=d SUNPRO_DEPENDENCIES=s $CC -O2 -c t.c -o t.o",
         "$CC -O2 -fdump-ada-spec -c t.c -o t.o",
@@ -265,8 +265,10 @@ fn what_the_store_has_is_not_compiled_again() {
         let call = ["-O2", dependencies, "-c", "t.c", "-o", "t.o"];
         assert_eq!(compiled(&call, "same,toggle"), 0, "{dependencies}");
         assert_eq!(compiled(&call, "same,toggle"), 2, "{dependencies}");
+        assert!(std::fs::read_to_string(&log).unwrap().contains("the record that the store has stands"));
         let first = place.records();
         assert_eq!(compiled(&call, "toggle"), 1);
+        assert!(!std::fs::read_to_string(&log).unwrap().contains("stands"), "a shadow less is another record");
         assert_eq!(compiled(&call, "same,toggle"), 1);
         assert_eq!(first[0].variants.len(), 3);
         assert_eq!(compiled(&["-O2", dependencies, "-DX", "-c", "t.c", "-o", "t.o"], "same,toggle"), 0);

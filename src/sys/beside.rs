@@ -1,6 +1,6 @@
 //! A process that runs beside the compiler, and that nobody may notice: the shadow's compiler.
 //!
-//! It dies with us (the kernel sees to that), a signal that stops the build stops it, and it is stopped where it
+//! There is one at a time. It dies with us (the kernel sees to that), a signal that stops the build stops it, and it is stopped where it
 //! takes too long. A killed driver would leave its compiler proper behind, so all its children are ended too.
 
 use std::ffi::c_int;
@@ -14,17 +14,55 @@ use super::{Ended, Given, Newborn, Program};
 
 /// The process; 0 for none.
 static BESIDE: AtomicI32 = AtomicI32::new(0);
-/// Whether the build was asked to stop while one was there.
+/// Whether the build was asked to stop.
 static STOPPED: AtomicBool = AtomicBool::new(false);
 
-/// Stops it, because the build is to stop. Async-signal-safe.
+/// Notes that the build is to stop, and stops the process that is there. Async-signal-safe.
 pub(super) fn stop_by(signal: c_int) {
+    STOPPED.store(true, Ordering::SeqCst);
     let child = BESIDE.load(Ordering::SeqCst);
     if child > 0 {
-        STOPPED.store(true, Ordering::SeqCst);
         // SAFETY: a child of ours that was not waited for yet.
         unsafe { libc::kill(child, signal) };
     }
+}
+
+/// Ends the process that is there, where this one is about to become another or to exit: nothing waits for it then.
+pub(super) fn abandon() {
+    let child = BESIDE.swap(0, Ordering::SeqCst);
+    if child > 0 {
+        // SAFETY: a child of ours that was not waited for yet.
+        unsafe { libc::kill(child, libc::SIGKILL) };
+    }
+}
+
+/// As long as it lives, a signal that stops a build does not end this process at once, which has something to put away
+/// first; [`stopped`] tells of it.
+#[derive(Debug)]
+pub struct Attention {
+    replaced: Vec<(c_int, Saved)>,
+}
+
+impl Attention {
+    /// From here on.
+    #[expect(clippy::new_without_default, reason = "it changes what signals do")]
+    pub fn new() -> Self {
+        STOPPED.store(false, Ordering::SeqCst);
+        let replaced = super::install_forwarders().into_iter().map(|(signal, old)| (signal, Saved(old)));
+        Self { replaced: replaced.collect() }
+    }
+}
+
+impl Drop for Attention {
+    fn drop(&mut self) {
+        let replaced = std::mem::take(&mut self.replaced).into_iter();
+        super::put_back(replaced.map(|(signal, old)| (signal, old.0)).collect());
+    }
+}
+
+/// Whether the build was asked to stop.
+pub fn stopped() -> bool {
+    STOPPED.load(Ordering::SeqCst)
 }
 
 /// A process beside the compiler; stopped when dropped.
@@ -34,7 +72,6 @@ pub struct Beside {
     /// Readable once it has ended.
     ended: Option<OwnedFd>,
     began: Instant,
-    replaced: Vec<(c_int, Saved)>,
 }
 
 /// A disposition that was replaced.
@@ -56,22 +93,17 @@ pub enum Cut {
 }
 
 impl Beside {
-    /// Starts it. There is one at a time.
+    /// Starts it. Between [`Attention::new`] and its drop only.
     pub fn start(program: &Program, given: Given<'_>) -> io::Result<Self> {
-        let mut replaced = Vec::new();
-        STOPPED.store(false, Ordering::SeqCst);
-        let Newborn { child, mut failure } = super::start(program, given, |child| {
-            BESIDE.store(child, Ordering::SeqCst);
-            replaced =
-                super::install_forwarders().into_iter().map(|(signal, old)| (signal, Saved(old))).collect();
-        })?;
+        let known = |child| BESIDE.store(child, Ordering::SeqCst);
+        let Newborn { child, mut failure } = super::start(program, given, known)?;
         let failed = super::start_failure(&mut failure);
         // SAFETY: gives a new descriptor, which nothing else owns, or -1 on a kernel without them.
         let ended = unsafe {
             let fd = libc::syscall(libc::SYS_pidfd_open, child, 0) as c_int;
             (fd >= 0).then(|| OwnedFd::from_raw_fd(fd))
         };
-        let mut beside = Self { child, ended, began: Instant::now(), replaced };
+        let mut beside = Self { child, ended, began: Instant::now() };
         if let Some(error) = failed {
             let _ = beside.reap(); // it became nothing
             return Err(error);
@@ -88,7 +120,7 @@ impl Beside {
     pub fn wait(mut self, limit: Duration) -> Result<io::Result<Ended>, Cut> {
         let end = Instant::now() + limit;
         while let Some(ended) = &self.ended {
-            if STOPPED.load(Ordering::SeqCst) {
+            if stopped() {
                 return Err(Cut::Stopped);
             }
             let left = end.saturating_duration_since(Instant::now()).as_millis();
@@ -103,16 +135,13 @@ impl Beside {
             }
         }
         let ended = self.reap();
-        if STOPPED.load(Ordering::SeqCst) { Err(Cut::Stopped) } else { Ok(ended) }
+        if stopped() { Err(Cut::Stopped) } else { Ok(ended) }
     }
 
     fn reap(&mut self) -> io::Result<Ended> {
         let ended = super::reap(self.child);
         BESIDE.store(0, Ordering::SeqCst);
         self.child = 0;
-        super::put_back(
-            std::mem::take(&mut self.replaced).into_iter().map(|(signal, old)| (signal, old.0)).collect(),
-        );
         ended
     }
 }

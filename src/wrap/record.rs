@@ -100,8 +100,11 @@ pub fn compile(job: &mut Job, work: &Work) -> ! {
     if !ending.success() {
         twice = None;
     }
-    let mut attempt = Attempt { job, store: &store, stdin: stdin.as_deref(), twice, primary: None };
-    if let Work::Objects(units) = work {
+    let mut attempt =
+        Attempt { job, store: &store, stdin: stdin.as_deref(), twice, primary: None, known: Vec::new() };
+    if let (Work::Objects(units), Some(twice)) = (work, &attempt.twice) {
+        let seconds = u32::try_from(twice.patience(wall).as_secs()).unwrap_or(u32::MAX);
+        sys::guard(LONGEST.saturating_add(seconds), ending);
         attempt.finish_shadows(units, &mut watch, (usage, wall));
     }
     let size: u64 = outputs(work).into_iter().filter_map(State::of).map(|state| state.2).sum();
@@ -195,14 +198,16 @@ struct Attempt<'a> {
     twice: Option<Twice>,
     /// What the primary took, where there are shadows to hold it against.
     primary: Option<Cost>,
+    /// What each unit is made of, where that was learned for its shadows.
+    known: Vec<Option<Known>>,
 }
 
 impl Attempt<'_> {
     /// Lets the shadows end. `took` is what the primary took.
     fn finish_shadows(&mut self, units: &[Unit], watch: &mut Watch, (usage, wall): (sys::Usage, Duration)) {
         let Some(mut twice) = self.twice.take() else { return };
-        let known: Vec<_> = units.iter().map(|unit| self.known(units, unit, watch)).collect();
-        twice.finish(self.job, units, &known, wall, self.store);
+        self.known = units.iter().map(|unit| self.known(units, unit, watch)).collect();
+        twice.finish(self.job, units, &self.known, wall, self.store);
         self.twice = Some(twice);
         self.primary = Some(twice::cost(PRIMARY, usage, wall));
     }
@@ -239,21 +244,24 @@ impl Attempt<'_> {
             Ok(object) => object,
             Err(error) => return self.trouble(unit, &format!("the object could not be read: {error}")),
         };
+        let position = units.iter().position(|other| other.index == unit.index).unwrap_or_default();
+        let known = self.known.get_mut(position).and_then(Option::take);
+        let Some(known) = known.or_else(|| self.known(units, unit, watch)) else { return false };
+        let (job, store) = (self.job, self.store);
+        let hash = Hash::of(&object);
+        if self.twice.as_ref().is_some_and(|twice| twice.stands(position, unit, job, &known, hash)) {
+            tracing::debug!("the record that the store has stands");
+            return true;
+        }
         let started = Instant::now();
         let outcome = match object::fingerprint(&object) {
             Ok(prints) => Outcome::Read(prints),
             Err(error) => Outcome::Unreadable(error.to_string()),
         };
         tracing::debug!(microseconds = started.elapsed().as_micros(), "fingerprinted"); // scripts/bench reads it
-        let Some(Known { inputs, compiler }) = self.known(units, unit, watch) else { return false };
-        let (job, store) = (self.job, self.store);
-        let primary = Variant {
-            name: PRIMARY.to_owned(),
-            hash: Hash::of(&object),
-            size: object.len() as u64,
-            fingerprints: outcome,
-        };
-        let position = units.iter().position(|other| other.index == unit.index).unwrap_or_default();
+        let Known { inputs, compiler } = known;
+        let primary =
+            Variant { name: PRIMARY.to_owned(), hash, size: object.len() as u64, fingerprints: outcome };
         let made = self.twice.as_mut().map(|twice| twice.variants(position, &primary)).unwrap_or_default();
         let mut variants = vec![primary];
         let (mut shadows, mut costs) = (Vec::new(), Vec::new());

@@ -74,6 +74,7 @@ impl Job {
 
     /// Becomes the compiler: nothing of lpcc is left.
     pub fn execute(&self) -> ! {
+        sys::let_go();
         let error = match self.program(&[]) {
             Ok(program) => retry_without_guard(sys::exec(&program), self, sys::exec),
             Err(error) => error,
@@ -138,6 +139,7 @@ fn retry_without_guard(error: io::Error, job: &Job, exec: impl Fn(&Program) -> i
 
 /// One line, and the status a shell would give.
 pub fn give_up(what: &dyn std::fmt::Display, status: i32) -> ! {
+    sys::let_go();
     let _ = writeln!(io::stderr(), "lpcc: {what}");
     std::process::exit(status)
 }

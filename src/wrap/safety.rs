@@ -16,7 +16,7 @@ static RECORDING: AtomicBool = AtomicBool::new(false);
 pub fn until_started(target: &Target, passed: &Passed) {
     let _ = GIVEN.set((target.clone(), passed.clone()));
     std::panic::set_hook(Box::new(|_| {
-        sys::jobserver::give_back();
+        sys::let_go();
         if RECORDING.load(Ordering::Relaxed) {
             std::process::exit(1);
         }

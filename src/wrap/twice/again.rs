@@ -10,11 +10,13 @@ use super::{Known, Task, call};
 use crate::argv::CommandLine;
 use crate::argv::dependency_file;
 use crate::env;
+use crate::object::Hash;
 use crate::object::fingerprint::RECIPE;
 use crate::store::record::{Completeness, Cost, Input, Outcome, ShadowCall, Variant};
 use crate::store::{Store, UnitEntry};
 use crate::sys;
 use crate::wrap::decide::Unit;
+use crate::wrap::record;
 use crate::wrap::run::Job;
 
 /// Whether the shadow is likely to be in the store, as far as can be told before the primary has run. A wrong yes
@@ -25,7 +27,7 @@ pub fn likely(task: &Task, job: &Job, line: &CommandLine, units: &[Unit], store:
     place(task, old).is_some() && same_call(task, old, job, line, units).is_some() && inputs()
 }
 
-/// The variant as the store has it, with how it was compiled and what that took; `None` where it must be compiled.
+/// Which variant of the old record the shadow is, and how it was compiled; `None` where it must be compiled.
 pub fn made_before(
     task: &Task,
     job: &Job,
@@ -33,7 +35,7 @@ pub fn made_before(
     known: &Known,
     units: &[Unit],
     store: &Store,
-) -> Option<(Variant, ShadowCall, Option<Cost>)> {
+) -> Option<(usize, ShadowCall)> {
     let old = task.old.as_ref()?;
     let index = place(task, old)?;
     let shadow = same_call(task, old, job, line, units)?;
@@ -45,17 +47,41 @@ pub fn made_before(
     {
         return None;
     }
+    old.record.container().check_all().ok()?;
+    let readable = old.identity.variants.get(index)?.unreadable.is_none();
+    let current = !readable || old.record.fingerprints(index).ok()?.recipe == RECIPE;
+    current.then_some((index, shadow))
+}
+
+/// A variant of an old record, and what it took.
+pub fn load(old: &UnitEntry, index: usize) -> Option<(Variant, Option<Cost>)> {
     let head = old.identity.variants.get(index)?;
     let fingerprints = if let Some(why) = &head.unreadable {
         Outcome::Unreadable(why.clone())
     } else {
         let mut prints = old.record.fingerprints(index).ok()?;
         old.record.load_streams(index, &mut prints).ok()?;
-        (prints.recipe == RECIPE).then_some(Outcome::Read(prints))?
+        Outcome::Read(prints)
     };
-    let variant = Variant { name: head.name.clone(), hash: head.hash, size: head.size, fingerprints };
     let cost = old.costs().into_iter().find(|cost| cost.name == head.name);
-    Some((variant, shadow, cost))
+    let variant = Variant { name: head.name.clone(), hash: head.hash, size: head.size, fingerprints };
+    Some((variant, cost))
+}
+
+/// Whether `old`, which is whole, says what would be said now of a unit with so many shadows, all of them taken from it.
+pub fn stands(old: &UnitEntry, shadows: usize, unit: &Unit, job: &Job, known: &Known, primary: Hash) -> bool {
+    let identity = &old.identity;
+    identity.variants.len() == shadows + 1
+        && identity.variants.first().is_some_and(|variant| variant.hash == primary)
+        && identity.unit.source == unit.source.text.as_bytes()
+        && identity.unit.language == unit.source.language
+        && identity.compiler == known.compiler
+        && identity.decision == job.decision
+        && identity.notes == job.notes
+        && identity.call == record::call(job)
+        && old.record.inputs().is_ok_and(|inputs| inputs == known.inputs)
+        && old.record.fingerprints(0).is_ok_and(|prints| prints.recipe == RECIPE)
+        && old.record.container().check_all().is_ok()
 }
 
 /// Which of the old variants the shadow is.

@@ -12,11 +12,15 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::call::{Prepared, Started};
-use crate::argv::{Dialect, Language};
+use crate::argv::{self, Dialect, Kind, Language};
 use crate::wrap::decide::Unit;
+use crate::wrap::run;
 
 /// By how much lines move: enough that no line falls on another's old number by accident, and within what old C allows.
 const SHIFT: u64 = 1000;
+
+/// Options that bring in a file before the source.
+const INCLUDES: [&[u8]; 4] = [b"--imacros", b"--include", b"-imacros", b"-include"];
 
 /// Preprocessing may take this long.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -32,10 +36,15 @@ pub fn start(
         return Err("the source is preprocessed already: its lines are fixed".to_owned());
     }
     let clang = is_clang(&prepared);
+    // Response files are written out: the source may be named in one.
+    let dialect = if clang { Dialect::Clang } else { Dialect::Gcc };
+    let line =
+        argv::parse(&prepared.arguments, dialect, &mut |name| run::read_response_file(Path::new(name)));
+    prepared.arguments = (0..line.word_count()).map(|index| line.word(index).to_os_string()).collect();
     let whole = folder.join("whole");
     let mut words: Vec<OsString> = vec!["-E".into()];
     words.push(if clang { "-frewrite-includes" } else { "-fdirectives-only" }.into());
-    words.extend(prepared.arguments.iter().filter(|word| *word != "-c").cloned());
+    words.extend(prepared.arguments.iter().filter(|word| *word != "-c" && *word != "--compile").cloned());
     words.extend(["-o".into(), whole.clone().into_os_string()]);
     let (process, said) = prepared.spawn(&words, stdin)?;
     match process.wait(PATIENCE) {
@@ -55,8 +64,20 @@ pub fn start(
     if !clang {
         words.extend(["-fpreprocessed".into(), "-fdirectives-only".into()]);
     }
+    // Clang writes what `-include` brings out, and would read it again; GCC knows.
+    let included: Vec<usize> = line
+        .arguments()
+        .iter()
+        .filter(
+            |argument| matches!(argument.kind, Kind::Option { row, .. } if INCLUDES.contains(&row.spelling)),
+        )
+        .flat_map(|argument| line.words_of(argument))
+        .collect();
     let mut forced = false;
-    for word in &prepared.arguments {
+    for (index, word) in prepared.arguments.iter().enumerate() {
+        if clang && included.contains(&index) {
+            continue;
+        }
         if *word == unit.source.text {
             words.extend(["-x".into(), language.into(), source.clone().into_os_string()]);
             forced = true;
@@ -65,14 +86,14 @@ pub fn start(
         }
     }
     if !forced {
-        return Err("the source is named in a response file".to_owned());
+        return Err("its source was not found among the arguments".to_owned());
     }
     prepared.arguments = words;
     prepared.start(None)
 }
 
 fn is_clang(prepared: &Prepared) -> bool {
-    let named = |path: &Path| path.file_name().and_then(crate::argv::compiler_name);
+    let named = |path: &Path| path.file_name().and_then(argv::compiler_name);
     let real = fs::canonicalize(&prepared.compiler).unwrap_or_default();
     [prepared.compiler.as_path(), &real]
         .into_iter()

@@ -33,7 +33,7 @@ use crate::policy::{Difference, Shadow};
 use crate::store::record::{Compiler, Completeness, Cost, Inputs, Outcome, ShadowCall, Variant};
 use crate::store::{self, Scratch, Store, UnitEntry};
 use crate::sys::jobserver::{Jobserver, Token};
-use crate::sys::{Cut, Ended, Ending, Usage};
+use crate::sys::{self, Attention, Cut, Ended, Ending, Usage};
 use call::{Prepared, Started};
 
 /// A shadow may take this long, and [`TIMES`] as long as its primary: far beyond any real compile, and short of a build
@@ -66,8 +66,8 @@ struct Task {
 enum Made {
     /// The object is there.
     Object { path: PathBuf, call: ShadowCall, cost: Cost, inputs: PathBuf },
-    /// The store has it: the variant, how it was compiled and what that took.
-    Before(Box<(Variant, ShadowCall, Option<Cost>)>),
+    /// The store has it: which variant of the old record it is, and how it was compiled.
+    Before(usize, ShadowCall),
     /// It could not be compiled; why.
     Failed(ShadowCall, String),
     /// The build was stopped: nothing is said of it.
@@ -81,7 +81,8 @@ pub struct Twice {
     line: CommandLine,
     tasks: Vec<Task>,
     jobserver: Option<Jobserver>,
-    scratch: Option<Scratch>,
+    /// The folder of all shadows, and what keeps a signal from ending us before it is removed.
+    scratch: Option<(Scratch, Attention)>,
     running: Option<(usize, Started)>,
     token: Option<Token>,
     stdin: Option<Vec<u8>>,
@@ -147,6 +148,11 @@ impl Twice {
         }
     }
 
+    /// How long the shadows may take at most after a primary that took `wall`.
+    pub fn patience(&self, wall: Duration) -> Duration {
+        (PATIENCE + wall * TIMES) * u32::try_from(self.tasks.len()).unwrap_or(u32::MAX)
+    }
+
     /// Finishes all shadows after the primary, which took `wall`. `known` is what each unit is made of.
     pub fn finish(
         &mut self,
@@ -194,12 +200,14 @@ impl Twice {
             tracing::debug!(shadow = running, "waiting for a shadow that runs beside the primary");
             return ended(started, limit);
         }
-        let Some(task) = self.tasks.get(index) else { return Made::Stopped };
+        let Some(task) = self.tasks.get(index).filter(|_| self.scratch.is_none() || !sys::stopped()) else {
+            return Made::Stopped;
+        };
         if let Some(known) = known.get(task.unit).and_then(Option::as_ref)
-            && let Some(before) = again::made_before(task, job, &self.line, known, units, store)
+            && let Some((variant, call)) = again::made_before(task, job, &self.line, known, units, store)
         {
             tracing::debug!(shadow = task.shadow.name, "the store has this shadow");
-            return Made::Before(Box::new(before));
+            return Made::Before(variant, call);
         }
         match self.start(index, job, units, store) {
             Ok(started) => ended(started, limit),
@@ -225,9 +233,9 @@ impl Twice {
         };
         let scratch = match &mut self.scratch {
             Some(scratch) => scratch,
-            none => none.insert(call::scratch(store)?),
+            none => none.insert((call::scratch(store)?, Attention::new())),
         };
-        let folder = scratch.path().join(index.to_string());
+        let folder = scratch.0.path().join(index.to_string());
         let prepared = Prepared::new(job, &self.line, unit, &task.shadow, &folder)?;
         let stdin = self.stdin.as_deref().map(call::in_memory).transpose()?;
         match task.shadow.difference {
@@ -244,13 +252,26 @@ impl Twice {
             .filter_map(|task| {
                 let name = task.shadow.name.clone();
                 Some(match task.made.take()? {
-                    Made::Before(before) => *before,
+                    Made::Before(variant, call) => {
+                        let (variant, cost) = again::load(task.old.as_ref()?, variant)?;
+                        (variant, call, cost)
+                    }
                     Made::Object { path, call, cost, .. } => (read(name, &path, primary), call, Some(cost)),
                     Made::Failed(call, why) => (failed(name, &why), call, None),
                     Made::Stopped => return None,
                 })
             })
             .collect()
+    }
+
+    /// Whether the record that the store has of unit `index` is just what would be written now: nothing was compiled but the
+    /// primary, and that is the same. Then there is nothing to read, to fingerprint or to write.
+    pub fn stands(&self, index: usize, unit: &Unit, job: &Job, known: &Known, primary: Hash) -> bool {
+        let mut tasks = self.tasks.iter().filter(|task| task.unit == index).peekable();
+        let old = tasks.peek().and_then(|task| task.old.as_ref());
+        let before = |task: &Task| matches!(task.made, Some(Made::Before(..)));
+        let count = tasks.clone().count();
+        tasks.all(before) && old.is_some_and(|old| again::stands(old, count, unit, job, known, primary))
     }
 
     /// Bytes of all objects that are to be read.
