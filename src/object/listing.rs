@@ -321,6 +321,11 @@ fn unwinding_entry(reader: &mut Reader<'_>) -> Option<String> {
         unwinding::TABLE => format!("exception table {}", target(reader)?.text),
         unwinding::FIELD => format!("exception table{}", field(reader)?),
         unwinding::HEAD => format!("exception table encodings {}", hex(reader.bytes(3)?)),
+        unwinding::STRAY => {
+            let (offset, kind) = (reader.number()?, reader.number()?);
+            format!("relocation at +{offset:#x} that no field accounts for: type {kind} {}", target(reader)?.text)
+        }
+        unwinding::UNUSED => format!("actions and types that no call site uses: {}", hex(reader.blob()?)),
         _ => return None,
     })
 }

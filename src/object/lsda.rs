@@ -5,12 +5,14 @@
 //! handler catches are written as what their pointers mean. A change of type alone (`catch (int)` to
 //! `catch (long)`) shows nowhere else.
 
+use bstr::ByteSlice;
+
 use super::closure::Closure;
 use super::cursor::{Cursor, encoded_size};
 use super::facts::Section;
 use super::places::{Model, Place};
 use super::stream::{Write, unwinding as tag};
-use super::unwinding::{field, pointer};
+use super::unwinding::{field, pointer, strays};
 
 /// `DW_EH_PE_omit`.
 const OMIT: u8 = 0xff;
@@ -105,6 +107,9 @@ fn table<'m, 'd>(
     out.number(0);
     out.blob(section.data.get(actions..actions_end)?);
     let mut ranges = vec![(start, actions_end)];
+    let landing_field = [start + 1];
+    let known = if start_encoding == OMIT { &[][..] } else { &landing_field };
+    strays(model, section, (start, actions_end), known, closure, out);
     let Some(types_at) = types_at else { return Some(ranges) };
 
     let size = encoded_size(type_encoding, bits)?;
@@ -140,6 +145,14 @@ fn table<'m, 'd>(
         field(section, at, size, out);
     }
     ranges.push((first, types_at));
+    // A function in two pieces has two tables, and each repeats all actions and types of both.
+    let unused = section.data.get(actions_end..first)?.trim_with(|c| c == '\0');
+    if !unused.is_empty() {
+        out.byte(tag::UNUSED);
+        out.blob(unused);
+        ranges.push((actions_end, first));
+    }
+    strays(model, section, (actions_end, first), &[], closure, out);
     Some(ranges)
 }
 

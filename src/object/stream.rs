@@ -95,6 +95,10 @@ pub mod unwinding {
     pub const FIELD: u8 = 9;
     /// An exception table's encodings: of its start, its types, its call sites.
     pub const HEAD: u8 = 10;
+    /// A relocation that no field accounts for: offset in its entry or table, type, target.
+    pub const STRAY: u8 = 11;
+    /// Actions and types that no call site leads to, zeros at both ends left out: bytes.
+    pub const UNUSED: u8 = 12;
 }
 
 /// Appends fields to a stream.

@@ -79,7 +79,7 @@ fn scan(model: &Model<'_>, index: usize, section: &Section<'_>, frames: &mut Fra
             cies.push((start, end));
         } else {
             let cie_start = (id_at as u64).wrapping_sub(id) as usize;
-            let cie = self::entry(section, cie_start, little).map(|(s, e, ..)| (s, e));
+            let cie = self::entry(section, cie_start, little).filter(|cie| cie.3 == 0).map(|(s, e, ..)| (s, e));
             match cie.and_then(|cie| serve(model, section, index, (start, end), cie)) {
                 Some((thing, frame)) => {
                     cies_used.push(frame.cie);
@@ -162,6 +162,29 @@ pub fn field(section: &Section<'_>, at: usize, size: usize, out: &mut Vec<u8>) {
     } else {
         out.number(0);
         out.blob(b"");
+    }
+}
+
+/// Writes every relocation of a range that no field accounts for: the first one at each of the places `known` is a
+/// field's. No compiler writes such a relocation; one that is there must show.
+pub fn strays<'m, 'd>(
+    model: &'m Model<'d>,
+    section: &'m Section<'d>,
+    (start, end): (usize, usize),
+    known: &[usize],
+    closure: &mut Closure<'m, 'd>,
+    out: &mut Vec<u8>,
+) {
+    let mut last = None;
+    for relocation in section.relocations_in(start as u64, end as u64) {
+        let first = last.replace(relocation.offset) != Some(relocation.offset);
+        if first && known.iter().any(|at| *at as u64 == relocation.offset) {
+            continue;
+        }
+        out.byte(tag::STRAY);
+        out.number(relocation.offset - start as u64);
+        out.number(relocation.kind.into());
+        closure.target(model.resolve(section, relocation, 0), 0, out);
     }
 }
 
@@ -264,11 +287,14 @@ fn write<'m, 'd>(
         }
         None => out.byte(0),
     }
+    let personality: Vec<usize> = cie.personality.iter().map(|(at, _)| *at).collect();
+    strays(model, section, frame.cie, &personality, closure, out);
     out.byte(tag::RANGE);
     number(0, out);
     number(length, out);
     field(section, id_at + 4, size, out);
     let mut lsda_at = None;
+    let mut fields = vec![id_at + 4];
     if cie.augmented {
         let start = cursor.at;
         let length = usize::try_from(cursor.uleb()?).ok()?;
@@ -278,11 +304,13 @@ fn write<'m, 'd>(
         let end = cursor.at.checked_add(length)?;
         if let Some(encoding) = cie.lsda_encoding.filter(|e| *e != 0xff) {
             lsda_at = pointer(model, section, cursor.at, encoding);
+            fields.push(cursor.at);
             out.byte(tag::FIELD);
             field(section, cursor.at, encoded_size(encoding, image.bits)?, out);
         }
         cursor.at = end;
     }
+    strays(model, section, frame.range, &fields, closure, out);
     let mut location = 0_u64;
     let mut last = 0_u64;
     while cursor.at < frame.range.1 {
