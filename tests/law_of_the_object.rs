@@ -91,7 +91,7 @@ fn law_holds(objects: &[(String, Vec<u8>)], flips: u64) {
     for (kind, count) in &total.by_kind {
         eprintln!("  {kind:?}: {count}");
     }
-    assert!(total.flips * 10 >= flips * 9, "too few flips were possible");
+    assert!(total.flips * 2 > flips, "too few flips were possible");
     let wrong = &total.wrong;
     let shown = wrong.iter().take(200).cloned().collect::<Vec<_>>().join("\n");
     assert!(wrong.is_empty(), "{} flips were not told to all:\n{shown}", wrong.len());

@@ -70,6 +70,7 @@ fn sections(known: &Known<'_, '_>, collector: &mut Collector) {
             stream.blob(symbol.name);
             stream.extend([symbol.binding, symbol.other, symbol.kind]);
             stream.number(section.size.wrapping_sub(symbol.value));
+            stream.number(0);
         }
         let item = blank(Kind::Section, section.name.into(), section, 0, section.size);
         let closure = Closure::new(model, known.privates, None);

@@ -325,7 +325,10 @@ fn unwinding_entry(reader: &mut Reader<'_>) -> Option<String> {
             let (offset, kind) = (reader.number()?, reader.number()?);
             format!("relocation at +{offset:#x} that no field accounts for: type {kind} {}", target(reader)?.text)
         }
-        unwinding::UNUSED => format!("actions and types that no call site uses: {}", hex(reader.blob()?)),
+        unwinding::UNUSED => {
+            let distance = reader.signed()?;
+            format!("actions and types that no call site uses: {distance} bytes, {}", hex(reader.blob()?))
+        }
         _ => return None,
     })
 }
@@ -339,6 +342,12 @@ fn symbol_entry(word: &str, reader: &mut Reader<'_>) -> Option<String> {
         visibility_word(visibility),
         type_word(kind)
     ))
+}
+
+/// A number, and the distance from there if there is one.
+fn position(reader: &mut Reader<'_>) -> Option<String> {
+    let (at, into) = (reader.number()?, reader.number()?);
+    Some(if into == 0 { at.to_string() } else { format!("{at}+{into}") })
 }
 
 fn attribute_entry(reader: &mut Reader<'_>) -> Option<String> {
@@ -358,7 +367,11 @@ fn attribute_entry(reader: &mut Reader<'_>) -> Option<String> {
         attribute::ALIAS => symbol_entry("alias", reader)?,
         attribute::LABEL => {
             let label = symbol_entry("label", reader)?;
-            format!("{label} at {}", reader.number()?)
+            format!("{label} at {}", position(reader)?)
+        }
+        attribute::INSIDE => {
+            let outer = reader.blob()?.to_str_lossy().into_owned();
+            format!("inside {outer} at {}", position(reader)?)
         }
         attribute::HOOK => {
             let mut inner = Reader::new(reader.blob()?);

@@ -17,6 +17,9 @@ use super::unwinding::{field, pointer, strays};
 /// `DW_EH_PE_omit`.
 const OMIT: u8 = 0xff;
 
+/// What GCC and LLVM align the type table to.
+const TYPES_ALIGNMENT: usize = 4;
+
 /// The function piece that a table serves: thing, piece, where its FDE begins.
 pub type Served = (usize, usize, u64);
 
@@ -101,16 +104,23 @@ fn table<'m, 'd>(
         }
         out.number(action);
     }
+    if cursor.at != sites_end {
+        return None;
+    }
     let actions = cursor.at;
     let (actions_end, filters) = actions_from(section, actions, last_action, little)?;
     out.byte(tag::SPECIFICATION);
     out.number(0);
     out.blob(section.data.get(actions..actions_end)?);
     let mut ranges = vec![(start, actions_end)];
-    let landing_field = [start + 1];
-    let known = if start_encoding == OMIT { &[][..] } else { &landing_field };
-    strays(model, section, (start, actions_end), known, closure, out);
-    let Some(types_at) = types_at else { return Some(ranges) };
+    let mut fields = Vec::new();
+    if start_encoding != OMIT {
+        fields.push(start + 1);
+    }
+    let Some(types_at) = types_at else {
+        strays(model, section, (start, actions_end), &fields, closure, out);
+        return Some(ranges);
+    };
 
     let size = encoded_size(type_encoding, bits)?;
     let most = usize::try_from(filters.iter().copied().max().unwrap_or(0).max(0)).ok()?;
@@ -143,16 +153,20 @@ fn table<'m, 'd>(
         out.number(index as u64);
         closure.target(pointer(model, section, at, type_encoding)?, 0, out);
         field(section, at, size, out);
+        fields.push(at);
     }
     ranges.push((first, types_at));
-    // A function in two pieces has two tables, and each repeats all actions and types of both.
+    // A function in two pieces has two tables, and each repeats all actions and types of both: here stand those
+    // that no call site of this piece leads to, and fill up to an even place.
     let unused = section.data.get(actions_end..first)?.trim_with(|c| c == '\0');
-    if !unused.is_empty() {
+    let behind_fill = first as i64 - actions_end.next_multiple_of(TYPES_ALIGNMENT) as i64;
+    if !unused.is_empty() || behind_fill != 0 {
         out.byte(tag::UNUSED);
+        out.signed(behind_fill);
         out.blob(unused);
         ranges.push((actions_end, first));
     }
-    strays(model, section, (actions_end, first), &[], closure, out);
+    strays(model, section, (start, end), &fields, closure, out);
     Some(ranges)
 }
 

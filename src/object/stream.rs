@@ -71,6 +71,8 @@ pub mod attribute {
     pub const COLD: u8 = 14;
     /// A value (absolute symbols).
     pub const VALUE: u8 = 15;
+    /// It lies inside another item: name, position there.
+    pub const INSIDE: u8 = 16;
 }
 
 /// Tags of entries of the `unwinding` part.
@@ -97,7 +99,8 @@ pub mod unwinding {
     pub const HEAD: u8 = 10;
     /// A relocation that no field accounts for: offset in its entry or table, type, target.
     pub const STRAY: u8 = 11;
-    /// Actions and types that no call site leads to, zeros at both ends left out: bytes.
+    /// Actions and types that no call site leads to: distance from the even place behind the actions to the types
+    /// in use, bytes without the zeros at both ends.
     pub const UNUSED: u8 = 12;
 }
 

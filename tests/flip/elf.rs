@@ -64,10 +64,6 @@ impl Symbol {
         self.info & 15
     }
 
-    pub fn is_local(&self) -> bool {
-        self.info >> 4 == 0
-    }
-
     pub fn is_undefined(&self) -> bool {
         self.section == 0 && !self.in_section
     }

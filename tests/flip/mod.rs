@@ -147,7 +147,8 @@ fn judge(
     }
 }
 
-/// Another local symbol at the same place: nobody else can define either, so it is the same place by another name.
+/// Another symbol at the same place: a section with an offset and the symbol there, or one alias and another, mean what
+/// lies there.
 fn is_same_place(elf: &Elf<'_>, mutation: &Mutation) -> bool {
     let Target::Place(section, offset) = mutation.target else { return false };
     if mutation.kind != Kind::RelocationSymbol {
@@ -160,7 +161,7 @@ fn is_same_place(elf: &Elf<'_>, mutation: &Mutation) -> bool {
     };
     let place = |index: usize| {
         let symbol: &Symbol = &elf.symbols[index];
-        (symbol.is_local() && symbol.in_section).then_some((symbol.section, symbol.value))
+        symbol.in_section.then_some((symbol.section, symbol.value))
     };
     let (was, is) = (symbols(elf), symbols(&altered));
     was.len() == is.len()

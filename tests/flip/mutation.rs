@@ -175,7 +175,7 @@ fn added(elf: &Elf<'_>, random: &mut Random) -> Option<Mutation> {
 }
 
 fn symbol(elf: &Elf<'_>, kind: Kind, random: &mut Random) -> Option<Mutation> {
-    let drawn = one_of(&elf.symbols[1..], random, |s| {
+    let drawn = one_of(elf.symbols.get(1..)?, random, |s| {
         // The names of sources and sections name no bytes; debug information's symbols no allocated ones.
         let allocated = !s.in_section || elf.sections.get(s.section).is_some_and(Section::is_allocated);
         s.kind() != 3 && s.kind() != 4 && allocated

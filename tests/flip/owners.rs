@@ -100,6 +100,17 @@ impl<'e, 'f> Owners<'e, 'f> {
             }
             self.things.push(thing);
         }
+        // The parent of a `.cold` piece may be reported by any of its names.
+        let sets: Vec<_> = self.things.iter().map(|thing| thing.names.clone()).collect();
+        let mut by_name: BTreeMap<&String, &BTreeSet<String>> = BTreeMap::new();
+        for set in sets.iter().filter(|set| set.len() > 1) {
+            by_name.extend(set.iter().map(|name| (name, set)));
+        }
+        for thing in self.things.iter_mut().filter(|thing| thing.names.len() == 1) {
+            if let Some(set) = thing.names.first().and_then(|name| by_name.get(name)) {
+                thing.names = (*set).clone();
+            }
+        }
     }
 
     fn find_references(&mut self) {
