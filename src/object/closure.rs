@@ -331,7 +331,7 @@ impl<'m, 'd> Closure<'m, 'd> {
     }
 
     /// Writes where in nameless bytes a compiler-made symbol with a size (`CSWTCH.5`) lies, its name aside.
-    fn sized_names(&self, extent: &Extent, out: &mut Vec<u8>) {
+    pub fn sized_names(&self, extent: &Extent, out: &mut Vec<u8>) {
         let all = self.privates.sized_names(extent.section);
         let from = all.partition_point(|n| n.0 < extent.start);
         let inside: Vec<_> =

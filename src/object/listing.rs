@@ -225,15 +225,12 @@ fn bytes(reader: &mut Reader<'_>) -> Option<String> {
     Some(text)
 }
 
-fn constant(reader: &mut Reader<'_>) -> Option<String> {
-    let mut names = Vec::new();
+/// Compiler-made symbols in nameless bytes, each in brackets.
+fn inner_symbols(reader: &mut Reader<'_>) -> Option<String> {
+    let mut text = String::new();
     for _ in 0..reader.number()? {
         let (offset, size) = (reader.number()?, reader.number()?);
         let kind = reader.bytes(3)?;
-        names.push((offset, size, kind));
-    }
-    let mut text = bytes(reader)?;
-    for (offset, size, kind) in names {
         let _ = write!(text, " (symbol at +{offset:#x}, size {size}");
         if kind != [1, 0, 0] {
             let _ = write!(text, ", {kind:?}");
@@ -241,6 +238,11 @@ fn constant(reader: &mut Reader<'_>) -> Option<String> {
         text.push(')');
     }
     Some(text)
+}
+
+fn constant(reader: &mut Reader<'_>) -> Option<String> {
+    let names = inner_symbols(reader)?;
+    Some(bytes(reader)? + &names)
 }
 
 fn table(reader: &mut Reader<'_>) -> Option<String> {
@@ -325,6 +327,7 @@ fn unwinding_entry(reader: &mut Reader<'_>) -> Option<String> {
             let (offset, kind) = (reader.number()?, reader.number()?);
             format!("relocation at +{offset:#x} that no field accounts for: type {kind} {}", target(reader)?.text)
         }
+        unwinding::NAMES => format!("exception table{}", inner_symbols(reader)?),
         unwinding::UNUSED => {
             let distance = reader.signed()?;
             format!("actions and types that no call site uses: {distance} bytes, {}", hex(reader.blob()?))

@@ -11,6 +11,7 @@ use super::closure::Closure;
 use super::cursor::{Cursor, encoded_size};
 use super::facts::Section;
 use super::places::{Model, Place};
+use super::private::Extent;
 use super::stream::{Write, unwinding as tag};
 use super::unwinding::{field, pointer, strays};
 
@@ -36,6 +37,10 @@ pub fn write<'m, 'd>(
     let mut written = Vec::new();
     if let Some(ends) = table(model, section, served, start, closure, &mut written) {
         out.extend(written);
+        let end = ends.iter().map(|range| range.1).max().unwrap_or(start) as u64;
+        let all = Extent { section: index, start: start as u64, end, string: false };
+        out.byte(tag::NAMES);
+        closure.sized_names(&all, out);
         closure.covered.extend(ends.into_iter().map(|(from, to)| (index, from as u64, to as u64)));
         return;
     }

@@ -1,7 +1,8 @@
 //! What symbol names say: which are compiler-made, which carry a number that means nothing, who is whose piece.
 //!
 //! Sources: GCC's `clone_function_name` (`.constprop.N`, `.isra.N`, `.part.N`, `.cold`, `.lto_priv.N`), static
-//! locals (`name.N`), LLVM's promotion (`.llvm.HASH`), static locals of clang (`function.name.N`).
+//! locals (`name.N`), LLVM's promotion (`.llvm.HASH`), static locals of clang (`function.name.N`), LLVM's exception
+//! tables (`GCC_except_tableN`).
 
 use object::elf;
 
@@ -13,6 +14,12 @@ pub fn is_private(name: &[u8]) -> bool {
         || name.starts_with(b"CSWTCH.")
         || name.starts_with(b"switch.table.")
         || name.is_empty()
+        || is_exception_table(name)
+}
+
+/// LLVM's label of a function's exception table; it counts through the file.
+pub fn is_exception_table(name: &[u8]) -> bool {
+    name.strip_prefix(b"GCC_except_table").is_some_and(|rest| rest.iter().all(u8::is_ascii_digit))
 }
 
 /// A mapping symbol of Arm or RISC-V (`$x`, `$d.5`): says what the bytes are, names nothing.

@@ -38,7 +38,7 @@ pub struct Privates {
     names: Vec<Vec<SizedName>>,
 }
 
-/// A compiler-made symbol with a size: offset, size, and its type, binding and `st_other`.
+/// A compiler-made symbol that says something: offset, size, and its type, binding and `st_other`.
 pub type SizedName = (u64, u64, [u8; 3]);
 
 /// A place that someone refers to.
@@ -104,7 +104,7 @@ pub fn find(model: &Model<'_>) -> Privates {
     let mut names: Vec<Vec<SizedName>> = vec![Vec::new(); model.facts.sections.len()];
     for symbol in model.facts.symbols.iter().take(model.facts.defining) {
         if let Definition::Section(at) = symbol.definition
-            && symbol.size > 0
+            && (symbol.size > 0 || names::is_exception_table(symbol.name))
             && !symbol.name.is_empty()
             && names::is_private(symbol.name)
         {

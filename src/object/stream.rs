@@ -102,6 +102,8 @@ pub mod unwinding {
     /// Actions and types that no call site leads to: distance from the even place behind the actions to the types
     /// in use, bytes without the zeros at both ends.
     pub const UNUSED: u8 = 12;
+    /// Compiler-made symbols inside an exception table: their number, then offset, size, type, binding, `st_other`.
+    pub const NAMES: u8 = 13;
 }
 
 /// Appends fields to a stream.

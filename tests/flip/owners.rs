@@ -53,7 +53,7 @@ pub struct Owners<'e, 'f> {
 
 /// Names that compilers give to data without a name.
 fn is_private(name: &str) -> bool {
-    [".L", "CSWTCH.", "switch.table."].iter().any(|start| name.starts_with(start)) || name.is_empty()
+    [".L", "CSWTCH.", "switch.table.", "GCC_except_table"].iter().any(|start| name.starts_with(start)) || name.is_empty()
 }
 
 impl<'e, 'f> Owners<'e, 'f> {
