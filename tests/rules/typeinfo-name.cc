@@ -1,0 +1,17 @@
+// A virtual table gets another function in its last slot.
+//# not: kernel
+//# flags: -fno-inline
+//# expect: data _ZTV1B changed content read by _Z4makev | data _ZTV1B changed content read by _Z4makev,_ZN1BC2Ev | data _ZTV1B changed content read by _ZN1BC2Ev
+//# allow-new
+struct A { virtual int one(); virtual int two(); };
+struct B : A {
+    int one() override;
+#ifdef AFTER
+    int two() override;
+#endif
+};
+int B::one() { return 1; }
+#ifdef AFTER
+int B::two() { return 2; }
+#endif
+A *make() { static B b; return &b; }
