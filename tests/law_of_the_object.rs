@@ -158,7 +158,8 @@ fn objects_of_real_projects() {
         eprintln!("SKIPPED: no LPCC_FLIP_OBJECTS; scripts/flip makes some");
         return;
     };
-    let mut paths: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut paths: Vec<PathBuf> =
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.sort();
     let mut objects = Vec::new();
     for path in paths.iter().filter(|path| path.extension().is_some_and(|it| it == "o")) {

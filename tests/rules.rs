@@ -62,9 +62,9 @@ fn rule(text: &str) -> Rule {
             "not" => rule.not = value.split_whitespace().map(str::to_owned).collect(),
             "allow" => drop(rule.allowed.insert(value.to_owned())),
             "allow-new" => rule.allow_new = true,
-            "expect" => rule.expected.push(
-                value.split(" | ").map(|one| one.split(" + ").map(str::to_owned).collect()).collect(),
-            ),
+            "expect" => rule
+                .expected
+                .push(value.split(" | ").map(|one| one.split(" + ").map(str::to_owned).collect()).collect()),
             _ => unreachable!("directive `{word}`"),
         }
     }
@@ -99,13 +99,16 @@ fn line(finding: &Finding) -> String {
     line
 }
 
-fn compile(dir: &Path, source: &Path, compiler: &str, flags: &[String], after: bool) -> Result<Vec<u8>, String> {
+fn compile(
+    dir: &Path,
+    source: &Path,
+    compiler: &str,
+    flags: &[String],
+    after: bool,
+) -> Result<Vec<u8>, String> {
     let cxx = source.extension().is_some_and(|it| it == "cc");
-    let driver = if cxx {
-        compiler.replace("gcc", "g++").replace("clang", "clang++")
-    } else {
-        compiler.to_owned()
-    };
+    let driver =
+        if cxx { compiler.replace("gcc", "g++").replace("clang", "clang++") } else { compiler.to_owned() };
     let mut command = Command::new(driver);
     command.current_dir(dir).args(flags).args(["-w", "-c", "-o", "x.o"]).arg(source.file_name().unwrap());
     if after {
@@ -124,13 +127,20 @@ fn judge(rule: &Rule, findings: &[Finding]) -> Vec<String> {
     // What a section says comes with what lies in it, and a guessed alignment with the section's own.
     left.retain(|line| !line.starts_with("section ") || line.contains(" changed"));
     let mut wrong = Vec::new();
+    // A finding that is asked for without its parts is met with any.
+    let meets = |line: &str, wanted: &str| {
+        line == wanted
+            || (wanted.ends_with(" changed")
+                && line.strip_prefix(wanted).is_some_and(|it| it.starts_with(' ')))
+    };
     for alternatives in &rule.expected {
-        match alternatives.iter().find(|all| all.iter().all(|one| left.contains(one) || one.starts_with("section "))) {
-            Some(met) => left.retain(|line| !met.contains(line)),
+        let is_met = |wanted: &String| left.iter().any(|line| meets(line, wanted));
+        match alternatives.iter().find(|all| all.iter().all(is_met)) {
+            Some(met) => left.retain(|line| !met.iter().any(|wanted| meets(line, wanted))),
             None => wrong.push(format!("missed {alternatives:?}")),
         }
     }
-    left.retain(|line| !rule.allowed.contains(line));
+    left.retain(|line| !rule.allowed.iter().any(|allowed| meets(line, allowed)));
     left.retain(|line| !(rule.allow_new && (line.ends_with(" new") || line.ends_with(" removed"))));
     wrong.extend(left.iter().map(|line| format!("extra `{line}`")));
     wrong

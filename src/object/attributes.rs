@@ -15,12 +15,14 @@ pub fn of_thing(model: &Model<'_>, thing: &Thing, hook: Hook, out: &mut Vec<u8>)
     let home = thing.pieces.first().and_then(|p| model.section(p.section));
     if let Some(section) = home {
         out.byte(key::SECTION);
-        out.blob(&section_name(section.name, first.name));
+        // Of several names, the one that the section is called after.
+        let named = thing.symbols.iter().filter_map(symbol).find(|s| is_own_section(section, s.name));
+        out.blob(&section_name(section.name, named.unwrap_or(first).name));
         if let Some(group) = section.group {
             out.byte(key::GROUP);
             out.blob(&names::stem(group));
         }
-        if is_own_section(section, first.name) {
+        if named.is_some() {
             of_section(section, out);
         }
     }

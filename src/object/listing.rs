@@ -186,10 +186,11 @@ fn target(reader: &mut Reader<'_>) -> Option<Target> {
 fn string(reader: &mut Reader<'_>) -> Option<String> {
     let width = reader.number()?;
     let bytes = reader.blob()?;
+    let odd = inner_symbols(reader)?;
     if width <= 1 {
-        return Some(format!("{:?}", bytes.strip_suffix(b"\0").unwrap_or(bytes).as_bstr()));
+        return Some(format!("{:?}{odd}", bytes.strip_suffix(b"\0").unwrap_or(bytes).as_bstr()));
     }
-    Some(format!("width {width} {}", hex(bytes)))
+    Some(format!("width {width} {}{odd}", hex(bytes)))
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -325,7 +326,10 @@ fn unwinding_entry(reader: &mut Reader<'_>) -> Option<String> {
         unwinding::HEAD => format!("exception table encodings {}", hex(reader.bytes(3)?)),
         unwinding::STRAY => {
             let (offset, kind) = (reader.number()?, reader.number()?);
-            format!("relocation at +{offset:#x} that no field accounts for: type {kind} {}", target(reader)?.text)
+            format!(
+                "relocation at +{offset:#x} that no field accounts for: type {kind} {}",
+                target(reader)?.text
+            )
         }
         unwinding::NAMES => format!("exception table{}", inner_symbols(reader)?),
         unwinding::UNUSED => {

@@ -82,7 +82,7 @@ impl<'d> Model<'d> {
                 .and_then(|s| facts.symbols.get(*s as usize))
                 .map_or(&[][..], |s| s.name);
             let stem = names::stem(name);
-            let numbered = stem != name;
+            let numbered = names::is_counted(name, &stem);
             (stem, numbered)
         });
         let stems = stems.collect();

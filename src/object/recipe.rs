@@ -394,7 +394,12 @@ fn datum<'m, 'd>(
     let mut content = Vec::new();
     for piece in &thing.pieces {
         if let Some(section) = known.model.section(piece.section) {
+            let first = thing.symbols.first().and_then(|s| known.model.facts.symbols.get(*s as usize));
+            let relative = first.is_some_and(|s| names::is_relative_table(s.name))
+                && closure.is_relative_table(section, piece.start, piece.end);
+            closure.table_base = relative.then_some(piece.start);
             closure.bytes(section, piece.start, piece.end, &mut content);
+            closure.table_base = None;
         }
     }
     vec![(PartKind::Content, content)]

@@ -184,6 +184,43 @@ impl<'s> Reader<'s> {
         Some((value >> 1).cast_signed() ^ -(value & 1).cast_signed())
     }
 
+    /// The bytes of one target, as [`target`] lists them.
+    pub fn target(&mut self) -> Option<&'s [u8]> {
+        let all = self.rest;
+        match self.byte()? {
+            target::EXTERNAL => {
+                self.blob()?;
+                self.bytes(3)?;
+                self.number()?;
+                self.number()?;
+                self.signed()?;
+            }
+            target::ITEM => {
+                self.blob()?;
+                self.number()?;
+                self.signed()?;
+            }
+            target::CODE => {
+                self.blob()?;
+                self.number()?;
+                self.number()?;
+                self.number()?;
+            }
+            target::OWN | target::STRING => {
+                self.number()?;
+                self.number()?;
+            }
+            target::CONSTANT | target::TABLE => drop(self.number()?),
+            target::SECTION => {
+                self.blob()?;
+                self.signed()?;
+            }
+            target::ABSOLUTE => drop(self.signed()?),
+            _ => return None,
+        }
+        all.get(..all.len() - self.rest.len())
+    }
+
     /// That many bytes.
     pub fn bytes(&mut self, length: usize) -> Option<&'s [u8]> {
         let (head, rest) = self.rest.split_at_checked(length)?;

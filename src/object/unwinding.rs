@@ -85,7 +85,8 @@ fn scan(model: &Model<'_>, index: usize, section: &Section<'_>, frames: &mut Fra
             cies.push((start, end));
         } else {
             let cie_start = (id_at as u64).wrapping_sub(id) as usize;
-            let cie = self::entry(section, cie_start, little).filter(|cie| cie.3 == 0).map(|(s, e, ..)| (s, e));
+            let cie =
+                self::entry(section, cie_start, little).filter(|cie| cie.3 == 0).map(|(s, e, ..)| (s, e));
             match cie.and_then(|cie| serve(model, section, index, (start, end), cie)) {
                 Some((thing, mut frame)) => {
                     frame.stops = relocatable && ends_at(end);

@@ -8,7 +8,9 @@ use super::mutation::{Kind, Mutation, Target};
 /// Whether the altered file means what it meant.
 pub fn is_same_place(elf: &Elf<'_>, mutation: &Mutation) -> bool {
     match (mutation.target, mutation.kind) {
-        (Target::Place(section, offset), Kind::RelocationSymbol) => is_same_symbol(elf, mutation, section, offset),
+        (Target::Place(section, offset), Kind::RelocationSymbol) => {
+            is_same_symbol(elf, mutation, section, offset)
+        }
         (Target::Place(section, offset), Kind::Byte) => is_same_branch(elf, mutation, section, offset),
         _ => false,
     }
@@ -28,7 +30,10 @@ fn is_same_symbol(elf: &Elf<'_>, mutation: &Mutation, section: usize, offset: u6
     };
     let (was, is) = (symbols(elf), symbols(&altered));
     was.len() == is.len()
-        && was.iter().zip(&is).all(|(was, is)| was == is || (place(*was).is_some() && place(*was) == place(*is)))
+        && was
+            .iter()
+            .zip(&is)
+            .all(|(was, is)| was == is || (place(*was).is_some() && place(*was) == place(*is)))
 }
 
 /// A branch to the start of alignment fill instead of its end: nothing but no-operations lies between.

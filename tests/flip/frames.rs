@@ -40,7 +40,13 @@ pub fn read(elf: &Elf<'_>) -> Vec<Frame> {
                 });
                 if let Some(function) = leads(at + 8) {
                     let table = table.and_then(|r| leads(r.offset as usize));
-                    frames.push(Frame { section: index, range: (at as u64, end as u64), cie, function, table });
+                    frames.push(Frame {
+                        section: index,
+                        range: (at as u64, end as u64),
+                        cie,
+                        function,
+                        table,
+                    });
                 }
             }
             at = end.max(at + 4);

@@ -31,6 +31,8 @@ struct Reference {
     from: (usize, u64),
     to: (usize, i64),
     symbol: usize,
+    /// It counts from its own place.
+    relative: bool,
     /// Width of the access where the field alone tells its address; 0 where the address is taken.
     access: u64,
 }
@@ -53,7 +55,10 @@ pub struct Owners<'e, 'f> {
 
 /// Names that compilers give to data without a name.
 fn is_private(name: &str) -> bool {
-    [".L", "CSWTCH.", "switch.table.", "GCC_except_table"].iter().any(|start| name.starts_with(start)) || name.is_empty()
+    [".L", "CSWTCH.", "switch.table.", "reltable.", "GCC_except_table"]
+        .iter()
+        .any(|start| name.starts_with(start))
+        || name.is_empty()
 }
 
 impl<'e, 'f> Owners<'e, 'f> {
@@ -120,8 +125,8 @@ impl<'e, 'f> Owners<'e, 'f> {
                 let (tail, access) = widths.get(&one.offset).copied().unwrap_or((4, 0));
                 let tail = if section.is_executable() { tail } else { 0 };
                 let symbol = &self.elf.symbols[one.symbol];
+                let relative = is_relative(one);
                 let to = if symbol.in_section {
-                    let relative = is_relative(one);
                     let tail = if relative { tail } else { 0 };
                     (symbol.section, symbol.value.cast_signed().wrapping_add(one.addend).wrapping_add(tail))
                 } else {
@@ -129,13 +134,40 @@ impl<'e, 'f> Owners<'e, 'f> {
                 };
                 let number = self.references.len();
                 let from = (index, one.offset);
-                self.references.push(Reference { from, to, symbol: one.symbol, access });
+                self.references.push(Reference { from, to, symbol: one.symbol, relative, access });
                 self.into[to.0].push(number);
                 self.by_target_symbol.entry(one.symbol).or_default().push(number);
             }
         }
+        self.relative_tables();
         for list in &mut self.into {
             list.sort_by_key(|number| self.references[*number].to.1);
+        }
+    }
+
+    /// Entries of nameless tables that count from the table's start, not from their own place: their addend holds the
+    /// distance between. The table starts where code takes its address.
+    fn relative_tables(&mut self) {
+        let taken: BTreeSet<(usize, i64)> = self
+            .references
+            .iter()
+            .filter(|one| self.elf.sections[one.from.0].is_executable())
+            .map(|one| one.to)
+            .collect();
+        let all: Vec<usize> = (0..self.references.len()).collect();
+        for number in all {
+            let Reference { from: (section, offset), relative, .. } = self.references[number];
+            let home = &self.elf.sections[section];
+            let table = relative
+                && !home.is_executable()
+                && home.name != ".eh_frame"
+                && !home.name.starts_with(".gcc_except_table")
+                && self.thing_at(section, offset).is_none();
+            if table
+                && let Some(start) = taken.range((section, 0)..=(section, offset.cast_signed())).next_back()
+            {
+                self.references[number].to.1 -= offset.cast_signed() - start.1;
+            }
         }
     }
 
@@ -178,13 +210,7 @@ impl<'e, 'f> Owners<'e, 'f> {
         demand
     }
 
-    fn gather(
-        &self,
-        section: usize,
-        offset: u64,
-        demand: &mut Demand,
-        seen: &mut BTreeSet<(usize, u64)>,
-    ) {
+    fn gather(&self, section: usize, offset: u64, demand: &mut Demand, seen: &mut BTreeSet<(usize, u64)>) {
         if !seen.insert((section, offset)) {
             return;
         }
@@ -314,7 +340,9 @@ impl<'e, 'f> Owners<'e, 'f> {
 /// The name that a `.cold` piece is reported under.
 fn parent(name: &str) -> &str {
     match name.split_once(".cold") {
-        Some((parent, rest)) if !parent.is_empty() && rest.chars().all(|c| c == '.' || c.is_ascii_digit()) => {
+        Some((parent, rest))
+            if !parent.is_empty() && rest.chars().all(|c| c == '.' || c.is_ascii_digit()) =>
+        {
             parent
         }
         _ => name,

@@ -1,5 +1,5 @@
 // An initialiser that is copied from nameless bytes differs in its last element.
-//# expect: function f changed constants
+//# expect: function f changed constants | function f changed code
 struct s { long v[24]; };
 void use(struct s *);
 #ifdef AFTER

@@ -1,5 +1,4 @@
 // A loop ends one past its array; what lies behind it is another matter.
-//# flags: -fno-toplevel-reorder -fno-common
 //# expect: data next new
 //# allow: function g new
 int a[4] = {1, 2, 3, 4};

@@ -1,6 +1,7 @@
 // The resolver of an indirect function chooses another implementation.
 //# flags: -fno-inline
-//# expect: function pick changed references
+//# compilers: gcc
+//# expect: function chosen changed references
 static int one(int x) { return x + 1; }
 static int two(int x) { return x + 2; }
 #ifdef AFTER

@@ -1,7 +1,7 @@
 // A lambda before another renumbers it; the second is the same.
 //# not: kernel
 //# flags: -fno-inline
-//# expect: function _Z1fi changed code,references | function _Z1fi changed code,references,unwinding
+//# expect: function _Z1fi changed
 //# allow-new
 int ext(int);
 int f(int x) {

@@ -1,5 +1,5 @@
 // The number of patchable no-operations at the entry.
-//# expect: function f changed code,sites,attributes | function f changed code,attributes | function f changed code,sites | function f changed sites,attributes
+//# expect: function f changed
 int g(int x) { return x + 2; }
 #ifdef AFTER
 __attribute__((patchable_function_entry(6, 2)))

@@ -1,5 +1,5 @@
 // A string that only a table points to.
-//# expect: data names changed strings read by f
+//# expect: data names changed strings read by f | data rel changed strings read by f | function f changed strings
 static const char *const names[] = {
     "one",
 #ifdef AFTER

@@ -1,5 +1,4 @@
 // Two constants change places: both exist before and after, each at the same place of the same pool.
-//# flags: -msse2 -mhard-float -mfpmath=sse
 //# not: kernel
 //# expect: function f changed constants
 double keep(double x) { return x * 1.5 - 2.75; }

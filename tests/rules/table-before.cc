@@ -1,6 +1,7 @@
 // A function with an exception table comes before others: theirs keep their identity, whatever the tables are called.
 //# not: kernel
 //# expect: function _Z5fresht new
+//# allow-new
 void ext();
 #ifdef AFTER
 int fresh(unsigned short x) { try { ext(); } catch (char) { return x; } return 0; }
