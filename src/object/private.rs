@@ -14,6 +14,8 @@
 
 use std::collections::BTreeMap;
 
+use rustc_hash::FxHashSet;
+
 use super::facts::{Definition, Section};
 use super::names;
 use super::places::{Model, Place};
@@ -60,7 +62,12 @@ pub fn find(model: &Model<'_>) -> Privates {
     let mut cuts: Vec<BTreeMap<u64, Cut>> = Vec::new();
     cuts.resize_with(model.facts.sections.len(), BTreeMap::new);
     let mut note = |section: usize, offset: i64, referrer: Option<u32>, access: u8| {
-        let limit = model.section(section).map_or(0, |s| s.size);
+        let Some(home) = model.section(section) else { return };
+        // Entries that a linker may merge tell themselves how far they reach.
+        if home.is_mergeable() && (home.is_strings() || home.entry_size > 0) {
+            return;
+        }
+        let limit = home.size;
         let Ok(offset) = u64::try_from(offset) else { return };
         if offset > limit {
             return;
@@ -72,7 +79,8 @@ pub fn find(model: &Model<'_>) -> Privates {
             None => cut.hard = true,
             Some(who) => {
                 cut.taken |= access == 0;
-                if !cut.referrers.contains(&who) || who == NAMELESS {
+                // Things are noted one after the other.
+                if cut.referrers.last() != Some(&who) {
                     cut.referrers.push(who);
                 }
             }
@@ -131,15 +139,15 @@ fn settle(mut cuts: Vec<Cut>) -> Vec<Cut> {
             ends.push(cuts.get(at + 1).map_or(cut.end, |next| next.offset));
             continue;
         }
-        let mut readers = cut.referrers.clone();
-        let end = cuts.iter().skip(at + 1).find(|next| {
-            let goes_on = !next.taken && !next.hard && next.referrers.iter().all(|who| readers.contains(who));
-            if goes_on {
-                readers.extend(next.referrers.iter().filter(|w| **w != NAMELESS));
-                readers.dedup();
-            }
-            !goes_on
-        });
+        let goes_on = |next: &&Cut| !next.taken && !next.hard;
+        let mut readers = FxHashSet::default();
+        if cuts.get(at + 1).as_ref().is_some_and(goes_on) {
+            readers.extend(cut.referrers.iter().copied());
+        }
+        let end = cuts
+            .iter()
+            .skip(at + 1)
+            .find(|next| !goes_on(next) || !next.referrers.iter().all(|who| readers.contains(who)));
         ends.push(end.map_or(cut.end, |next| next.offset));
     }
     for (cut, end) in cuts.iter_mut().zip(ends) {
