@@ -12,6 +12,8 @@
 //!   those who also refer to an earlier part of the same bytes, up to the next place whose address is taken, the
 //!   next symbol, or the section's end. Zeros at the end are left out: they cannot be told from fill.
 
+use rustc_hash::FxHashSet;
+
 use super::facts::{Definition, Section};
 use super::names;
 use super::places::{Model, Place};
@@ -36,7 +38,7 @@ pub struct Privates {
     names: Vec<Vec<SizedName>>,
 }
 
-/// A compiler-made symbol with a size: offset, size, and its type, binding and `st_other`.
+/// A compiler-made symbol that says something: offset, size, and its type, binding and `st_other`.
 pub type SizedName = (u64, u64, [u8; 3]);
 
 /// A place that someone refers to.
@@ -93,7 +95,7 @@ pub fn find(model: &Model<'_>) -> Privates {
     let mut names: Vec<Vec<SizedName>> = vec![Vec::new(); sections.len()];
     for symbol in model.facts.symbols.iter().take(model.facts.defining) {
         if let Definition::Section(at) = symbol.definition
-            && symbol.size > 0
+            && (symbol.size > 0 || names::is_exception_table(symbol.name))
             && !symbol.name.is_empty()
             && names::is_private(symbol.name)
         {
@@ -118,8 +120,12 @@ fn mark(
     referrer: Option<u32>,
     taken: bool,
 ) {
-    let limit = model.section(section).map_or(0, |s| s.size);
-    if let Some(offset) = u64::try_from(offset).ok().filter(|offset| *offset <= limit) {
+    let Some(home) = model.section(section) else { return };
+    // Entries that a linker may merge tell themselves how far they reach.
+    if home.is_mergeable() && (home.is_strings() || home.entry_size > 0) {
+        return;
+    }
+    if let Some(offset) = u64::try_from(offset).ok().filter(|offset| *offset <= home.size) {
         marks.push((section, offset, referrer, taken));
     }
 }
@@ -132,8 +138,7 @@ fn cuts(model: &Model<'_>, mut marks: Vec<Mark>) -> Vec<Vec<Cut>> {
     for here in marks.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)) {
         let Some((section, offset, ..)) = here.first().copied() else { continue };
         let mut referrers: Vec<u32> = here.iter().filter_map(|(.., who, _)| *who).collect();
-        // Two places in nameless bytes may be two readers.
-        referrers.dedup_by(|a, b| a == b && *a != NAMELESS);
+        referrers.dedup();
         if let Some(list) = cuts.get_mut(section) {
             list.push(Cut {
                 offset,
@@ -156,15 +161,15 @@ fn settle(mut cuts: Vec<Cut>) -> Vec<Cut> {
             ends.push(cuts.get(at + 1).map_or(cut.end, |next| next.offset));
             continue;
         }
-        let mut readers = cut.referrers.clone();
-        let end = cuts.iter().skip(at + 1).find(|next| {
-            let goes_on = !next.taken && !next.hard && next.referrers.iter().all(|who| readers.contains(who));
-            if goes_on {
-                readers.extend(next.referrers.iter().filter(|w| **w != NAMELESS));
-                readers.dedup();
-            }
-            !goes_on
-        });
+        let goes_on = |next: &&Cut| !next.taken && !next.hard;
+        let mut readers = FxHashSet::default();
+        if cuts.get(at + 1).as_ref().is_some_and(goes_on) {
+            readers.extend(cut.referrers.iter().copied());
+        }
+        let end = cuts
+            .iter()
+            .skip(at + 1)
+            .find(|next| !goes_on(next) || !next.referrers.iter().all(|who| readers.contains(who)));
         ends.push(end.map_or(cut.end, |next| next.offset));
     }
     for (cut, end) in cuts.iter_mut().zip(ends) {
