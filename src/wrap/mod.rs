@@ -6,6 +6,7 @@
 //! befalls the recording (a damaged object, exhausted memory, a bug) reaches the build.
 
 pub mod apply;
+pub mod configuration;
 mod decide;
 mod inputs;
 mod link;
@@ -36,12 +37,13 @@ pub fn is_shim(program: &std::ffi::OsStr) -> bool {
 pub fn main(argv: &[OsString]) -> ! {
     log::start();
     let passed = Passed::from_environment();
-    let target = match find::target(argv, &passed) {
+    let configuration = configuration::Configuration::here();
+    let target = match find::target(argv, &passed, &|own| configuration.compiler(own)) {
         Ok(target) => target,
         Err(error) => run::give_up(&error, NOT_FOUND),
     };
     safety::until_started(&target, &passed);
-    let mut job = run::Job::new(target, passed);
+    let mut job = run::Job::new(target, passed, configuration);
     if passed_by(&job) {
         job.execute();
     }

@@ -132,7 +132,7 @@ impl State {
 
 pub fn open_store(job: &Job) -> Result<Store, String> {
     let (explicit, home, state) =
-        (env::path(env::STORE), env::path(env::HOME), env::path(env::XDG_STATE_HOME));
+        (job.configuration.store(), env::path(env::HOME), env::path(env::XDG_STATE_HOME));
     let root: PathBuf = store::locate(explicit.as_deref(), &job.directory, home.as_deref(), state.as_deref())
         .ok_or("no place for a store")?;
     Store::open(&root).or_else(|_| Store::create(&root)).map_err(|error| error.to_string())

@@ -8,6 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use super::configuration::Configuration;
 use crate::argv::{self, CommandLine, Dialect, Driver, Settings};
 use crate::compiler::find::Target;
 use crate::compiler::guard::Passed;
@@ -34,6 +35,8 @@ pub struct Job {
     pub run: Vec<OsString>,
     /// Working directory.
     pub directory: PathBuf,
+    /// The configuration that holds in it.
+    pub configuration: Configuration,
     /// What the policy did.
     pub decision: Decision,
     /// Where lpcc added options: the arguments as written, markers taken out, for a call that fails with them.
@@ -46,7 +49,7 @@ pub struct Job {
 
 impl Job {
     /// Reads the call.
-    pub fn new(target: Target, passed: Passed) -> Self {
+    pub fn new(target: Target, passed: Passed, configuration: Configuration) -> Self {
         let line = argv::parse_with(&target.args, settings(&target), &mut |name| {
             read_response_file(Path::new(name))
         });
@@ -62,6 +65,7 @@ impl Job {
             target,
             passed,
             directory: std::env::current_dir().unwrap_or_default(),
+            configuration,
             decision,
             as_written: None,
             insists: false,
