@@ -50,9 +50,10 @@ pub fn apply(job: &mut Job) {
         run::give_up(&format!("the policy forbids this call: {why}"), REFUSED);
     }
     job.decision = ruling.decision;
-    job.insists = ruling.effective.on_conflict.value == policy::OnConflict::Error;
+    job.insists = ruling.effective.on_conflict.value == policy::OnConflict::Error && !ruling.added.is_empty();
     let as_written = std::mem::replace(&mut job.run, ruling.run);
     job.as_written = (!ruling.added.is_empty()).then_some(as_written);
+    job.ask_for_dump(ruling.dump);
 }
 
 /// A call looked at, not run.
@@ -81,13 +82,14 @@ pub fn explain(words: &[OsString]) -> Result<Explained, find::NotFound> {
     let mut job = Job::new(target, passed, configuration);
     let loaded = load(&job.line, &job.configuration);
     let compiler = job.target.compiler.clone();
-    let (ruling, about) = {
+    let (mut ruling, about) = {
         let program = compiler.as_deref().unwrap_or(&job.target.program);
         let asked = Asked::new(program, &job.line, &job.passed, || None);
         let call = policy::Call { line: &job.line, directory: &job.directory };
         let ruling = policy::decide(call, &loaded.policy, &asked);
         (ruling, compiler.is_some().then(|| asked.about().clone()))
     };
+    ruling.dump = job.dump_as_called(ruling.dump);
     let level = ruling.decision.live_patching.as_deref();
     let turned_off = level
         .zip(compiler.as_deref())
@@ -147,6 +149,10 @@ impl<'a, F: Fn() -> Option<Store>> Asked<'a, F> {
         self.store.get_or_init(&self.open).as_ref()
     }
 
+    fn asked(&self, language: Language) -> accepts::Asked<'a> {
+        accepts::Asked { path: self.compiler, line: self.line, language, passed: self.passed }
+    }
+
     fn about(&self) -> &identity::Probed {
         self.about.get_or_init(|| {
             let language = self.line.sources().first().map_or(Language::C, |source| source.language);
@@ -169,6 +175,10 @@ impl<F: Fn() -> Option<Store>> policy::Compiler for Asked<'_, F> {
     }
 
     fn accepts(&self, language: Language, options: &[&str]) -> bool {
-        accepts::accepts(self.store(), self.compiler, self.line, language, options, self.passed)
+        accepts::accepts(self.store(), &self.asked(language), options)
+    }
+
+    fn hides(&self, language: Language, option: &str, beside: &[&str]) -> bool {
+        accepts::hides(self.store(), &self.asked(language), option, beside)
     }
 }

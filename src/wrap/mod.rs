@@ -11,6 +11,7 @@ mod decide;
 mod inputs;
 mod link;
 mod log;
+mod memory_file;
 mod record;
 mod retry;
 mod run;
@@ -50,6 +51,9 @@ pub fn main(argv: &[OsString]) -> ! {
     apply::apply(&mut job);
     let plan = decide::plan(&job);
     tracing::debug!(program = %job.target.program.display(), ?plan, "compiler call");
+    if matches!(plan, Plan::Execute(_)) {
+        job.dump = None; // nothing would keep it
+    }
     match plan {
         Plan::Execute(_) if job.as_written.is_none() => job.execute(),
         Plan::Execute(_) => sys::end_as(retry::run(&mut job, &mut |_| Vec::new())),

@@ -9,11 +9,12 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::configuration::Configuration;
+use super::memory_file::MemoryFile;
 use crate::argv::{self, CommandLine, Dialect, Driver, Settings};
 use crate::compiler::find::Target;
 use crate::compiler::guard::Passed;
 use crate::env;
-use crate::policy::{self, Action, Decision};
+use crate::policy::{self, Action, Decision, Dump, clones};
 use crate::sys::{self, Ending, Program};
 
 /// Exit status where the program was found and cannot be executed, as a shell has it.
@@ -41,6 +42,10 @@ pub struct Job {
     pub decision: Decision,
     /// Where lpcc added options: the arguments as written, markers taken out, for a call that fails with them.
     pub as_written: Option<Vec<OsString>>,
+    /// What is done about the clones dump.
+    pub wanted_dump: Dump,
+    /// Where the compiler writes it, where it does.
+    pub dump: Option<MemoryFile>,
     /// Whether a call that fails for an added option alone is to fail.
     pub insists: bool,
     /// What is to be said in the record.
@@ -68,9 +73,31 @@ impl Job {
             configuration,
             decision,
             as_written: None,
+            wanted_dump: Dump::Unasked,
+            dump: None,
             insists: false,
             notes: Vec::new(),
         }
+    }
+
+    /// Has the compiler write its clones dump into memory of ours, where the policy wants that and it can be.
+    pub fn ask_for_dump(&mut self, dump: Dump) {
+        self.wanted_dump = self.dump_as_called(dump);
+        if self.wanted_dump == Dump::Wanted {
+            self.dump = MemoryFile::new();
+            if self.dump.is_none() {
+                self.wanted_dump = Dump::LeftOut("no memory file that the compiler could reach".to_owned());
+            }
+        }
+        self.notes.extend(self.wanted_dump.note());
+    }
+
+    /// The policy's word on the dump, in view of the programs before the compiler.
+    pub fn dump_as_called(&self, dump: Dump) -> Dump {
+        if dump == Dump::Wanted && !self.target.launchers.is_empty() {
+            return Dump::LeftOut("behind a launcher, which may take the object from a cache".to_owned());
+        }
+        dump
     }
 
     /// Becomes the compiler: nothing of lpcc is left.
@@ -106,7 +133,15 @@ impl Job {
     /// The whole command.
     pub fn argv(&self) -> Vec<OsString> {
         let mut argv = vec![self.target.program.clone().into_os_string()];
-        argv.extend(self.target.lead.iter().chain(&self.run).cloned());
+        argv.extend(self.target.lead.iter().cloned());
+        // No part of `run`: the file has another name each time, and the object is the same without.
+        argv.extend(self.dump.as_ref().map(|file| {
+            let mut option = OsString::from(clones::OPTION);
+            option.push("=");
+            option.push(file.path());
+            option
+        }));
+        argv.extend(self.run.iter().cloned());
         argv
     }
 }
