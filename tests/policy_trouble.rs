@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::Output;
 
 use bstr::ByteSlice;
-use kit::{Outcome, Place, differences, run, skip, write_script};
+use kit::{Place, run, skip, write_script};
 use lpcc::policy::Action;
 
 const CLONE: &str = "[default]\nlive-patching = \"inline-clone\"\n";
@@ -30,21 +30,8 @@ fn call(place: &Place, args: &str) -> Output {
     run(place.lpcc().arg("gcc-12").args(args.split(' ')), None)
 }
 
-/// Bare against wrapped, as to status, streams and what lies in the tree.
 fn assert_like_bare(place: &Place, args: &str) {
-    let before: Vec<_> = place.listing().into_keys().collect();
-    let clean = || {
-        for name in place.listing().into_keys().filter(|name| !before.contains(name)) {
-            std::fs::remove_file(place.tree().join(name)).unwrap();
-        }
-    };
-    let mut bare = place.command("/usr/bin/gcc-12");
-    let bare = Outcome { output: run(bare.args(args.split(' ')), None), tree: place.listing() };
-    clean();
-    let wrapped = Outcome { output: call(place, args), tree: place.listing() };
-    clean();
-    let found = differences(&bare, &wrapped);
-    assert!(found.is_empty(), "{args}: {}", found.join("\n"));
+    place.assert_like_bare("gcc-12", args, None);
 }
 
 #[test]

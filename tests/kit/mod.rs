@@ -101,6 +101,27 @@ impl Place {
         Store::open(&self.store()).map_or(0, |store| Recording::open(&store, None).unwrap().links().count())
     }
 
+    /// Runs `args` with the compiler bare and through lpcc, each on the tree as it is now; they must agree in status,
+    /// streams and what they leave.
+    #[track_caller]
+    pub fn assert_like_bare(&self, compiler: &str, args: &str, stdin: Option<&[u8]>) {
+        let before: Vec<_> = self.listing().into_keys().collect();
+        let clean = || {
+            for name in self.listing().into_keys().filter(|name| !before.contains(name)) {
+                std::fs::remove_file(self.tree().join(name)).unwrap();
+            }
+        };
+        let mut bare = self.command(Path::new("/usr/bin").join(compiler));
+        let bare = Outcome { output: run(bare.args(args.split(' ')), stdin), tree: self.listing() };
+        clean();
+        let mut wrapped = self.lpcc();
+        wrapped.arg(compiler).args(args.split(' '));
+        let wrapped = Outcome { output: run(&mut wrapped, stdin), tree: self.listing() };
+        clean();
+        let found = differences(&bare, &wrapped);
+        assert!(found.is_empty(), "{compiler} {args}: {}", found.join("\n"));
+    }
+
     /// What lies in the tree.
     pub fn listing(&self) -> BTreeMap<PathBuf, Entry> {
         let mut found = BTreeMap::new();
