@@ -211,3 +211,44 @@ fn a_compiler_that_dies_is_not_run_again_where_the_build_was_stopped() {
     let log = std::fs::read_to_string(place.beside("log")).unwrap();
     assert_eq!(log.lines().count(), calls + 1, "all that was asked is known, and the call ran once: {log}");
 }
+
+/// Words that stood in a response file must not meet the kernel's limit on arguments when an edit takes the file apart.
+#[test]
+fn a_long_response_file_may_be_edited() {
+    let place = place("[default]\nlive-patching = \"strip\"\n");
+    place.write("m.c", "int main(void) { return 0; }\n");
+    let long = "a-rather-long-folder-name/for/the-objects-of-a-library";
+    place.write(format!("{long}/e.c"), "int e;\n");
+    let made = format!("gcc -c m.c -o m.o && gcc -c {long}/e.c -o {long}/e.o && ar rcD {long}/e.a {long}/e.o");
+    assert!(run(place.command("/bin/sh").args(["-c", &made]), None).status.success());
+    let libraries = format!("\n{long}/e.a").repeat(4000);
+    place.write("objects", &format!("-flive-patching -D__LPCC_POLICY__=strip{libraries}"));
+    place.write("plain", &libraries);
+    place.write("includes", &format!("-D__LPCC_POLICY__=strip{}", format!("\n-I{long}").repeat(4000)));
+    // An eighth of the usual limit.
+    let limited = |command: &str| {
+        let script = format!("ulimit -s 512; {command}");
+        run(place.command("/bin/sh").args(["-c", &script]), None)
+    };
+    let bare = limited("gcc m.o @plain -o bare");
+    assert!(bare.status.success(), "{bare:?}");
+    let too_long = limited("gcc m.o $(cat plain) -o never");
+    assert!(!too_long.status.success(), "the limit is met at all");
+    for prefix in ["", "LPCC_DISABLE=1 ", "LPCC_STORE=/proc/none "] {
+        let wrapped = limited(&format!("{prefix}{} gcc m.o @objects -o wrapped", kit::LPCC));
+        if prefix.starts_with("LPCC_DISABLE") {
+            // Only the marker goes then; the flag is the linker driver's own business.
+            assert!(wrapped.stderr.is_empty(), "{wrapped:?}");
+        }
+        assert!(wrapped.status.success(), "{prefix}: {wrapped:?}");
+        let read = |name: &str| std::fs::read(place.tree().join(name)).unwrap();
+        assert!(read("bare") == read("wrapped"), "{prefix}");
+        std::fs::remove_file(place.tree().join("wrapped")).unwrap();
+    }
+    if Path::new("/usr/bin/clang-14").exists() {
+        let wrapped = limited(&format!("{} clang-14 @includes -c t.c", kit::LPCC));
+        assert!(wrapped.status.success(), "{wrapped:?}");
+        let kept = place.records().into_iter().find(|record| record.unit.source == "t.c").unwrap();
+        assert_eq!(kept.call.run.len(), 4002, "the record has the words");
+    }
+}

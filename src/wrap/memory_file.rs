@@ -1,8 +1,8 @@
-//! A file in our memory that the compiler can write to by name: nothing of it is on any disk, none of it can fill
+//! A file in our memory that the compiler can reach by name: nothing of it is on any disk, none of it can fill
 //! one, and it is gone however either process ends.
 
 use std::fs::File;
-use std::io::{Read, Seek};
+use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use crate::sys;
@@ -20,6 +20,13 @@ impl MemoryFile {
         let file = sys::memory_file().ok()?;
         let path = sys::descriptor_path(&file)?;
         Some(Self { file, path })
+    }
+
+    /// One that holds `bytes`, for a child to read.
+    pub fn holding(bytes: &[u8]) -> Option<Self> {
+        let made = Self::new()?;
+        (&made.file).write_all(bytes).ok()?;
+        Some(made)
     }
 
     /// Its name, for as long as this process lives.

@@ -23,6 +23,10 @@ const NOT_EXECUTABLE: i32 = 126;
 /// A response file larger than this is not read (and its call not understood).
 const LARGEST_RESPONSE_FILE: u64 = 256 << 20;
 
+/// Arguments of up to this many bytes are given as they are where an edit took a response file apart. The kernel takes
+/// at least 128 KiB of arguments and environment together, and of one argument.
+const SAFE_ARGUMENTS: usize = 64 << 10;
+
 /// A compiler call that was found and read.
 #[derive(Debug)]
 pub struct Job {
@@ -102,7 +106,14 @@ impl Job {
 
     /// Becomes the compiler: nothing of lpcc is left.
     pub fn execute(&self) -> ! {
-        let error = match self.program(&[]) {
+        let packed = self.packed();
+        if packed.is_some()
+            && let Ok(ending) = self.program(&[], packed.as_ref()).and_then(|program| sys::run(&program, None))
+        {
+            // Executed, it would be alone and its arguments gone with us.
+            sys::end_as(ending);
+        }
+        let error = match self.program(&[], None) {
             Ok(program) => retry_without_guard(sys::exec(&program), self, sys::exec),
             Err(error) => error,
         };
@@ -123,15 +134,40 @@ impl Job {
 
     /// Like [`Self::run`]; an error means that the compiler was never started.
     pub fn start(&self, extra: &[(&str, OsString)], stdin: Option<&File>) -> io::Result<Ending> {
-        self.program(extra).and_then(|program| sys::run(&program, stdin.map(AsFd::as_fd)))
+        let packed = self.packed();
+        self.program(extra, packed.as_ref()).and_then(|program| sys::run(&program, stdin.map(AsFd::as_fd)))
     }
 
-    fn program(&self, extra: &[(&str, OsString)]) -> io::Result<Program> {
-        program(&self.target.program, &self.argv(), &self.passed, extra)
+    fn program(&self, extra: &[(&str, OsString)], packed: Option<&MemoryFile>) -> io::Result<Program> {
+        let argv = match packed {
+            None => self.argv(),
+            Some(file) => {
+                let mut name = OsString::from("@");
+                name.push(file.path());
+                self.argv_with(std::slice::from_ref(&name))
+            }
+        };
+        program(&self.target.program, &argv, &self.passed, extra)
+    }
+
+    /// The arguments as a response file of ours, where an edit took the call's own apart and that makes the command so
+    /// long that the kernel might refuse it.
+    fn packed(&self) -> Option<MemoryFile> {
+        let length = |words: &[OsString]| words.iter().map(|word| word.len() + 1).sum::<usize>();
+        let (run, given) = (length(&self.run), length(self.line.given()));
+        // An empty word cannot be written for every compiler.
+        if run <= SAFE_ARGUMENTS || run <= given || self.run.iter().any(|word| word.is_empty()) {
+            return None;
+        }
+        MemoryFile::holding(&argv::response_file::quote(&self.run))
     }
 
     /// The whole command.
     pub fn argv(&self) -> Vec<OsString> {
+        self.argv_with(&self.run)
+    }
+
+    fn argv_with(&self, arguments: &[OsString]) -> Vec<OsString> {
         let mut argv = vec![self.target.program.clone().into_os_string()];
         argv.extend(self.target.lead.iter().cloned());
         // No part of `run`: the file has another name each time, and the object is the same without.
@@ -141,7 +177,7 @@ impl Job {
             option.push(file.path());
             option
         }));
-        argv.extend(self.run.iter().cloned());
+        argv.extend(arguments.iter().cloned());
         argv
     }
 }
