@@ -1,5 +1,7 @@
 //! `lpcc audit`: the state of `-flive-patching` in what was really built.
 
+mod beside;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -79,7 +81,7 @@ pub fn main(args: &Args) -> anyhow::Result<ExitCode> {
 fn audit(object: &Object, recording: Option<&Recording>) -> Result<Built, String> {
     let loaded = side::load(object)?;
     let mut built = match &loaded {
-        Loaded::Bytes(_, bytes) => producers::built(bytes)?,
+        Loaded::Bytes(_, bytes) => producers::built(bytes, &mut |wanted| beside::find(object, wanted))?,
         Loaded::Record(unit) => return Ok(recorded(&unit.identity)),
     };
     if built.units.is_empty() {
@@ -95,7 +97,7 @@ fn audit(object: &Object, recording: Option<&Recording>) -> Result<Built, String
             name: None,
             state: State::Unknown,
             producer: None,
-            evidence: "nothing",
+            evidence: producers::NOTHING,
         });
     }
     Ok(built)
