@@ -103,6 +103,43 @@ fn diff_says_first_that_the_flag_differs() {
 }
 
 #[test]
+fn diff_says_first_what_response_files_order_and_objects_tell() {
+    let place = place();
+    let first = |one: &str, other: &str| {
+        let mut diff = place.lpcc();
+        let output = run(diff.arg("diff").args([place.beside(one), place.beside(other)]), None);
+        output.stdout.to_str_lossy().lines().nth(1).unwrap_or_default().to_owned()
+    };
+    for (store, arguments, flags) in [
+        ("plain", "@flags -O2 -c t.c", ""),
+        ("file", "@flags -O2 -c t.c", "-flive-patching"),
+        ("clone", "-O2 -flive-patching=inline-only-static -flive-patching=inline-clone -c t.c", ""),
+        ("static", "-O2 -flive-patching=inline-clone -flive-patching=inline-only-static -c t.c", ""),
+    ] {
+        place.write("flags", flags);
+        let mut call = place.lpcc();
+        call.env("LPCC_STORE", place.beside(store)).env("LPCC_POLICY", "keep").arg("gcc-12");
+        assert!(run(call.args(arguments.split(' ')), None).status.success());
+    }
+    let line = first("plain", "file");
+    assert!(line.starts_with("flags") && line.contains("now with -flive-patching"), "{line}");
+    let line = first("clone", "static");
+    assert!(line.contains("-flive-patching=inline-clone -> -flive-patching=inline-only-static"), "{line}");
+    // Without records, the objects tell.
+    shell(
+        &place,
+        "gcc-12 -g -O2 -c t.c -o ../one.o; gcc-12 -g -O2 -flive-patching -c t.c -o ../two.o
+         gcc-12 -g -O2 -DX=1 -c t.c -o ../three.o",
+    );
+    let line = first("one.o", "two.o");
+    assert!(line.contains("no -flive-patching -> -flive-patching=inline-clone"), "{line}");
+    let line = first("one.o", "three.o");
+    assert!(!line.contains("flags"), "{line}");
+    let line = first("clone", "two.o");
+    assert!(!line.starts_with("flags"), "the same state: {line}");
+}
+
+#[test]
 fn audit_reads_what_was_really_built() {
     let place = place();
     shell(

@@ -14,6 +14,9 @@ mod debug_information;
 use bstr::{BString, ByteSlice};
 use object::{Object, ObjectSection};
 
+use crate::store::Identity;
+use crate::store::record::Family;
+
 pub use beside::{Beside, Reader};
 
 /// The state of the flag in one unit.
@@ -71,6 +74,8 @@ pub const SPLIT: &str = "DW_AT_producer in the .dwo";
 pub const STRIPPED: &str = "DW_AT_producer in the debug file";
 /// Evidence: recorded switches.
 pub const SWITCHES: &str = ".GCC.command.line";
+/// Evidence: a record in the store.
+pub const RECORD: &str = "record";
 /// No evidence.
 pub const NOTHING: &str = "nothing";
 
@@ -124,6 +129,24 @@ fn in_debug_file(debug: &object::File<'_>, reader: Reader<'_>, built: &mut Built
     for unit in built.units.iter_mut().filter(|unit| unit.evidence == DWARF) {
         unit.evidence = STRIPPED;
     }
+}
+
+/// What the record of a unit tells.
+pub fn recorded(identity: &Identity) -> Built {
+    let state = match (&identity.decision.live_patching, identity.compiler.family) {
+        (Some(level), _) => State::Level(level.clone()),
+        (None, Family::Gcc) => State::Without,
+        (None, Family::Clang) => State::Foreign,
+        (None, Family::Unknown) => State::Unknown,
+    };
+    let producer = format!("{} {}", identity.compiler.family.as_str(), identity.compiler.version);
+    let unit = BuiltUnit {
+        name: Some(identity.unit.source.clone()),
+        state,
+        producer: Some(producer.into()),
+        evidence: RECORD,
+    };
+    Built { units: vec![unit], notes: Vec::new() }
 }
 
 /// Since GCC 11 one string a unit; before, one string an option, which after a link belong to nobody.
