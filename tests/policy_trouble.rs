@@ -1,5 +1,4 @@
-//! When the policy meets trouble: calls that fail with what it added, faulty files, wishes to fail; and what GCC says
-//! to the flag, which stays as it is.
+//! When the policy meets trouble: calls that fail with what it added, faulty files, wishes to fail, long calls.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that fails to set up fails")]
 
 mod kit;
@@ -151,42 +150,6 @@ fn a_file_that_others_may_write_is_passed_over_and_said() {
     let output = run(place.lpcc().env("LPCC_LOG", "warn").args(["gcc-12", "-c", "t.c"]), None);
     assert!(output.stderr.contains_str("others may write to it"), "{}", output.stderr.as_bstr());
     assert_eq!(place.records()[0].decision.action, Action::Keep);
-}
-
-/// What GCC 12 says to the flag, the call being the user's own: the same with lpcc and a policy beside it.
-#[test]
-fn what_gcc_says_to_the_flag_stays_as_it_is() {
-    if !Path::new("/usr/bin/gcc-12").exists() {
-        return skip("no gcc-12");
-    }
-    let place = place("[default]\nlive-patching = \"keep\"\n");
-    let both = "-flive-patching=inline-only-static|inline-clone";
-    let incompatible = |flag: &str, with: &str| format!("cc1: error: ‘{flag}’ is incompatible with ‘{with}’");
-    let lto = "cc1: sorry, unimplemented: live patching is not supported with LTO".to_owned();
-    let rows: [(&str, Option<String>); 14] = [
-        ("-fno-live-patching -c t.c", Some("gcc-12: error: unrecognized command-line option ‘-fno-live-patching’; did you mean ‘-flive-patching’?".into())),
-        ("-flive-patching=none -c t.c", Some("error: unknown Live-Patching Level ‘none’".into())),
-        ("-flive-patching=none -c t.c", Some("valid arguments to ‘-flive-patching=’ are: inline-clone inline-only-static".into())),
-        ("-flive-patching= -c t.c", Some("error: missing argument to ‘-flive-patching=’".into())),
-        ("-fipa-icf -flive-patching -c t.c", Some(incompatible("-fipa-icf", both))),
-        ("-fipa-icf -flive-patching -fsyntax-only t.c", Some(incompatible("-fipa-icf", both))),
-        ("-fipa-sra -flive-patching=inline-only-static -c t.c", Some(incompatible("-fipa-sra", "-flive-patching=inline-only-static"))),
-        ("-fipa-sra -flive-patching=inline-clone -c t.c", None),
-        ("-fwhole-program -flive-patching -c t.c", Some(incompatible("-fwhole-program", both))),
-        ("-fno-ipa-ra -flive-patching -c t.c", None),
-        ("-fipa-icf -fno-ipa-icf -flive-patching -c t.c", None),
-        ("-flto -flive-patching -c t.c", Some(lto.clone())),
-        ("-flto -flive-patching=inline-only-static -c t.c", Some(lto.clone())),
-        ("-flto -flive-patching -E t.c", Some(lto)),
-    ];
-    for (args, message) in rows {
-        assert_like_bare(&place, args);
-        let output = call(&place, args);
-        assert_eq!(output.status.success(), message.is_none(), "{args}: {}", output.stderr.as_bstr());
-        if let Some(message) = message {
-            assert!(output.stderr.contains_str(&message), "{args}: {}", output.stderr.as_bstr());
-        }
-    }
 }
 
 #[test]

@@ -8,6 +8,8 @@
     reason = "each test file uses its share; one that fails to set up fails"
 )]
 
+pub mod fakes;
+
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::io::Write;
@@ -251,7 +253,7 @@ pub fn is_root() -> bool {
 
 /// The compilers that are tested: those that are here.
 pub fn compilers() -> Vec<&'static str> {
-    let all = ["/usr/bin/gcc-12", "/usr/bin/gcc-11", "/usr/bin/clang-14"];
+    let all = ["/usr/bin/gcc-12", "/usr/bin/gcc-11", "/usr/bin/clang-14", "/usr/bin/clang-19"];
     all.into_iter().filter(|path| Path::new(path).exists()).collect()
 }
 
