@@ -122,7 +122,10 @@ fn debug_information_that_was_stripped_and_packaged() {
             "{notes}"
         );
         // The debug file of another build.
-        shell(&place, &format!("gcc-12 -g -shared -o other.so b.o; objcopy --only-keep-debug other.so {name}.debug"));
+        shell(
+            &place,
+            &format!("gcc-12 -g -shared -o other.so b.o; objcopy --only-keep-debug other.so {name}.debug"),
+        );
         let (units, notes) = audit(&place, &[&format!("{name}.so")]);
         assert_eq!(units, [format!("{name}.so  unknown nothing")]);
         assert!(notes.contains(&format!("`{name}.debug`, which is not here")), "{notes}");

@@ -147,7 +147,9 @@ fn zlib_with_lto_and_with_icf() {
     if support::source("zlib", &pristine).is_none() {
         return;
     }
-    for (flags, dumps) in [("-O2 -g -flto -ffat-lto-objects", false), ("-O2 -g -fipa-icf", true), ("-O2 -g", true)] {
+    for (flags, dumps) in
+        [("-O2 -g -flto -ffat-lto-objects", false), ("-O2 -g -fipa-icf", true), ("-O2 -g", true)]
+    {
         std::fs::remove_dir_all(place.tree()).unwrap();
         let _ = std::fs::remove_dir_all(place.store());
         support::copy_tree(&pristine, &place.tree());
@@ -160,7 +162,8 @@ fn zlib_with_lto_and_with_icf() {
             ),
         );
         assert!(output.stderr.is_empty(), "{flags}: {}", output.stderr.as_bstr());
-        let units: Vec<_> = place.records().into_iter().filter(|it| it.unit.output.ends_with(b"flate.o")).collect();
+        let units: Vec<_> =
+            place.records().into_iter().filter(|it| it.unit.output.ends_with(b"flate.o")).collect();
         assert_eq!(units.len(), 2, "{flags}: inflate and deflate");
         let plain = flags == "-O2 -g";
         for unit in units {

@@ -81,7 +81,8 @@ fn the_dump_is_the_compilers_own_and_the_object_the_same() {
 
         let own = place.beside("own");
         let option = format!("-fdump-ipa-clones={}", own.display());
-        let bare = place.command(Path::new("/usr/bin").join(compiler)).args(["-O2", &option, "-c", "t.c"]).status();
+        let bare =
+            place.command(Path::new("/usr/bin").join(compiler)).args(["-O2", &option, "-c", "t.c"]).status();
         assert!(bare.unwrap().success());
         assert!(call(&place, compiler, "-O2 -c t.c").status.success());
         let kept = record(&place, "t.o");
@@ -89,8 +90,11 @@ fn the_dump_is_the_compilers_own_and_the_object_the_same() {
         assert_eq!(kept.call.run, ["-O2", "-c", "t.c"], "the file's name is another each time");
         assert_eq!((kept.decision.action, kept.notes.len()), (Action::Keep, 0));
         let read = clones::parse(kept.clones.as_ref().unwrap());
-        let edges: Vec<_> =
-            read.edges.iter().map(|edge| format!("{} {} {}", edge.from.name, edge.kind, edge.to.name)).collect();
+        let edges: Vec<_> = read
+            .edges
+            .iter()
+            .map(|edge| format!("{} {} {}", edge.from.name, edge.kind, edge.to.name))
+            .collect();
         assert_eq!(edges, ["g inlining to f", "h constprop h.constprop.0"], "{compiler}");
         assert!(read.strange.is_empty());
     }
@@ -205,7 +209,10 @@ fn a_compiler_that_does_not_know_the_option_is_asked_once() {
 #[test]
 fn both_wishes_go_together() {
     let place = place("[default]\nclones = true\nlive-patching = \"inline-only-static\"\n");
-    place.write("a.c", &format!("{SOURCE}__attribute__((optimize(\"ipa-ra\"))) int a(int x) {{ return x; }}\n"));
+    place.write(
+        "a.c",
+        &format!("{SOURCE}__attribute__((optimize(\"ipa-ra\"))) int a(int x) {{ return x; }}\n"),
+    );
     for compiler in gccs() {
         assert!(call(&place, compiler, "-O2 -c t.c").status.success());
         let kept = record(&place, "t.o");
@@ -238,7 +245,9 @@ fn rules_and_layers_say_for_which_sources() {
 #[test]
 fn dumps_are_exported_kept_and_dropped_with_their_records() {
     let place = place(CLONES);
-    for (source, output) in [("t.c", "t.o"), ("sub/t.c", "sub/one.o"), ("sub/t.c", "sub/two.o"), ("u.c", "u.o")] {
+    for (source, output) in
+        [("t.c", "t.o"), ("sub/t.c", "sub/one.o"), ("sub/t.c", "sub/two.o"), ("u.c", "u.o")]
+    {
         let args = format!("-O2 -DX{} -c {source} -o {output}", output.len());
         assert!(call(&place, "gcc", &args).status.success());
     }
@@ -250,7 +259,7 @@ fn dumps_are_exported_kept_and_dropped_with_their_records() {
     let exported = |args: &str| {
         let _ = std::fs::remove_dir_all(place.beside("out"));
         let out = place.beside("out");
-        let output = store(&format!("export-clones {} {args}", out.display()).trim_end().to_owned());
+        let output = store(&format!("export-clones {} {args}", out.display()).trim_end());
         assert!(output.status.success(), "{output:?}");
         let files = walkdir::WalkDir::new(&out).sort_by_file_name().into_iter().flatten();
         let files = files.filter(|entry| entry.file_type().is_file());
@@ -258,7 +267,12 @@ fn dumps_are_exported_kept_and_dropped_with_their_records() {
             files.map(|entry| entry.path().strip_prefix(&out).unwrap().display().to_string()).collect();
         (names, output.stdout.to_str_lossy().into_owned())
     };
-    let all = ["sub/one.c.000i.ipa-clones", "sub/two.c.000i.ipa-clones", "t.c.000i.ipa-clones", "u.c.000i.ipa-clones"];
+    let all = [
+        "sub/one.c.000i.ipa-clones",
+        "sub/two.c.000i.ipa-clones",
+        "t.c.000i.ipa-clones",
+        "u.c.000i.ipa-clones",
+    ];
     let (names, text) = exported("");
     assert_eq!(names, all);
     assert!(text.starts_with("wrote 4 dumps below ") && text.contains("1 unit has none"), "{text}");
@@ -280,7 +294,9 @@ fn dumps_are_exported_kept_and_dropped_with_their_records() {
     // One byte of a dump, which no comparison ever reads.
     let hex = |file: &Path| std::fs::read(file).unwrap().find("Callgraph clone;g");
     let units = walkdir::WalkDir::new(place.store().join("units")).into_iter().flatten();
-    let damaged = units.filter(|it| it.file_type().is_file()).find_map(|it| Some((it.path().to_owned(), hex(it.path())?)));
+    let damaged = units
+        .filter(|it| it.file_type().is_file())
+        .find_map(|it| Some((it.path().to_owned(), hex(it.path())?)));
     let (file, at) = damaged.unwrap();
     let mut bytes = std::fs::read(&file).unwrap();
     bytes[at] ^= 1;

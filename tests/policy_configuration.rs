@@ -47,7 +47,11 @@ fn the_compiler_of_the_configuration() {
     };
     let text = |path: &Path| path.display().to_string();
     assert_eq!(ran(&mut place.lpcc()), (text(&one), "-DX -c t.c".into()));
-    assert_eq!(ran(place.lpcc().env("LPCC_CC", &two)), (text(&two), "-c t.c".into()), "the environment is above it");
+    assert_eq!(
+        ran(place.lpcc().env("LPCC_CC", &two)),
+        (text(&two), "-c t.c".into()),
+        "the environment is above it"
+    );
     assert_eq!(ran(place.lpcc().arg("gcc-12")).0, "/usr/bin/gcc-12", "what the call names is above both");
     let shims = place.shim("lpcc++");
     assert_eq!(ran(&mut place.command(shims.join("lpcc++"))).0, text(&three));
@@ -91,8 +95,13 @@ fn the_store_of_the_configuration() {
     // The commands ask the same one, and `run` records into it.
     let mut list = bare(&place, LPCC);
     let text = run(list.current_dir(place.tree().join("sub")).args(["store", "list"]), None).stdout;
-    assert!(text.contains_str(records.as_os_str().as_encoded_bytes()) && text.contains_str("2 units"), "{}", text.as_bstr());
-    let build = run(bare(&place, LPCC).args(["run", "--name", "all", "--", "gcc", "-c", "t.c", "-o", "r.o"]), None);
+    assert!(
+        text.contains_str(records.as_os_str().as_encoded_bytes()) && text.contains_str("2 units"),
+        "{}",
+        text.as_bstr()
+    );
+    let build =
+        run(bare(&place, LPCC).args(["run", "--name", "all", "--", "gcc", "-c", "t.c", "-o", "r.o"]), None);
     assert!(build.status.success(), "{build:?}");
     assert_eq!(units(&records), 3);
     let diff = run(bare(&place, LPCC).args(["diff", "all", "now"]), None);

@@ -52,7 +52,8 @@ const SAID: [(&str, &str, &str); 17] = [
     ("-flto -flive-patching -fno-lto -c t.c", "", ""),
 ];
 
-const ICF: &str = "cc1: error: '-fipa-icf' is incompatible with '-flive-patching=inline-only-static|inline-clone'";
+const ICF: &str =
+    "cc1: error: '-fipa-icf' is incompatible with '-flive-patching=inline-only-static|inline-clone'";
 const SRA: &str = "cc1: error: '-fipa-sra' is incompatible with '-flive-patching=inline-only-static'";
 const LTO: &str = "cc1: sorry, unimplemented: live patching is not supported with LTO";
 const ONLY_STATIC_LTO: &str =
@@ -61,10 +62,7 @@ const ONLY_STATIC_LTO: &str =
 fn place(config: &str) -> Place {
     let place = Place::new();
     place.write("t.c", "static int g(int x) { return x * 3; }\nint f(int x) { return g(x) + 1; }\n");
-    place.write(
-        "a.c",
-        "__attribute__((optimize(\"ipa-ra\"))) int f(int x) { return x; }\n",
-    );
+    place.write("a.c", "__attribute__((optimize(\"ipa-ra\"))) int f(int x) { return x; }\n");
     place.write("lpcc.toml", config);
     place
 }
@@ -100,7 +98,8 @@ fn to_the_calls_own_flag_each_compiler_says_what_it_says() {
             assert_said(&place, compiler, args, message);
         }
         assert_said(&place, compiler, "-flto -flive-patching -E t.c", LTO);
-        let at_function = "error: '-fipa-ra' is incompatible with '-flive-patching=inline-only-static|inline-clone'";
+        let at_function =
+            "error: '-fipa-ra' is incompatible with '-flive-patching=inline-only-static|inline-clone'";
         assert_said(&place, compiler, "-flive-patching -O2 -c a.c", at_function);
     }
     for fake in FAKES.iter().filter(|fake| fake.knows) {
@@ -111,7 +110,12 @@ fn to_the_calls_own_flag_each_compiler_says_what_it_says() {
         }
     }
     let plain = FAKES.iter().find(|fake| !fake.knows).unwrap().lay(&place);
-    assert_said(&place, &plain, "-flive-patching -c t.c", "error: unrecognized command line option '-flive-patching'");
+    assert_said(
+        &place,
+        &plain,
+        "-flive-patching -c t.c",
+        "error: unrecognized command line option '-flive-patching'",
+    );
 }
 
 #[test]
@@ -122,9 +126,13 @@ fn clang_knows_none_of_it() {
             continue;
         }
         let place = place("[default]\nlive-patching = \"keep\"\n");
-        for flag in
-            ["-flive-patching", "-flive-patching=inline-clone", "-fno-live-patching", "-fdump-ipa-clones", "-fno-ipa-icf"]
-        {
+        for flag in [
+            "-flive-patching",
+            "-flive-patching=inline-clone",
+            "-fno-live-patching",
+            "-fdump-ipa-clones",
+            "-fno-ipa-icf",
+        ] {
             let message = format!("error: unknown argument: '{flag}'");
             for beside in ["-c t.c", "-Wno-unknown-argument -c t.c", "-Qunused-arguments -c t.c"] {
                 assert_said(&place, clang, &format!("{flag} {beside}"), &message);
@@ -134,7 +142,11 @@ fn clang_knows_none_of_it() {
         assert!(success && text.contains("[-Wignored-optimization-argument]"), "{text}");
         // With a level wished for, its own is taken out, wherever it stands, and none is added.
         place.write("lpcc.toml", "[default]\nlive-patching = \"inline-clone\"\nclones = true\n");
-        for args in ["-flive-patching -c t.c", "-flive-patching=inline-clone -E t.c", "-flive-patching -fsyntax-only t.c"] {
+        for args in [
+            "-flive-patching -c t.c",
+            "-flive-patching=inline-clone -E t.c",
+            "-flive-patching -fsyntax-only t.c",
+        ] {
             let (text, success) = said(&place, clang, args);
             assert!(success && text.is_empty(), "{clang} {args}: {text}");
         }
@@ -156,10 +168,9 @@ fn what_the_policy_wishes_for_is_never_heard_as_an_error() {
         let fakes = FAKES.iter().map(|fake| (fake.lay(&place), fake.knows, fake.beside_lto == level));
         let compilers: Vec<_> = gccs().map(|name| (name.to_owned(), true, false)).chain(fakes).collect();
         for (compiler, knows, beside_lto) in compilers {
-            let rows = arguments.into_iter().chain([
-                ("-O2 -flto -c t.c", beside_lto),
-                ("-O2 -fipa-sra -c t.c", level == "inline-clone"),
-            ]);
+            let rows = arguments
+                .into_iter()
+                .chain([("-O2 -flto -c t.c", beside_lto), ("-O2 -fipa-sra -c t.c", level == "inline-clone")]);
             for (args, added) in rows {
                 // A fake leaves the flag out of what the real one sees: no function of it is refused.
                 if args.contains("a.c") && compiler.contains('/') {
@@ -167,7 +178,8 @@ fn what_the_policy_wishes_for_is_never_heard_as_an_error() {
                 }
                 let (text, success) = said(&place, &compiler, args);
                 assert!(success && text.is_empty(), "{compiler} {args}: {text}");
-                let record = place.records().into_iter().find(|it| args.ends_with(&it.unit.source.to_string()));
+                let record =
+                    place.records().into_iter().find(|it| args.ends_with(&it.unit.source.to_string()));
                 let decision = record.unwrap().decision;
                 let expected = if added && knows { level } else { "keep" };
                 assert_eq!(decision.action.as_str(), expected, "{compiler} {args}: {}", decision.reason);

@@ -182,7 +182,8 @@ fn a_long_response_file_may_be_edited() {
     place.write("m.c", "int main(void) { return 0; }\n");
     let long = "a-rather-long-folder-name/for/the-objects-of-a-library";
     place.write(format!("{long}/e.c"), "int e;\n");
-    let made = format!("gcc -c m.c -o m.o && gcc -c {long}/e.c -o {long}/e.o && ar rcD {long}/e.a {long}/e.o");
+    let made =
+        format!("gcc -c m.c -o m.o && gcc -c {long}/e.c -o {long}/e.o && ar rcD {long}/e.a {long}/e.o");
     assert!(run(place.command("/bin/sh").args(["-c", &made]), None).status.success());
     let libraries = format!("\n{long}/e.a").repeat(4000);
     place.write("objects", &format!("-flive-patching -D__LPCC_POLICY__=strip{libraries}"));

@@ -186,7 +186,13 @@ mod tests {
 
     #[test]
     fn markers_go_and_nothing_else() {
-        let files = [("a", "-O2 -D__LPCC_POLICY__=x @b"), ("b", "-g -Wall"), ("c", "-fPIC"), ("e", ""), ("w", "-g -Wp,-DX,-D__LPCC_POLICY__")];
+        let files = [
+            ("a", "-O2 -D__LPCC_POLICY__=x @b"),
+            ("b", "-g -Wall"),
+            ("c", "-fPIC"),
+            ("e", ""),
+            ("w", "-g -Wp,-DX,-D__LPCC_POLICY__"),
+        ];
         for (given, expected) in [
             ("-D__LPCC_POLICY__ -c t.c", "-c t.c"),
             ("-D __LPCC_POLICY__=add -c t.c", "-c t.c"),

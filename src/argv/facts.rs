@@ -36,7 +36,6 @@ fn marker_value(definition: &[u8]) -> Option<Option<OsString>> {
 }
 
 /// The last marker's value among the words between the commas of `-Wp,`, and the other words.
-#[expect(clippy::option_option, reason = "a marker may have no value")]
 fn marker_between_commas(list: &[u8]) -> Option<(Option<OsString>, Vec<&[u8]>)> {
     let mut found = None;
     let mut others = Vec::new();
@@ -226,7 +225,8 @@ mod tests {
         ] {
             let line = line(call);
             let words = line.word_count();
-            let expected = Marker { words: 0..words, value: value.map(Into::into), rest: rest.map(Into::into) };
+            let expected =
+                Marker { words: 0..words, value: value.map(Into::into), rest: rest.map(Into::into) };
             assert_eq!(line.markers(), [expected], "{call}");
         }
         for call in ["-Wp,-D__LPCC_POLICY__X", "-Wp,-U__LPCC_POLICY__", "-Wa,-D__LPCC_POLICY__", "-Wp,-D"] {

@@ -123,7 +123,9 @@ fn of_call(explained: &Explained) -> Answer {
     Answer {
         dump: match &ruling.dump {
             Dump::Unasked => None,
-            Dump::Wanted => Some("`-fdump-ipa-clones=` is added when it runs, and the dump kept with the record".into()),
+            Dump::Wanted => {
+                Some("`-fdump-ipa-clones=` is added when it runs, and the dump kept with the record".into())
+            }
             Dump::LeftOut(why) => Some(format!("left out: {why}")),
         },
         decision: ruling.decision.clone(),

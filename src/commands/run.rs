@@ -34,7 +34,8 @@ pub fn main(args: &Args) -> anyhow::Result<ExitCode> {
     if let Some(name) = &args.name {
         SnapshotName::new(name)?; // before the build, not after an hour of it
     }
-    let named = args.store.clone().or_else(|| Configuration::here().read().config.as_ref()?.names.store.clone());
+    let named =
+        args.store.clone().or_else(|| Configuration::here().read().config.as_ref()?.names.store.clone());
     let root = named.unwrap_or_else(|| PathBuf::from(locate::DIRECTORY));
     let root = std::path::absolute(root).context("cannot tell the working directory")?;
     let store = Store::create(&root)?;

@@ -139,7 +139,9 @@ mod tests {
             let found = dump(&line, Language::C, None, &Gcc);
             match expected {
                 None => assert_eq!(found, Dump::Wanted, "{call}"),
-                Some(why) => assert!(found.note().is_some_and(|note| note.contains(why)), "{call}: {found:?}"),
+                Some(why) => {
+                    assert!(found.note().is_some_and(|note| note.contains(why)), "{call}: {found:?}")
+                }
             }
         }
     }

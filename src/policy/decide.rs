@@ -80,7 +80,8 @@ pub fn decide(call: Call<'_>, policy: &Policy, compiler: &dyn Compiler) -> Rulin
     let mut all: Vec<Effective> =
         subjects.iter().map(|subject| policy.effective(subject, call.line, compiler)).collect();
     let differing = all.iter().any(|effective| all.first().is_some_and(|first| !first.agrees(effective)));
-    let clones = all.iter().find(|effective| effective.clones.value).map(|effective| effective.clones.clone());
+    let clones =
+        all.iter().find(|effective| effective.clones.value).map(|effective| effective.clones.clone());
     let mut effective = if differing { Effective::default() } else { all.pop().unwrap_or_default() };
     if let Some(clones) = clones {
         effective.clones = clones;

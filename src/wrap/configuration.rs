@@ -52,11 +52,11 @@ impl Configuration {
     /// The compiler it names, a command line.
     pub fn compiler(&self, own: Own) -> Option<OsString> {
         let names = &self.read().config.as_ref()?.names;
-        let named = match own {
+        let line = match own {
             Own::C => &names.cc,
             Own::Cxx => &names.cxx,
         };
-        named.as_ref().map(OsString::from)
+        line.as_ref().map(OsString::from)
     }
 
     /// The store: the one that `LPCC_STORE` names, taken from the working directory where relative, or else the

@@ -83,7 +83,8 @@ fn again(job: &mut Job, text: &[u8], extra: &mut dyn FnMut(&Job) -> Vec<(&'stati
         let _ = io::stderr().write_all(&second);
     }
     if asked_for_dump {
-        job.notes.push("clones = true: no dump: the call failed with the option and was run without".to_owned());
+        job.notes
+            .push("clones = true: no dump: the call failed with the option and was run without".to_owned());
     }
     if policy_stays {
         return ending;

@@ -108,7 +108,8 @@ impl Job {
     pub fn execute(&self) -> ! {
         let packed = self.packed();
         if packed.is_some()
-            && let Ok(ending) = self.program(&[], packed.as_ref()).and_then(|program| sys::run(&program, None))
+            && let Ok(ending) =
+                self.program(&[], packed.as_ref()).and_then(|program| sys::run(&program, None))
         {
             // Executed, it would be alone and its arguments gone with us.
             sys::end_as(ending);

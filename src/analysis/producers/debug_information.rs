@@ -42,7 +42,10 @@ fn units(
     if let Some(sections) = &other_sections {
         dwarf.set_sup(sections.borrow(|data| EndianSlice::new(data, endian(file))));
     } else if let Some((name, _)) = shared {
-        built.notes.push(format!("part of its debug information is shared in `{}`, which is not here", name.as_bstr()));
+        built.notes.push(format!(
+            "part of its debug information is shared in `{}`, which is not here",
+            name.as_bstr()
+        ));
     }
     let mut headers = dwarf.units();
     while let Some(header) = headers.next().map_err(said)? {

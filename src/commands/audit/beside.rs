@@ -19,7 +19,10 @@ pub fn find(object: &Object, wanted: &Beside<'_>) -> Option<Vec<u8>> {
         Source::Unit(_) => return None,
     };
     let folder = path.parent().unwrap_or(Path::new("/"));
-    places(folder, wanted).into_iter().filter_map(|place| fs::read(place).ok()).find(|bytes| wanted.fits(bytes))
+    places(folder, wanted)
+        .into_iter()
+        .filter_map(|place| fs::read(place).ok())
+        .find(|bytes| wanted.fits(bytes))
 }
 
 fn places(folder: &Path, wanted: &Beside<'_>) -> Vec<PathBuf> {

@@ -28,7 +28,10 @@ const FORMS: [Form; 2] = [
     Form {
         name: "RPM package",
         magic: b"\xed\xab\xee\xdb",
-        commands: &["rpm2cpio - | cpio -id --quiet --no-absolute-filenames", "bsdtar -x --no-same-owner -f -"],
+        commands: &[
+            "rpm2cpio - | cpio -id --quiet --no-absolute-filenames",
+            "bsdtar -x --no-same-owner -f -",
+        ],
         hint: "`rpm2cpio` and `cpio`, or `bsdtar`",
     },
 ];
@@ -58,5 +61,8 @@ fn unpack_as(form: &Form, path: &Path) -> Result<TempDir, String> {
             return Ok(folder);
         }
     }
-    Err(format!("this {} could not be unpacked; hint: install {}, or unpack it and name the directory", form.name, form.hint))
+    Err(format!(
+        "this {} could not be unpacked; hint: install {}, or unpack it and name the directory",
+        form.name, form.hint
+    ))
 }

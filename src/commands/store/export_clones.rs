@@ -159,8 +159,12 @@ fn text(directory: &Path, files: &[PathBuf], found: &[Found], without: &[Without
         }
         let strange = clones::parse(&found.dump).strange.len();
         if strange > 0 {
-            let _ =
-                writeln!(text, "{} holds {} of an unknown form", shown(file), counted(strange, "line", "lines"));
+            let _ = writeln!(
+                text,
+                "{} holds {} of an unknown form",
+                shown(file),
+                counted(strange, "line", "lines")
+            );
         }
     }
     let mut reasons: BTreeMap<&str, Vec<&Without>> = BTreeMap::new();
