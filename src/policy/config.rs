@@ -74,7 +74,7 @@ struct Table {
     live_patching: Option<Spanned<LivePatching>>,
     lto: Option<Lto>,
     on_conflict: Option<OnConflict>,
-    clones: Option<bool>,
+    clones: Option<Spanned<bool>>,
     add: Option<Spanned<Vec<String>>>,
     remove: Option<Spanned<Vec<String>>>,
 }
@@ -163,7 +163,7 @@ fn rule(number: Option<usize>, line: usize, at: usize, table: &Table) -> Result<
         live_patching: table.live_patching.as_ref().map(|level| *level.get_ref()),
         lto: table.lto,
         on_conflict: table.on_conflict,
-        clones: table.clones,
+        clones: table.clones.as_ref().map(|clones| *clones.get_ref()),
         add: flags(table.add.as_ref(), true)?,
         remove: flags(table.remove.as_ref(), false)?,
     };
@@ -180,6 +180,12 @@ fn contradictions(table: &Table, matcher: &Matcher, settings: &Settings) -> Resu
         && settings.live_patching.is_some_and(|level| level.level().is_some())
     {
         return Err((level.span().start, "clang has no `-flive-patching`: `strip` or `keep`".into()));
+    }
+    if let Some(clones) = &table.clones
+        && matcher.families == [Family::Clang]
+        && *clones.get_ref()
+    {
+        return Err((clones.span().start, "clang has no clones dump".into()));
     }
     if let (Some(add), Some(remove), Some(list)) = (&settings.add, &settings.remove, &table.add)
         && let Some(both) = add.iter().find(|flag| remove.iter().any(|glob| glob.matches(flag)))
@@ -344,6 +350,8 @@ mod tests {
                 "[[rule]]\ncompiler = \"clang\"\nlive-patching = \"inline-clone\"\n",
                 "3:17`: clang has no `-flive-patching`",
             ),
+            ("[[rule]]\ncompiler = \"clang\"\nclones = true\n", "3:10`: clang has no clones dump"),
+            ("[default]\nadd = [\"-fdump-ipa-clones\"]\n", "2:7`: `-fdump-ipa-clones`"),
             ("[default]\nadd = [\"-flive-patching\"]\n", "2:7`: `-flive-patching`: say it with"),
             ("[default]\nadd = [\"x.c\"]\n", "2:7`: `x.c` is no option"),
             ("[default]\nadd = [\"-c\"]\n", "2:7`: `-c` changes what a call is"),
