@@ -8,29 +8,14 @@
 
 mod kit;
 
-use std::path::Path;
-
 use bstr::ByteSlice;
-use kit::{Place, run, skip};
+use kit::{Place, have, run};
 
 fn place() -> Place {
-    let place = Place::new();
-    place.write("a.c", "static int g(int x) { return x * 3; }\nint f(int x) { return g(x) + 1; }\n");
-    place.write("b.c", "int u(void) { return 2; }\n");
-    place
-}
-
-fn shell(place: &Place, script: &str) {
-    let output = run(place.command("/bin/sh").args(["-ec", script]), None);
-    assert!(output.status.success(), "{output:?}");
-}
-
-fn have(program: &str) -> bool {
-    let here = Path::new("/usr/bin").join(program).exists();
-    if !here {
-        skip(&format!("no {program}"));
-    }
-    here
+    Place::of(&[
+        ("a.c", "static int g(int x) { return x * 3; }\nint f(int x) { return g(x) + 1; }\n"),
+        ("b.c", "int u(void) { return 2; }\n"),
+    ])
 }
 
 /// `object state evidence` of each unit, and the notes.
@@ -54,8 +39,7 @@ fn audit(place: &Place, paths: &[&str]) -> (Vec<String>, String) {
 #[test]
 fn split_debug_information() {
     let place = place();
-    shell(
-        &place,
+    place.shell(
         "mkdir o; gcc-12 -g -gsplit-dwarf -O2 -flive-patching -c a.c -o o/a.o
          gcc-12 -g -gdwarf-4 -gsplit-dwarf -O2 -c b.c -o o/b.o; gcc-12 -shared -o s.so o/a.o o/b.o",
     );
@@ -72,7 +56,7 @@ fn split_debug_information() {
     );
     assert_eq!(notes, "");
     // That of another build is not taken; what is lacking is said.
-    shell(&place, "gcc-12 -g -gsplit-dwarf -O2 -c b.c -o o/x.o; cp o/x.dwo o/a.dwo; rm o/b.dwo");
+    place.shell("gcc-12 -g -gsplit-dwarf -O2 -c b.c -o o/x.o; cp o/x.dwo o/a.dwo; rm o/b.dwo");
     let (units, notes) = audit(&place, &["s.so"]);
     assert_eq!(units, ["s.so  unknown nothing", "s.so  unknown nothing"]);
     assert!(notes.contains("`o/a.dwo` is not the split debug information of this build"), "{notes}");
@@ -85,9 +69,7 @@ fn debug_information_that_dwz_shares() {
         return;
     }
     let place = place();
-    shell(
-        &place,
-        "gcc-12 -g -O2 -flive-patching -c a.c; gcc-12 -g -O2 -c b.c
+    place.shell("gcc-12 -g -O2 -flive-patching -c a.c; gcc-12 -g -O2 -c b.c
          gcc-12 -shared -o x.so a.o b.o; cp x.so y.so; cp x.so alone.so; dwz alone.so; dwz -m shared.dwz x.so y.so",
     );
     let expected = |name: &str| {
@@ -95,7 +77,7 @@ fn debug_information_that_dwz_shares() {
     };
     assert_eq!(audit(&place, &["alone.so"]).0, expected("alone.so"));
     assert_eq!(audit(&place, &["x.so"]), (expected("x.so").to_vec(), String::new()));
-    shell(&place, "rm shared.dwz");
+    place.shell("rm shared.dwz");
     let (units, notes) = audit(&place, &["x.so"]);
     assert_eq!(units, ["x.so a.c unknown nothing", "x.so b.c unknown nothing"]);
     assert!(notes.contains("shared in `shared.dwz`, which is not here"), "{notes}");
@@ -105,8 +87,7 @@ fn debug_information_that_dwz_shares() {
 fn debug_information_that_was_stripped_and_packaged() {
     let place = place();
     // With a build id and without: found by it, or by the checksum.
-    shell(
-        &place,
+    place.shell(
         "gcc-12 -g -O2 -flive-patching -c a.c; gcc-12 -g -O2 -c b.c
          for id in sha1 none; do
            gcc-12 -shared -Wl,--build-id=$id -o $id.full a.o b.o; objcopy --only-keep-debug $id.full $id.debug
@@ -122,18 +103,15 @@ fn debug_information_that_was_stripped_and_packaged() {
             "{notes}"
         );
         // The debug file of another build.
-        shell(
-            &place,
-            &format!("gcc-12 -g -shared -o other.so b.o; objcopy --only-keep-debug other.so {name}.debug"),
-        );
+        place.shell(&format!(
+            "gcc-12 -g -shared -o other.so b.o; objcopy --only-keep-debug other.so {name}.debug"
+        ));
         let (units, notes) = audit(&place, &[&format!("{name}.so")]);
         assert_eq!(units, [format!("{name}.so  unknown nothing")]);
         assert!(notes.contains(&format!("`{name}.debug`, which is not here")), "{notes}");
     }
     if have("dpkg-deb") {
-        shell(
-            &place,
-            "mkdir -p p/DEBIAN p/usr/lib/debug/.build-id/aa; objcopy --only-keep-debug sha1.full p/usr/lib/debug/.build-id/aa/b.debug
+        place.shell("mkdir -p p/DEBIAN p/usr/lib/debug/.build-id/aa; objcopy --only-keep-debug sha1.full p/usr/lib/debug/.build-id/aa/b.debug
              printf 'Package: x-dbgsym\\nVersion: 1\\nArchitecture: amd64\\nMaintainer: x <x@x>\\nDescription: x\\n' >p/DEBIAN/control
              dpkg-deb --root-owner-group -b p x-dbgsym.deb; head -c 500 x-dbgsym.deb >cut.deb",
         );
@@ -148,9 +126,7 @@ fn debug_information_that_was_stripped_and_packaged() {
         assert!(cut.stderr.contains_str("hint: install `dpkg-deb`"), "{}", cut.stderr.as_bstr());
     }
     if have("rpmbuild") && have("rpm2cpio") && have("cpio") {
-        shell(
-            &place,
-            "printf 'Name: x\\nVersion: 1\\nRelease: 1\\nSummary: x\\nLicense: x\\n%%description\\nx\\n%%install\\ninstall -D sha1.full %%{buildroot}/usr/lib/debug/x.debug\\n%%files\\n/usr/lib/debug/x.debug\\n' >x.spec
+        place.shell("printf 'Name: x\\nVersion: 1\\nRelease: 1\\nSummary: x\\nLicense: x\\n%%description\\nx\\n%%install\\ninstall -D sha1.full %%{buildroot}/usr/lib/debug/x.debug\\n%%files\\n/usr/lib/debug/x.debug\\n' >x.spec
              sed -i \"s| sha1| $PWD/sha1|\" x.spec
              HOME=$PWD rpmbuild -bb --define \"_topdir $PWD/r\" --define '__spec_install_post %{nil}' --define 'debug_package %{nil}' x.spec >log 2>&1 || { cat log; exit 1; }
              cp r/RPMS/*/x-1-1.*.rpm x.rpm",
@@ -164,7 +140,7 @@ fn debug_information_that_was_stripped_and_packaged() {
 #[test]
 fn what_holds_no_object_is_trouble() {
     let place = place();
-    shell(&place, "echo x >x.txt; ar rc empty.a x.txt");
+    place.shell("echo x >x.txt; ar rc empty.a x.txt");
     let output = run(place.lpcc().args(["audit", "empty.a"]), None);
     assert_eq!(output.status.code(), Some(2));
     assert!(output.stderr.contains_str("no objects in it"), "{}", output.stderr.as_bstr());

@@ -9,18 +9,10 @@ use std::path::Path;
 use std::process::Output;
 
 use bstr::ByteSlice;
-use kit::{LPCC, Place, run, skip};
+use kit::{LPCC, Place, have, run};
 use lpcc::policy::Action;
 
 const CLONE: &str = "[default]\nlive-patching = \"inline-clone\"\nclones = true\n";
-
-fn have(program: &str) -> bool {
-    let here = Path::new("/usr/bin").join(program).exists();
-    if !here {
-        skip(&format!("no {program}"));
-    }
-    here
-}
 
 /// Runs a build in a shell with CC set; the configuration lies in the tree or not.
 fn build(place: &Place, policy: bool, script: &str) -> Output {

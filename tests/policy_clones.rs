@@ -4,7 +4,6 @@
 mod kit;
 
 use std::path::Path;
-use std::process::Output;
 
 use bstr::ByteSlice;
 use kit::{Place, run, skip, write_script};
@@ -19,13 +18,13 @@ const SOURCE: &str = "static int g(int x) { return x * 3; }\n\
      int f(int x) { return g(x) + h(x, 3, 4) + h(2 * x, 3, 5); }\n";
 
 fn place(config: &str) -> Place {
-    let place = Place::new();
-    place.write("t.c", SOURCE);
-    place.write("u.c", "int u(void) { return 2; }\n");
-    place.write("sub/t.c", SOURCE);
-    place.write("s.S", ".text\n");
-    place.write("lpcc.toml", config);
-    place
+    Place::of(&[
+        ("t.c", SOURCE),
+        ("u.c", "int u(void) { return 2; }\n"),
+        ("sub/t.c", SOURCE),
+        ("s.S", ".text\n"),
+        ("lpcc.toml", config),
+    ])
 }
 
 /// Compilers of the family that has the dump.
@@ -36,10 +35,6 @@ fn gccs() -> Vec<&'static str> {
         skip(name);
     }
     found
-}
-
-fn call(place: &Place, compiler: &str, args: &str) -> Output {
-    run(place.lpcc().arg(compiler).args(args.split(' ')), None)
 }
 
 fn record(place: &Place, output: &str) -> Record {
@@ -84,7 +79,7 @@ fn the_dump_is_the_compilers_own_and_the_object_the_same() {
         let bare =
             place.command(Path::new("/usr/bin").join(compiler)).args(["-O2", &option, "-c", "t.c"]).status();
         assert!(bare.unwrap().success());
-        assert!(call(&place, compiler, "-O2 -c t.c").status.success());
+        assert!(place.call(compiler, "-O2 -c t.c").status.success());
         let kept = record(&place, "t.o");
         assert_eq!(kept.clones.as_ref().unwrap().as_bstr(), std::fs::read(&own).unwrap().as_bstr());
         assert_eq!(kept.call.run, ["-O2", "-c", "t.c"], "the file's name is another each time");
@@ -105,7 +100,7 @@ fn the_same_call_writes_the_same_record() {
     for compiler in gccs() {
         let place = place(CLONES);
         let written = || {
-            assert!(call(&place, compiler, "-O2 -c t.c").status.success());
+            assert!(place.call(compiler, "-O2 -c t.c").status.success());
             let units = walkdir::WalkDir::new(place.store().join("units")).into_iter().flatten();
             let file = units.into_iter().find(|entry| entry.file_type().is_file()).unwrap();
             std::fs::read(file.path()).unwrap()
@@ -124,12 +119,12 @@ fn what_is_left_out_is_said() {
             ("-O2 -fdump-ipa-clones -c t.c", "t.o", "its own `-fdump-ipa-clones`"),
             ("-O2 -fverbose-asm -c t.c", "t.o", "listing"),
         ] {
-            assert!(call(&place, compiler, args).status.success());
+            assert!(place.call(compiler, args).status.success());
             let record = record(&place, output);
             assert_eq!((record.clones, record.notes.len()), (None, 1), "{compiler} {args}");
             assert!(record.notes[0].contains(why), "{:?}", record.notes);
         }
-        assert!(call(&place, compiler, "-O2 -shared -fPIC t.c u.c -o t.so").status.success());
+        assert!(place.call(compiler, "-O2 -shared -fPIC t.c u.c -o t.so").status.success());
         let store = lpcc::store::Store::open(&place.store()).unwrap();
         let recording = lpcc::store::Recording::open(&store, None).unwrap();
         let notes: Vec<_> = recording.notes().map(|note| note.unwrap().reason).collect();
@@ -141,7 +136,7 @@ fn what_is_left_out_is_said() {
             continue;
         }
         place.assert_like_bare(clang, "-O2 -c t.c", None);
-        assert!(call(&place, clang, "-O2 -c t.c").status.success());
+        assert!(place.call(clang, "-O2 -c t.c").status.success());
         let record = record(&place, "t.o");
         assert!(record.clones.is_none() && record.notes[0].contains("clang has none"), "{:?}", record.notes);
     }
@@ -172,7 +167,7 @@ fn fake(place: &Place, name: &str, on_dump: &str) -> String {
 fn a_call_that_fails_with_the_option_is_run_without_and_keeps_its_policy() {
     let place = place("[default]\nclones = true\nlive-patching = \"strip\"\n");
     let compiler = fake(&place, "broken/gcc", "echo 'no such dump' >&2; exit 1");
-    let output = call(&place, &compiler, "-O2 -flive-patching -c t.c");
+    let output = place.call(&compiler, "-O2 -flive-patching -c t.c");
     assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
     let kept = record(&place, "t.o");
     assert_eq!((kept.clones, kept.decision.action), (None, Action::Strip));
@@ -199,7 +194,7 @@ fn a_compiler_that_does_not_know_the_option_is_asked_once() {
         ),
     );
     for _ in 0..2 {
-        assert!(call(&place, compiler.to_str().unwrap(), "-O2 -c t.c").status.success());
+        assert!(place.call(compiler.to_str().unwrap(), "-O2 -c t.c").status.success());
     }
     let log = std::fs::read_to_string(place.beside("log")).unwrap();
     assert_eq!(log.matches("-fdump-ipa-clones").count(), 1, "{log}");
@@ -214,13 +209,13 @@ fn both_wishes_go_together() {
         &format!("{SOURCE}__attribute__((optimize(\"ipa-ra\"))) int a(int x) {{ return x; }}\n"),
     );
     for compiler in gccs() {
-        assert!(call(&place, compiler, "-O2 -c t.c").status.success());
+        assert!(place.call(compiler, "-O2 -c t.c").status.success());
         let kept = record(&place, "t.o");
         assert_eq!(kept.call.run, ["-flive-patching=inline-only-static", "-O2", "-c", "t.c"]);
         let read = clones::parse(kept.clones.as_ref().unwrap());
         assert!(!read.edges.is_empty() && read.edges.iter().all(clones::Edge::is_inlining), "{read:?}");
         // The flag is refused at a function: as written, without either.
-        assert!(call(&place, compiler, "-O2 -c a.c").status.success());
+        assert!(place.call(compiler, "-O2 -c a.c").status.success());
         let kept = record(&place, "a.o");
         assert_eq!((kept.clones, kept.notes.len()), (None, 2), "{:?}", kept.notes);
     }
@@ -229,10 +224,10 @@ fn both_wishes_go_together() {
 #[test]
 fn rules_and_layers_say_for_which_sources() {
     let place = place("[[rule]]\nsource = \"sub/**\"\nclones = true\n");
-    assert!(call(&place, "gcc", "-O2 -c t.c").status.success());
-    assert!(call(&place, "gcc", "-O2 -c sub/t.c -o sub/t.o").status.success());
+    assert!(place.call("gcc", "-O2 -c t.c").status.success());
+    assert!(place.call("gcc", "-O2 -c sub/t.c -o sub/t.o").status.success());
     assert!(record(&place, "t.o").clones.is_none() && record(&place, "sub/t.o").clones.is_some());
-    assert!(call(&place, "gcc", "-O2 -D__LPCC_POLICY__=clones=true -c t.c").status.success());
+    assert!(place.call("gcc", "-O2 -D__LPCC_POLICY__=clones=true -c t.c").status.success());
     assert!(record(&place, "t.o").clones.is_some());
     let mut command = place.lpcc();
     command.env("LPCC_POLICY", "clones=false").args(["gcc", "-O2", "-c", "sub/t.c", "-o", "sub/t.o"]);
@@ -249,17 +244,17 @@ fn dumps_are_exported_kept_and_dropped_with_their_records() {
         [("t.c", "t.o"), ("sub/t.c", "sub/one.o"), ("sub/t.c", "sub/two.o"), ("u.c", "u.o")]
     {
         let args = format!("-O2 -DX{} -c {source} -o {output}", output.len());
-        assert!(call(&place, "gcc", &args).status.success());
+        assert!(place.call("gcc", &args).status.success());
     }
     place.write("sub/t.c", &SOURCE.replace("int f", "int f2"));
-    assert!(call(&place, "gcc", "-O2 -c sub/t.c -o sub/two.o").status.success());
-    assert!(call(&place, "gcc", "-O2 -flto -c u.c -o lto.o").status.success());
+    assert!(place.call("gcc", "-O2 -c sub/t.c -o sub/two.o").status.success());
+    assert!(place.call("gcc", "-O2 -flto -c u.c -o lto.o").status.success());
     let store = |args: &str| run(place.lpcc().arg("store").args(args.split(' ')), None);
     assert!(store("snapshot before").status.success());
     let exported = |args: &str| {
         let _ = std::fs::remove_dir_all(place.beside("out"));
         let out = place.beside("out");
-        let output = store(&format!("export-clones {} {args}", out.display()).trim_end());
+        let output = store(format!("export-clones {} {args}", out.display()).trim_end());
         assert!(output.status.success(), "{output:?}");
         let files = walkdir::WalkDir::new(&out).sort_by_file_name().into_iter().flatten();
         let files = files.filter(|entry| entry.file_type().is_file());
@@ -310,7 +305,7 @@ fn dumps_are_exported_kept_and_dropped_with_their_records() {
 #[test]
 fn nothing_to_export_is_said() {
     let place = place("");
-    assert!(call(&place, "gcc", "-O2 -c t.c").status.success());
+    assert!(place.call("gcc", "-O2 -c t.c").status.success());
     let output = run(place.lpcc().args(["store", "export-clones", "out"]), None);
     assert_eq!(output.status.code(), Some(2));
     assert!(output.stderr.contains_str("clones = true"), "{}", output.stderr.as_bstr());

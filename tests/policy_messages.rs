@@ -60,11 +60,11 @@ const ONLY_STATIC_LTO: &str =
     "cc1: sorry, unimplemented: live patching (with 'inline-only-static') is not supported with LTO";
 
 fn place(config: &str) -> Place {
-    let place = Place::new();
-    place.write("t.c", "static int g(int x) { return x * 3; }\nint f(int x) { return g(x) + 1; }\n");
-    place.write("a.c", "__attribute__((optimize(\"ipa-ra\"))) int f(int x) { return x; }\n");
-    place.write("lpcc.toml", config);
-    place
+    Place::of(&[
+        ("t.c", "static int g(int x) { return x * 3; }\nint f(int x) { return g(x) + 1; }\n"),
+        ("a.c", "__attribute__((optimize(\"ipa-ra\"))) int f(int x) { return x; }\n"),
+        ("lpcc.toml", config),
+    ])
 }
 
 fn gccs() -> impl Iterator<Item = &'static str> {

@@ -13,12 +13,12 @@ use lpcc::policy::Action;
 use lpcc::store::record::Record;
 
 fn place(config: &str) -> Place {
-    let place = Place::new();
-    place.write("t.c", "static int g(int x) { return x * 3; }\nint f(int x) { return g(x) + 1; }\n");
-    place.write("u.c", "int u(void) { return 2; }\n");
-    place.write("lib/v.c", "int v(void) { return 2; }\n");
-    place.write("lpcc.toml", config);
-    place
+    Place::of(&[
+        ("t.c", "static int g(int x) { return x * 3; }\nint f(int x) { return g(x) + 1; }\n"),
+        ("u.c", "int u(void) { return 2; }\n"),
+        ("lib/v.c", "int v(void) { return 2; }\n"),
+        ("lpcc.toml", config),
+    ])
 }
 
 fn call(place: &Place, compiler: &str, args: &str) -> (Output, Vec<Record>) {

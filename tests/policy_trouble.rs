@@ -17,16 +17,16 @@ const CLONE: &str = "[default]\nlive-patching = \"inline-clone\"\n";
 const ATTRIBUTE: &str = "__attribute__((optimize(\"ipa-ra\"))) int f(int x) { int unused; return x; }\n";
 
 fn place(config: &str) -> Place {
-    let place = Place::new();
-    place.write("t.c", "int f(int x) { int unused; return x + 1; }\n");
-    place.write("a.c", ATTRIBUTE);
-    place.write("broken.c", "int f(int x) { return y; }\n");
-    place.write("lpcc.toml", config);
-    place
+    Place::of(&[
+        ("t.c", "int f(int x) { int unused; return x + 1; }\n"),
+        ("a.c", ATTRIBUTE),
+        ("broken.c", "int f(int x) { return y; }\n"),
+        ("lpcc.toml", config),
+    ])
 }
 
 fn call(place: &Place, args: &str) -> Output {
-    run(place.lpcc().arg("gcc-12").args(args.split(' ')), None)
+    place.call("gcc-12", args)
 }
 
 fn assert_like_bare(place: &Place, args: &str) {

@@ -140,7 +140,7 @@ mod tests {
             match expected {
                 None => assert_eq!(found, Dump::Wanted, "{call}"),
                 Some(why) => {
-                    assert!(found.note().is_some_and(|note| note.contains(why)), "{call}: {found:?}")
+                    assert!(found.note().is_some_and(|note| note.contains(why)), "{call}: {found:?}");
                 }
             }
         }

@@ -44,6 +44,11 @@ impl Configuration {
         Self { directory, read: OnceCell::new() }
     }
 
+    /// The directory.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
     /// What is in it.
     pub fn read(&self) -> &Read {
         self.read.get_or_init(|| read(&self.directory))

@@ -73,7 +73,7 @@ impl Job {
             run,
             target,
             passed,
-            directory: std::env::current_dir().unwrap_or_default(),
+            directory: configuration.directory().to_path_buf(),
             configuration,
             decision,
             as_written: None,

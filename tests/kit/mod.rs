@@ -5,6 +5,7 @@
 #![allow(
     dead_code,
     clippy::unwrap_used,
+    clippy::panic,
     reason = "each test file uses its share; one that fails to set up fails"
 )]
 
@@ -34,6 +35,15 @@ impl Place {
     pub fn new() -> Self {
         let place = Self { top: tempfile::Builder::new().prefix("lpcc-test-").tempdir().unwrap() };
         std::fs::create_dir(place.tree()).unwrap();
+        place
+    }
+
+    /// One with these files in its tree.
+    pub fn of(files: &[(&str, &str)]) -> Self {
+        let place = Self::new();
+        for (name, contents) in files {
+            place.write(name, contents);
+        }
         place
     }
 
@@ -76,6 +86,18 @@ impl Place {
     /// lpcc in the tree.
     pub fn lpcc(&self) -> Command {
         self.command(LPCC)
+    }
+
+    /// A compiler call through lpcc; `args` are split at blanks.
+    pub fn call(&self, compiler: &str, args: &str) -> Output {
+        run(self.lpcc().arg(compiler).args(args.split(' ')), None)
+    }
+
+    /// Runs a shell script in the tree, which must succeed.
+    #[track_caller]
+    pub fn shell(&self, script: &str) {
+        let output = run(self.command("/bin/sh").args(["-ec", script]), None);
+        assert!(output.status.success(), "{output:?}");
     }
 
     /// A link to lpcc under another name; gives the directory it lies in.
@@ -244,6 +266,22 @@ pub fn skip(why: &str) {
     let forbidden = std::env::var_os("LPCC_TEST_NO_SKIP").is_some();
     assert!(!forbidden, "skipped: {why}");
     eprintln!("SKIPPED: {why}");
+}
+
+/// What a command prints, as JSON.
+#[track_caller]
+pub fn json(command: &mut Command) -> serde_json::Value {
+    let output = run(command, None);
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"))
+}
+
+/// Whether a program is here; said where it is not.
+pub fn have(program: &str) -> bool {
+    let here = Path::new("/usr/bin").join(program).exists();
+    if !here {
+        skip(&format!("no {program}"));
+    }
+    here
 }
 
 /// Whether the tests run as root, as some need.
