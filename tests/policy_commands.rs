@@ -9,7 +9,6 @@
 mod kit;
 
 use std::path::Path;
-use std::process::Command;
 
 use bstr::ByteSlice;
 use kit::{Place, json, run, skip};
