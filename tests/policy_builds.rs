@@ -5,7 +5,6 @@
 mod kit;
 mod support;
 
-use std::path::Path;
 use std::process::Output;
 
 use bstr::ByteSlice;
