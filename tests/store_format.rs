@@ -99,6 +99,7 @@ prop_compose! {
         partial in option::of(".*"),
         variants in vec(variant(), 0..3),
         notes in vec(".*", 0..3),
+        clones in option::of(bytes()),
     ) -> Record {
         let files = files.into_iter().map(|(path, hash)| Input { path, hash }).collect();
         Record {
@@ -115,6 +116,7 @@ prop_compose! {
             inputs: Inputs { completeness: partial.map_or(Completeness::Full, Completeness::Partial), files },
             variants,
             notes,
+            clones,
         }
     }
 }
