@@ -100,6 +100,7 @@ prop_compose! {
         mut variants in vec(variant(), 0..3),
         twin in any::<bool>(),
         notes in vec(".*", 0..3),
+        clones in option::of(bytes()),
     ) -> Record {
         if let Some(primary) = variants.first().cloned().filter(|_| twin) {
             variants.push(Variant { name: "same".into(), ..primary });
@@ -122,6 +123,7 @@ prop_compose! {
             variants,
             notes,
             shadows,
+            clones,
         }
     }
 }

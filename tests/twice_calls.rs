@@ -268,7 +268,10 @@ fn what_the_store_has_is_not_compiled_again() {
         assert!(std::fs::read_to_string(&log).unwrap().contains("the record that the store has stands"));
         let first = place.records();
         assert_eq!(compiled(&call, "toggle"), 1);
-        assert!(!std::fs::read_to_string(&log).unwrap().contains("stands"), "a shadow less is another record");
+        assert!(
+            !std::fs::read_to_string(&log).unwrap().contains("stands"),
+            "a shadow less is another record"
+        );
         assert_eq!(compiled(&call, "same,toggle"), 1);
         assert_eq!(first[0].variants.len(), 3);
         assert_eq!(compiled(&["-O2", dependencies, "-DX", "-c", "t.c", "-o", "t.o"], "same,toggle"), 0);

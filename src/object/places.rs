@@ -11,6 +11,7 @@ use super::facts::{Definition, Facts, Relocation, Section};
 use super::fingerprint::Kind;
 use super::names;
 use super::ownership::{Ownership, Piece, Thing};
+use super::parallel::Workers;
 use super::x86::{self, Instruction, Reach};
 
 /// `r_type` of a reference that has no relocation: the assembler or the linker resolved it.
@@ -31,7 +32,8 @@ pub enum Place {
     Absolute(i64),
 }
 
-/// One reference from a thing.
+/// One reference from a thing. Branches without a relocation inside their own function are not among them: they
+/// are most, and their instruction says it all.
 #[derive(Debug, Clone, Copy)]
 pub struct Use {
     /// Instruction number (functions) or byte offset in the thing (data).
@@ -55,6 +57,14 @@ pub struct Body {
     pub uses: Vec<Use>,
 }
 
+/// Where bodies are made before they are kept at their exact size: a list that grows in place leaves memory touched
+/// that nothing needs, and to touch it takes longer than to fill it.
+#[derive(Default)]
+struct Scratch {
+    instructions: Vec<Instruction>,
+    uses: Vec<Use>,
+}
+
 /// An object, taken apart.
 #[derive(Debug)]
 pub struct Model<'d> {
@@ -72,26 +82,23 @@ pub struct Model<'d> {
 
 impl<'d> Model<'d> {
     /// Takes an object apart.
-    pub fn new(facts: Facts<'d>) -> Self {
+    pub fn new(facts: Facts<'d>, workers: Workers) -> Self {
         let owner = super::ownership::find(&facts);
         let decoded = arch::has_decoder(facts.image.machine);
         let stems = owner.things.iter().map(|thing| {
-            let name = thing
-                .symbols
-                .first()
-                .and_then(|s| facts.symbols.get(*s as usize))
-                .map_or(&[][..], |s| s.name);
+            let name = thing.symbols_in(&facts).next().map_or(&[][..], |s| s.name);
             let stem = names::stem(name);
-            let numbered = stem != name;
+            let numbered = names::is_counted(name, &stem);
             (stem, numbered)
         });
         let stems = stems.collect();
         let mut model = Self { facts, owner, bodies: Vec::new(), stems, decoded };
-        model.bodies = model.owner.things.iter().map(|thing| model.instructions(thing)).collect();
-        let uses: Vec<_> = (0..model.owner.things.len()).map(|index| model.uses(index)).collect();
-        for (body, uses) in model.bodies.iter_mut().zip(uses) {
-            body.uses = uses;
-        }
+        let runs = workers.map_runs(&model.owner.things, Thing::weight, |run| {
+            let mut scratch = Scratch::default();
+            let body = |index| Some(model.body(index, model.owner.things.get(index)?, &mut scratch));
+            run.filter_map(body).collect::<Vec<_>>()
+        });
+        model.bodies = runs.flatten().collect();
         model
     }
 
@@ -100,18 +107,38 @@ impl<'d> Model<'d> {
         self.facts.sections.get(index)
     }
 
-    fn instructions(&self, thing: &Thing) -> Body {
-        if thing.kind != Kind::Function || !self.decoded {
-            return Body::default();
+    fn body(&self, index: usize, thing: &Thing, scratch: &mut Scratch) -> Body {
+        let mut pieces = Vec::new();
+        if thing.kind == Kind::Function && self.decoded {
+            pieces.reserve_exact(thing.pieces.len());
+            for piece in &thing.pieces {
+                scratch.instructions.clear();
+                self.instructions(piece, &mut scratch.instructions);
+                pieces.push(scratch.instructions.clone());
+            }
         }
-        let bits = u32::from(self.facts.image.bits);
-        let pieces = thing.pieces.iter().map(|piece| {
-            let Some(section) = self.section(piece.section) else { return Vec::new() };
-            let Ok(start) = u32::try_from(piece.start) else { return Vec::new() };
-            let relocated = section.relocations_in(piece.start, piece.end).iter().map(|r| r.offset);
-            x86::decode(section.bytes(piece.start, piece.end), start, bits, section.align, relocated)
-        });
-        Body { pieces: pieces.collect(), uses: Vec::new() }
+        scratch.uses.clear();
+        let mut number = 0;
+        for (at, piece) in thing.pieces.iter().enumerate() {
+            let Some(section) = self.section(piece.section) else { continue };
+            match pieces.get(at) {
+                Some(list) => {
+                    self.code_uses(section, (index, at, piece), list, number, &mut scratch.uses);
+                    number += list.len() as u32;
+                }
+                None => self.data_uses(section, piece, &mut scratch.uses),
+            }
+        }
+        Body { pieces, uses: scratch.uses.clone() }
+    }
+
+    fn instructions(&self, piece: &Piece, list: &mut Vec<Instruction>) {
+        let (Some(section), Ok(start)) = (self.section(piece.section), u32::try_from(piece.start)) else {
+            return;
+        };
+        let relocated = section.relocations_in(piece.start, piece.end);
+        let bits = self.facts.image.bits.into();
+        x86::decode(section.bytes(piece.start, piece.end), start, bits, section.align, relocated, list);
     }
 
     /// The number of the instruction that a branch to this offset reaches, counted through all pieces, and how
@@ -143,25 +170,6 @@ impl<'d> Model<'d> {
         }
     }
 
-    fn uses(&self, index: usize) -> Vec<Use> {
-        let (Some(thing), Some(body)) = (self.owner.things.get(index), self.bodies.get(index)) else {
-            return Vec::new();
-        };
-        let mut uses = Vec::new();
-        let mut number = 0;
-        for (at, piece) in thing.pieces.iter().enumerate() {
-            let Some(section) = self.section(piece.section) else { continue };
-            match body.pieces.get(at) {
-                Some(list) => {
-                    self.code_uses(section, (index, at, piece), list, number, &mut uses);
-                    number += list.len() as u32;
-                }
-                None => self.data_uses(section, piece, &mut uses),
-            }
-        }
-        uses
-    }
-
     fn code_uses(
         &self,
         section: &Section<'_>,
@@ -170,25 +178,18 @@ impl<'d> Model<'d> {
         number: u32,
         uses: &mut Vec<Use>,
     ) {
-        let mut relocations = section.relocations_in(piece.start, piece.end).iter().peekable();
-        // Most branches stay in their function: no search is needed where nothing else lies inside it.
-        let alone = self.owner.things.get(thing).is_some_and(|t| t.labels.is_empty());
-        let inner = if alone {
-            piece.start.cast_signed() + i64::from(at_piece == 0)..piece.end.cast_signed()
-        } else {
-            0..0
-        };
+        let mut relocations = section.relocations_in(piece.start, piece.end);
+        let inner = self.inner(thing, at_piece);
         for (at, instruction) in (number..).zip(list) {
             let end = u64::from(instruction.start) + u64::from(instruction.length);
-            while let Some(relocation) = relocations.next_if(|r| r.offset < end) {
+            while let Some((relocation, rest)) = relocations.split_first().filter(|(r, _)| r.offset < end) {
+                relocations = rest;
                 let field = relocation.offset.saturating_sub(u64::from(instruction.start)) as u8;
                 let place = self.resolve(section, relocation, end.saturating_sub(relocation.offset));
                 uses.push(Use { at, field, access: instruction.access, kind: relocation.kind, place });
             }
-            let place = match instruction.reach {
-                Reach::Branch(target) if inner.contains(&target) => {
-                    Place::Code(thing, at_piece, target.cast_unsigned())
-                }
+            let place = match instruction.reach() {
+                Reach::Branch(target) if inner.contains(&target) => continue,
                 Reach::Branch(target) | Reach::Memory(target) => self.direct(piece.section, target),
                 Reach::None | Reach::Undecodable => continue,
             };
@@ -201,6 +202,15 @@ impl<'d> Model<'d> {
             let place = self.resolve(section, relocation, 0);
             let at = (relocation.offset - piece.start) as u32;
             uses.push(Use { at, field: 0, access: 0, kind: relocation.kind, place });
+        }
+    }
+
+    /// Where a branch without a relocation surely stays inside this piece of its function: nothing else lies in
+    /// there, and the function's entry may be someone else's too. Empty where that is not sure.
+    pub fn inner(&self, thing: usize, piece: usize) -> std::ops::Range<i64> {
+        match self.owner.things.get(thing).and_then(|t| Some((t.labels.is_empty(), t.pieces.get(piece)?))) {
+            Some((true, p)) => p.start.cast_signed() + i64::from(piece == 0)..p.end.cast_signed(),
+            _ => 0..0,
         }
     }
 

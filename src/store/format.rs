@@ -6,15 +6,14 @@
 //! | `INPT` | 0 | inputs |
 //! | `PRNT` | n | fingerprints of variant n, without its streams |
 //! | `STRM` | n | canonical streams of variant n, as they are |
+//! | `CLON` | 0 | the compiler's clones dump, as it wrote it; only where there is one |
 //! | `TWIC` | 0 | how the shadows were compiled; absent where there is none |
-//! | `COST` | 0 | what the variants took, in a file of its own |
-//!
-//! A shadow with the primary's very fingerprints has no `PRNT` and `STRM` of its own: the primary's are its.
 //! | `LINK` | 0 | a link record |
 //! | `NOTE` | 0 | a note |
 
 use std::path::Path;
 
+use bstr::BString;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -32,6 +31,7 @@ const PRINTS: Tag = *b"PRNT";
 const STREAMS: Tag = *b"STRM";
 const TWICE: Tag = *b"TWIC";
 const COST: Tag = *b"COST";
+const CLONES: Tag = *b"CLON";
 const LINK: Tag = *b"LINK";
 const NOTE: Tag = *b"NOTE";
 
@@ -107,6 +107,9 @@ pub fn record_builder(record: &Record) -> Result<Builder, FormatError> {
         {
             builder.section(STREAMS, index, prints.streams.clone())?;
         }
+    }
+    if let Some(dump) = &record.clones {
+        builder.section(CLONES, 0, dump.to_vec())?;
     }
     if !record.shadows.is_empty() {
         builder.section(TWICE, 0, to_bytes(&record.shadows)?)?;
@@ -209,6 +212,11 @@ impl RecordFile {
         if self.container.has(TWICE, 0) { required(&self.container, TWICE, 0) } else { Ok(Vec::new()) }
     }
 
+    /// The compiler's clones dump, as it wrote it; `None` where there is none. [`crate::analysis::clones`] reads it.
+    pub fn clones(&self) -> Result<Option<BString>, FormatError> {
+        Ok(self.container.section(CLONES, 0)?.map(BString::from))
+    }
+
     /// Fills the streams of fingerprints that came from variant `index` of this record.
     pub fn load_streams(&self, index: usize, prints: &mut Fingerprints) -> Result<(), FormatError> {
         prints.streams = self
@@ -243,6 +251,7 @@ impl RecordFile {
             variants,
             notes: identity.notes,
             shadows: self.shadows()?,
+            clones: self.clones()?,
         })
     }
 }

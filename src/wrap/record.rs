@@ -12,9 +12,10 @@ use super::inputs::Watch;
 use super::run::{self, Job};
 use super::twice::{self, Known, Twice};
 use super::{link, retry, safety};
+use crate::argv::Source;
 use crate::compiler::identity;
 use crate::env;
-use crate::object::{self, Hash};
+use crate::object::{self, Hash, Workers};
 use crate::store::record::{Call, Cost, Note, NoteKind, Outcome, Record, Variant};
 use crate::store::{self, Store};
 use crate::sys::{self, Ending};
@@ -29,6 +30,8 @@ const SMALL: u64 = 1 << 20;
 
 /// The name of the variant that the build asked for.
 const PRIMARY: &str = "primary";
+/// Threads that fingerprint one object at most: a build has other compiles to run beside this one.
+const MOST_WORKERS: usize = 4;
 
 /// Exit status of the child that records.
 const RECORDED: u8 = 0;
@@ -46,6 +49,7 @@ pub fn compile(job: &mut Job, work: &Work) -> ! {
             if env::is_on(env::STRICT) {
                 run::give_up(&format!("not recorded: {why}"), STRICT_FAILURE);
             }
+            job.dump = None; // nothing would keep it
             match job.as_written {
                 None => job.execute(),
                 Some(_) => sys::end_as(retry::run(job, &mut |_| Vec::new()).ending),
@@ -158,7 +162,7 @@ impl State {
 
 pub fn open_store(job: &Job) -> Result<Store, String> {
     let (explicit, home, state) =
-        (env::path(env::STORE), env::path(env::HOME), env::path(env::XDG_STATE_HOME));
+        (job.configuration.store(), env::path(env::HOME), env::path(env::XDG_STATE_HOME));
     let root: PathBuf = store::locate(explicit.as_deref(), &job.directory, home.as_deref(), state.as_deref())
         .ok_or("no place for a store")?;
     Store::open(&root).or_else(|_| Store::create(&root)).map_err(|error| error.to_string())
@@ -187,6 +191,11 @@ pub fn call(job: &Job) -> Call {
         directory: bytes(job.directory.as_os_str()),
         environment: pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect(),
     }
+}
+
+/// The clones dump that the compiler wrote, where it was asked for.
+pub fn dump(job: &Job) -> Option<BString> {
+    job.dump.as_ref().map(|file| BString::from(file.read()))
 }
 
 /// The recording of a call that ended.
@@ -233,9 +242,25 @@ impl Attempt<'_> {
                 .sum::<usize>()
                 .eq(&0),
             Work::Linked { output, sources } => {
+                self.say_that_no_dump_is_kept(output, sources);
                 let written = self.store.write_link(&link::record(self.job, output, sources, self.store));
                 written.map_err(|error| tracing::warn!(%error, "the link was not recorded")).is_ok()
             }
+        }
+    }
+
+    /// Sources that are compiled and linked in one call have no record to say it in.
+    fn say_that_no_dump_is_kept(&self, output: &Path, sources: &[Source]) {
+        let (Some(reason), Some(source)) = (self.job.wanted_dump.note(), sources.first()) else { return };
+        let note = Note {
+            kind: NoteKind::Remark,
+            source: Some(BString::from(source.text.as_bytes())),
+            output: Some(BString::from(output.as_os_str().as_bytes())),
+            reason,
+            call: Some(call(self.job)),
+        };
+        if let Err(error) = self.store.note(&note) {
+            tracing::warn!(%error, "not noted that there is no clones dump");
         }
     }
 
@@ -254,7 +279,7 @@ impl Attempt<'_> {
             return true;
         }
         let started = Instant::now();
-        let outcome = match object::fingerprint(&object) {
+        let outcome = match object::fingerprint_with(&object, Workers::up_to(MOST_WORKERS)) {
             Ok(prints) => Outcome::Read(prints),
             Err(error) => Outcome::Unreadable(error.to_string()),
         };
@@ -285,6 +310,7 @@ impl Attempt<'_> {
             variants,
             notes: job.notes.clone(),
             shadows,
+            clones: dump(job),
         };
         if !record.shadows.is_empty()
             && let Err(error) = store.write_costs(&unit.output, &costs)

@@ -300,7 +300,8 @@ fn concrete(reader: &mut Reader<'_>, item: &Item, prints: &Fingerprints) -> Opti
     let mut met = item.references.iter().filter_map(|reference| match reference {
         crate::object::Reference::Item(index) => {
             let name = &prints.items.get(*index as usize)?.name;
-            (names::has_number(name) && names::stem(name) == stem.as_bytes()).then(|| name.clone())
+            let own = names::stem(name);
+            (own == stem.as_bytes() && names::is_counted(name, &own)).then(|| name.clone())
         }
         crate::object::Reference::External(_) => None,
     });

@@ -71,6 +71,7 @@ pub fn record(record: &Record) -> Object {
         Value::from(object)
     });
     object.insert("shadows".into(), shadows.collect());
+    optional(&mut object, "clones", record.clones.as_ref());
     object
 }
 

@@ -80,6 +80,7 @@ pub fn stands(old: &UnitEntry, shadows: usize, unit: &Unit, job: &Job, known: &K
         && identity.notes == job.notes
         && identity.call == record::call(job)
         && old.record.inputs().is_ok_and(|inputs| inputs == known.inputs)
+        && old.record.clones().is_ok_and(|dump| dump == record::dump(job))
         && old.record.fingerprints(0).is_ok_and(|prints| prints.recipe == RECIPE)
         && old.record.container().check_all().is_ok()
 }
