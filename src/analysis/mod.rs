@@ -16,6 +16,7 @@ pub mod maybe_line;
 pub mod pairing;
 pub mod path_only;
 pub mod producers;
+mod rebound;
 mod regrouped;
 pub mod stem;
 pub mod summary;
