@@ -175,9 +175,10 @@ fn entry_nops(model: &Model<'_>, thing: &Thing) -> u16 {
     let Some(piece) = thing.pieces.first() else { return 0 };
     let Some(section) = model.section(piece.section) else { return 0 };
     let mut bytes = section.bytes(piece.start, piece.end);
-    bytes = bytes.strip_prefix(&[0xf3, 0x0f, 0x1e, 0xfa]).unwrap_or(bytes);
+    let Some(machine) = model.machine else { return 0 };
+    bytes = bytes.get(machine.entry_mark(bytes)..).unwrap_or_default();
     let mut count = 0;
-    while let Some(length) = super::x86::nop_length(bytes) {
+    while let Some(length) = machine.nop_length(bytes) {
         count += length as u16;
         bytes = bytes.get(length..).unwrap_or_default();
     }

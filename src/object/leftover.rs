@@ -3,15 +3,16 @@
 //! allocated section is covered by some item: the law of the whole object.
 
 use bstr::BString;
+use object::elf;
 
 use super::attributes;
 use super::closure::Closure;
 use super::facts::{Definition, Section, Symbol};
 use super::fingerprint::{Item, Kind, PartKind, Scope, Traits};
 use super::names;
+use super::places::Model;
 use super::recipe::{Collector, Known};
 use super::stream::{Write, attribute as key};
-use super::x86;
 
 /// Adds items for everything that is left.
 pub fn collect(known: &Known<'_, '_>, collector: &mut Collector) {
@@ -88,7 +89,7 @@ fn symbols(known: &Known<'_, '_>, collector: &mut Collector) {
         .skip(1)
         .filter(|(index, s)| {
             let unmentioned = s.definition == Definition::Undefined && !collector.referred.contains(index);
-            attributes::names_something(s) && (unmentioned || is_odd(s))
+            attributes::names_something(s) && (unmentioned || is_odd(model, s))
         })
         .map(|(_, s)| s)
         .collect();
@@ -112,11 +113,20 @@ fn symbols(known: &Known<'_, '_>, collector: &mut Collector) {
 }
 
 /// A label of nameless data that says more than a label does: no compiler writes one.
-fn is_odd(symbol: &Symbol<'_>) -> bool {
-    let says = symbol.size != 0 || symbol.kind != 0 || symbol.binding != 0 || symbol.other != 0;
+fn is_odd(model: &Model<'_>, symbol: &Symbol<'_>) -> bool {
+    // A label in thread-local data has the type of such data.
+    let usual = match symbol.definition {
+        Definition::Section(at) if model.section(at).is_some_and(is_thread_local) => elf::STT_TLS.0,
+        _ => elf::STT_NOTYPE.0,
+    };
+    let says = symbol.size != 0 || symbol.kind != usual || symbol.binding != 0 || symbol.other != 0;
     let label = symbol.definition != Definition::Undefined && symbol.name.starts_with(b".L") && says;
     // Sources and sections have symbols of one shape only.
     label || ((symbol.kind == 3 || symbol.kind == 4) && !symbol.is_file() && !symbol.is_section())
+}
+
+fn is_thread_local(section: &Section<'_>) -> bool {
+    section.flags & elf::SHF_TLS.0 != 0
 }
 
 /// One item for the entries of each special section that serve no function.
@@ -165,7 +175,7 @@ fn gaps(known: &Known<'_, '_>, collector: &mut Collector) {
         loop {
             let next = at.next_if(|c| c.0 == index);
             let start = next.map_or(section.size, |c| c.1);
-            if start > end_of_covered && !is_fill(section, end_of_covered, start) {
+            if start > end_of_covered && !is_fill(known, section, end_of_covered, start) {
                 gap(known, collector, (index, section), (end_of_covered, start), &mut number);
             }
             let Some(next) = next else { break };
@@ -204,7 +214,7 @@ fn is_bookkeeping(section: &Section<'_>) -> bool {
 
 /// Whether a gap is exactly the fill that an assembler writes: no-operations in code, zeros in data, always up
 /// to an even boundary and without relocations.
-fn is_fill(section: &Section<'_>, start: u64, end: u64) -> bool {
+fn is_fill(known: &Known<'_, '_>, section: &Section<'_>, start: u64, end: u64) -> bool {
     if !section.relocations_in(start, end).is_empty() {
         return false;
     }
@@ -214,7 +224,8 @@ fn is_fill(section: &Section<'_>, start: u64, end: u64) -> bool {
     let bytes = section.bytes(start, end);
     let zeros = bytes.iter().all(|b| *b == 0);
     if section.is_executable() {
-        return x86::is_fill(bytes) || (zeros && end == section.size) || bytes.iter().all(|b| *b == 0xcc);
+        let is_fill = known.model.machine.is_some_and(|machine| machine.is_fill(bytes));
+        return is_fill || (zeros && end == section.size);
     }
     zeros
 }

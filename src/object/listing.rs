@@ -459,7 +459,7 @@ impl Printer {
         let mut formatter = GasFormatter::new();
         formatter.options_mut().set_rip_relative_addresses(true);
         formatter.options_mut().set_space_after_operand_separator(true);
-        Self { formatter, bits: prints.image.bits.into(), x86: arch::has_decoder(prints.image.machine) }
+        Self { formatter, bits: prints.image.bits.into(), x86: matches!(prints.image.machine, arch::X86_64 | arch::I386) }
     }
 
     /// The text of one entry of a code stream, and whether it counts as an instruction.

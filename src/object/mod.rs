@@ -9,6 +9,7 @@ pub mod fingerprint;
 pub mod leftover;
 pub mod listing;
 pub mod lsda;
+pub mod machine;
 pub mod names;
 pub mod ownership;
 pub mod places;
@@ -95,7 +96,7 @@ pub fn fingerprint(file: &[u8]) -> Result<Fingerprints, ReadError> {
 fn basis(model: &places::Model<'_>) -> Basis {
     let mut reasons = Vec::new();
     let image = &model.facts.image;
-    if !model.decoded {
+    if model.machine.is_none() {
         reasons.push(format!("no decoder for machine {}: instructions are taken as bytes", image.machine));
     }
     if image.file_type != object::elf::ET_REL.0 {

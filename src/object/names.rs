@@ -15,9 +15,11 @@ pub fn is_private(name: &[u8]) -> bool {
         || name.is_empty()
 }
 
-/// A mapping symbol of Arm or RISC-V (`$x`, `$d.5`): says what the bytes are, names nothing.
+/// A mapping symbol of Arm or RISC-V (`$x`, `$d.5`): says what the bytes are, names nothing. (In a section for
+/// thread-local data its type is `STT_TLS`.)
 pub fn is_mapping(symbol: &Symbol<'_>) -> bool {
-    symbol.is_local() && symbol.kind == elf::STT_NOTYPE.0 && symbol.name.starts_with(b"$")
+    let plain = symbol.kind == elf::STT_NOTYPE.0 || symbol.kind == elf::STT_TLS.0;
+    symbol.is_local() && plain && symbol.name.starts_with(b"$")
 }
 
 /// Which of several names at one place names it: the least rank does.

@@ -9,9 +9,10 @@ use object::elf;
 use super::arch;
 use super::facts::{Definition, Facts, Relocation, Section};
 use super::fingerprint::Kind;
+use super::machine::{self, Machine, Run, mapping, pairs};
 use super::names;
 use super::ownership::{Ownership, Piece, Thing};
-use super::x86::{self, Instruction, Reach};
+use super::x86::{Instruction, Reach};
 
 /// `r_type` of a reference that has no relocation: the assembler or the linker resolved it.
 pub const DIRECT: u32 = u32::MAX;
@@ -66,15 +67,21 @@ pub struct Model<'d> {
     pub bodies: Vec<Body>,
     /// Per thing: the stem of the name that names it, and whether a number was taken off.
     pub stems: Vec<(Vec<u8>, bool)>,
-    /// Whether instructions are decoded.
-    pub decoded: bool,
+    /// The machine, where its instructions can be told apart.
+    pub machine: Option<&'static dyn Machine>,
+    /// Whether the file lists places at functions' entries that may be patched.
+    pub patchable: bool,
+    /// Per section: which bytes are code and which data.
+    pub maps: Vec<mapping::Map>,
 }
 
 impl<'d> Model<'d> {
     /// Takes an object apart.
     pub fn new(facts: Facts<'d>) -> Self {
         let owner = super::ownership::find(&facts);
-        let decoded = arch::has_decoder(facts.image.machine);
+        let machine = machine::of(&facts.image);
+        let maps = mapping::find(&facts);
+        let patchable = facts.sections.iter().any(super::sites::lists_entries);
         let stems = owner.things.iter().map(|thing| {
             let name = thing
                 .symbols
@@ -86,7 +93,7 @@ impl<'d> Model<'d> {
             (stem, numbered)
         });
         let stems = stems.collect();
-        let mut model = Self { facts, owner, bodies: Vec::new(), stems, decoded };
+        let mut model = Self { facts, owner, bodies: Vec::new(), stems, machine, patchable, maps };
         model.bodies = model.owner.things.iter().map(|thing| model.instructions(thing)).collect();
         let uses: Vec<_> = (0..model.owner.things.len()).map(|index| model.uses(index)).collect();
         for (body, uses) in model.bodies.iter_mut().zip(uses) {
@@ -101,15 +108,22 @@ impl<'d> Model<'d> {
     }
 
     fn instructions(&self, thing: &Thing) -> Body {
-        if thing.kind != Kind::Function || !self.decoded {
+        let Some(machine) = self.machine.filter(|_| thing.kind == Kind::Function) else {
             return Body::default();
-        }
-        let bits = u32::from(self.facts.image.bits);
+        };
+        let unmapped = mapping::Map::default();
         let pieces = thing.pieces.iter().map(|piece| {
             let Some(section) = self.section(piece.section) else { return Vec::new() };
             let Ok(start) = u32::try_from(piece.start) else { return Vec::new() };
-            let relocated = section.relocations_in(piece.start, piece.end).iter().map(|r| r.offset);
-            x86::decode(section.bytes(piece.start, piece.end), start, bits, section.align, relocated)
+            let run = Run {
+                bytes: section.bytes(piece.start, piece.end),
+                start,
+                mode: mapping::Mode::Code,
+                align: section.align,
+                patchable: self.patchable,
+                relocations: section.relocations_in(piece.start, piece.end),
+            };
+            machine::instructions(machine, &run, self.maps.get(piece.section).unwrap_or(&unmapped))
         });
         Body { pieces: pieces.collect(), uses: Vec::new() }
     }
@@ -118,7 +132,7 @@ impl<'d> Model<'d> {
     /// far into that instruction it points (0 for every honest branch; distances into fill count from 0x100). Where instructions are not decoded: the
     /// offset in bytes from the start of the piece, and the piece.
     pub fn instruction_at(&self, thing: usize, piece: usize, offset: u64) -> (u32, u32) {
-        if !self.decoded {
+        if self.machine.is_none() {
             let start = self.owner.things.get(thing).and_then(|t| t.pieces.get(piece)).map_or(0, |p| p.start);
             return (offset.wrapping_sub(start) as u32, piece as u32);
         }
@@ -159,6 +173,9 @@ impl<'d> Model<'d> {
                 None => self.data_uses(section, piece, &mut uses),
             }
         }
+        if let Some(machine) = self.machine {
+            pairs::settle(machine, &mut uses);
+        }
         uses
     }
 
@@ -170,6 +187,7 @@ impl<'d> Model<'d> {
         number: u32,
         uses: &mut Vec<Use>,
     ) {
+        let Some(machine) = self.machine else { return };
         let mut relocations = section.relocations_in(piece.start, piece.end).iter().peekable();
         // Most branches stay in their function: no search is needed where nothing else lies inside it.
         let alone = self.owner.things.get(thing).is_some_and(|t| t.labels.is_empty());
@@ -182,7 +200,8 @@ impl<'d> Model<'d> {
             let end = u64::from(instruction.start) + u64::from(instruction.length);
             while let Some(relocation) = relocations.next_if(|r| r.offset < end) {
                 let field = relocation.offset.saturating_sub(u64::from(instruction.start)) as u8;
-                let place = self.resolve(section, relocation, end.saturating_sub(relocation.offset));
+                let bias = machine.bias(instruction.start.into(), end, relocation.offset);
+                let place = self.resolve(section, relocation, bias);
                 uses.push(Use { at, field, access: instruction.access, kind: relocation.kind, place });
             }
             let place = match instruction.reach {
@@ -204,9 +223,9 @@ impl<'d> Model<'d> {
         }
     }
 
-    /// The place that a relocation means; `tail` is the distance from the field to where PC-relative values
-    /// count from (the end of the instruction; 0 in data).
-    pub fn resolve(&self, section: &Section<'_>, relocation: &Relocation, tail: u64) -> Place {
+    /// The place that a relocation means; `bias` is the distance from the field to where PC-relative values
+    /// count from ([`Machine::bias`]; 0 in data).
+    pub fn resolve(&self, section: &Section<'_>, relocation: &Relocation, bias: i64) -> Place {
         let shape = arch::shape(self.facts.image.machine, relocation.kind);
         let mut addend = relocation.addend;
         if relocation.implicit {
@@ -218,7 +237,7 @@ impl<'d> Model<'d> {
             );
         }
         if shape.is_some_and(|s| s.relative) {
-            addend = addend.wrapping_add(tail.cast_signed());
+            addend = addend.wrapping_add(bias);
         }
         let Some(symbol) =
             self.facts.symbols.get(relocation.symbol as usize).filter(|_| relocation.symbol != 0)

@@ -37,7 +37,7 @@ use super::private::Privates;
 use super::sites::Sites;
 use super::stream::{Write, code};
 use super::unwinding::Frames;
-use super::x86::{self, Reach};
+use super::x86::{Instruction, Reach};
 
 /// Everything that is known of an object before streams are written.
 #[derive(Debug)]
@@ -192,7 +192,7 @@ pub fn things(known: &Known<'_, '_>, collector: &mut Collector) {
 }
 
 /// Distances in bytes from each instruction to the next, so that an instruction's number tells its offset.
-fn layout(thing: &Thing, pieces: &[Vec<x86::Instruction>]) -> Vec<u8> {
+fn layout(thing: &Thing, pieces: &[Vec<Instruction>]) -> Vec<u8> {
     let mut out = Vec::new();
     for (piece, list) in thing.pieces.iter().zip(pieces) {
         let ends = list.iter().skip(1).map(|i| u64::from(i.start)).chain([piece.end]);
@@ -296,7 +296,7 @@ fn function<'m, 'd>(
                 Reach::Branch(_) => inner = branch(model, index, bytes, instruction, first, &mut code_stream),
                 Reach::Memory(_) => {
                     code_stream.byte(code::MEMORY);
-                    code_stream.blob(&zeroed(bytes, instruction.field, 4));
+                    code_stream.blob(&without_operand(model, bytes, instruction.field));
                     code_stream.byte(instruction.field);
                 }
                 Reach::Undecodable => {
@@ -350,10 +350,8 @@ fn literal(
     }
 }
 
-fn zeroed(bytes: &[u8], field: u8, size: usize) -> Vec<u8> {
-    let mut bytes = bytes.to_vec();
-    bytes.iter_mut().skip(field.into()).take(size).for_each(|b| *b = 0);
-    bytes
+fn without_operand(model: &Model<'_>, bytes: &[u8], field: u8) -> Vec<u8> {
+    model.machine.map_or_else(|| bytes.to_vec(), |machine| machine.without_operand(bytes, field))
 }
 
 /// Writes a branch without relocation; tells whether its target was written too (a place in the function).
@@ -361,13 +359,13 @@ fn branch(
     model: &Model<'_>,
     index: usize,
     bytes: &[u8],
-    instruction: &x86::Instruction,
+    instruction: &Instruction,
     direct: &super::places::Use,
     out: &mut Vec<u8>,
 ) -> bool {
     out.byte(code::BRANCH);
-    match x86::branch_opcode(bytes, instruction.field) {
-        Some((opcode, length)) => out.blob(opcode.get(..length).unwrap_or_default()),
+    match model.machine.and_then(|m| m.branch_opcode(bytes, instruction.field)) {
+        Some(opcode) => out.blob(opcode.bytes()),
         None => out.blob(bytes.get(..instruction.field.into()).unwrap_or_default()),
     }
     let own = match direct.place {
