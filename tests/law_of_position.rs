@@ -42,7 +42,7 @@ fn function(random: &mut Random, index: usize, count: usize) -> Definition {
     for _ in 0..=random.below(4) {
         let (a, b) = (random.below(900), random.below(9) + 2);
         let callee = random.below(count);
-        match random.below(11) {
+        match random.below(13) {
             0 => write!(body, "use(\"text {} of f\");", random.below(40)),
             1 => write!(body, "{{ static long kept = {a}; x += kept++; }}"),
             2 => write!(body, "for (long i = 0; i < x; i++) {{ x ^= p[i] * {b}; if (x > {a}) x = f{callee}(i, p); }}"),
@@ -52,6 +52,19 @@ fn function(random: &mut Random, index: usize, count: usize) -> Definition {
             6 => write!(body, "{{ struct big y = {{{{{a}, {b}, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20}}}}; use(&y); }}"),
             7 => write!(body, "if (__builtin_expect(x == {a}, 0)) {{ use(\"rare\"); fatal({b}); }}"),
             8 => write!(body, "x += table{}[x & 3];", random.below(3)),
+            11 | 12 => {
+                write!(body, "switch (x) {{").unwrap();
+                for case in 0..20 + random.below(5) {
+                    let (c, d) = (random.below(count), random.below(90));
+                    match random.below(3) {
+                        0 => write!(body, "case {case}: x = f{c}(x + {d}, p); break;"),
+                        1 => write!(body, "case {case}: for (long i = 0; i < x; i++) x ^= p[i] + {d}; break;"),
+                        _ => write!(body, "case {case}: use(\"case {d}\"); x += {d}; break;"),
+                    }
+                    .unwrap();
+                }
+                write!(body, "}}")
+            }
             9 => write!(body, "use(L\"wide {b}\"); use(\"a\\0b{b}\");"),
             _ => write!(body, "return f{callee}(x + {b}, p);"),
         }
@@ -76,6 +89,7 @@ fn program(definitions: &[&Definition]) -> String {
 }
 
 fn compile(dir: &Path, compiler: &str, flags: &[&str], source: &str) -> (Vec<u8>, text_oracle::Assembler) {
+    std::fs::create_dir(dir).unwrap();
     std::fs::write(dir.join("x.c"), source).unwrap();
     let run = |mode: &str, out: &str| {
         let status =
@@ -167,9 +181,10 @@ fn hold(builds: &[(&str, &[&str])], programs: u64) {
         let new = program(&definitions.iter().collect::<Vec<_>>());
         for (compiler, flags) in builds {
             {
-                let dir = tempfile::tempdir().unwrap();
-                let (old_object, old_text) = compile(dir.path(), compiler, flags, &old);
-                let (new_object, new_text) = compile(dir.path(), compiler, flags, &new);
+                let mut dir = tempfile::tempdir().unwrap();
+                dir.disable_cleanup(std::env::var_os("LPCC_KEEP").is_some());
+                let (old_object, old_text) = compile(&dir.path().join("old"), compiler, flags, &old);
+                let (new_object, new_text) = compile(&dir.path().join("new"), compiler, flags, &new);
                 let findings = analysis::compare(
                     &object::fingerprint(&old_object).unwrap(),
                     &object::fingerprint(&new_object).unwrap(),

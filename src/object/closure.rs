@@ -11,7 +11,7 @@ use super::arch;
 use super::facts::{Relocation, Section};
 use super::fingerprint::Kind;
 use super::names;
-use super::places::{Model, Place};
+use super::places::{DIRECT, Model, Place};
 use super::private::{Extent, Privates};
 use super::stream::{Write, target};
 
@@ -58,8 +58,13 @@ enum Role {
     String,
     Constant,
     /// Places in functions, in order.
-    Table(Vec<(u64, u32, Place)>),
+    Table(Entries),
+    /// Likewise by distances in the bytes, up to an offset; what follows are bytes.
+    Distances(Entries, u64),
 }
+
+/// Offset, relocation type (or [`DIRECT`]) and place of each entry.
+type Entries = Vec<(u64, u32, Place)>;
 
 impl<'m, 'd> Closure<'m, 'd> {
     /// Starts the streams of a thing, or of something that is no thing.
@@ -230,7 +235,7 @@ impl<'m, 'd> Closure<'m, 'd> {
             let (tag, kind) = match role {
                 Role::String => (target::STRING, 0),
                 Role::Constant => (target::CONSTANT, 1),
-                Role::Table(_) => (target::TABLE, 2),
+                Role::Table(_) | Role::Distances(..) => (target::TABLE, 2),
             };
             let number = self.counts.get(kind).copied().unwrap_or(0);
             if let Some(count) = self.counts.get_mut(kind) {
@@ -254,9 +259,18 @@ impl<'m, 'd> Closure<'m, 'd> {
         }
         let relocations = home.relocations_in(extent.start, extent.end);
         if relocations.is_empty() {
-            return Role::Constant;
+            return self.distances(home, extent).map_or(Role::Constant, |(entries, end)| Role::Distances(entries, end));
         }
         self.table(home, extent, relocations).map_or(Role::Constant, Role::Table)
+    }
+
+    /// A table of distances: the places that its entries lead to, and where it ends.
+    fn distances(&self, home: &Section<'_>, extent: &Extent) -> Option<(Entries, u64)> {
+        let (table, piece) = self.model.distances_at(self.own?, (extent.section, extent.start))?;
+        let all = table.entries(home, extent.end);
+        let end = extent.start + all.len() as u64 * u64::from(table.width);
+        let entry = |(offset, target)| Some((offset, DIRECT, table.place(target, piece)?));
+        Some((all.into_iter().map(entry).collect::<Option<_>>()?, end))
     }
 
     fn table(
@@ -324,6 +338,12 @@ impl<'m, 'd> Closure<'m, 'd> {
                     let relocations = home.relocations_in(extent.start, extent.end);
                     let raw = self.masked(home, extent.start, extent.end, relocations);
                     out.blob(raw.trim_end_with(|c| c == '\0'));
+                    self.tables = out;
+                }
+                Role::Distances(entries, end) => {
+                    let mut out = std::mem::take(&mut self.tables);
+                    self.entries(entries, &mut out);
+                    out.blob(home.bytes(end.min(extent.end), extent.end));
                     self.tables = out;
                 }
             }

@@ -243,6 +243,9 @@ fn constant(reader: &mut Reader<'_>) -> Option<String> {
     Some(text)
 }
 
+/// The type of a table's entries that have no relocation.
+const DISTANCE: u64 = super::places::DIRECT as u64;
+
 fn table(reader: &mut Reader<'_>) -> Option<String> {
     let mut entries = Vec::new();
     let (mut last_kind, mut next) = (None, Some(0));
@@ -251,9 +254,10 @@ fn table(reader: &mut Reader<'_>) -> Option<String> {
         let mut entry = target(reader)?.text;
         // Said where it changes, so that equal lines are equal tables.
         if last_kind.replace(kind) != Some(kind) {
-            entry = format!("(type {kind}) {entry}");
+            let word = if kind == DISTANCE { "distances".into() } else { format!("type {kind}") };
+            entry = format!("({word}) {entry}");
         }
-        if next != Some(offset) {
+        if kind != DISTANCE && next != Some(offset) {
             entry = format!("+{offset:#x}: {entry}");
         }
         next = offset.checked_add(if kind == 1 { 8 } else { 4 });

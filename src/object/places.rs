@@ -9,6 +9,7 @@ use object::elf;
 use super::arch;
 use super::facts::{Definition, Facts, Relocation, Section};
 use super::fingerprint::Kind;
+use super::machine::distances::Distances;
 use super::machine::{self, Machine, Run, mapping, pairs};
 use super::names;
 use super::ownership::{Ownership, Piece, Thing};
@@ -54,6 +55,8 @@ pub struct Body {
     pub pieces: Vec<Vec<Instruction>>,
     /// References in the order of their place.
     pub uses: Vec<Use>,
+    /// Tables of distances that it reads.
+    pub distances: Vec<Distances>,
 }
 
 /// An object, taken apart.
@@ -99,6 +102,12 @@ impl<'d> Model<'d> {
         for (body, uses) in model.bodies.iter_mut().zip(uses) {
             body.uses = uses;
         }
+        for index in 0..model.bodies.len() {
+            let found = model.distances(index);
+            if let Some(body) = model.bodies.get_mut(index).filter(|_| !found.is_empty()) {
+                body.distances = found;
+            }
+        }
         model
     }
 
@@ -125,7 +134,7 @@ impl<'d> Model<'d> {
             };
             machine::instructions(machine, &run, self.maps.get(piece.section).unwrap_or(&unmapped))
         });
-        Body { pieces: pieces.collect(), uses: Vec::new() }
+        Body { pieces: pieces.collect(), ..Body::default() }
     }
 
     /// The number of the instruction that a branch to this offset reaches, counted through all pieces, and how
@@ -155,6 +164,30 @@ impl<'d> Model<'d> {
             Some(_) => (here, 0),
             None => (here, (offset - end) as u32),
         }
+    }
+
+    fn distances(&self, index: usize) -> Vec<Distances> {
+        let (Some(machine), Some(thing), Some(body)) =
+            (self.machine, self.owner.things.get(index), self.bodies.get(index))
+        else {
+            return Vec::new();
+        };
+        let mut found = Vec::new();
+        let mut number = 0;
+        for (at, (piece, list)) in thing.pieces.iter().zip(&body.pieces).enumerate() {
+            let bytes = self.section(piece.section).map_or(&[][..], |s| s.data);
+            let code = machine::Body { list, bytes, number, uses: &body.uses, home: (index, at) };
+            found.extend(machine.distances(&code));
+            number += list.len() as u32;
+        }
+        found
+    }
+
+    /// The table of distances at a place that a thing reads, with the bounds of the piece it leads into.
+    pub fn distances_at(&self, thing: usize, at: (usize, u64)) -> Option<(&Distances, (u64, u64))> {
+        let table = self.bodies.get(thing)?.distances.iter().find(|d| d.table == at)?;
+        let piece = self.owner.things.get(thing)?.pieces.get(table.home.1)?;
+        Some((table, (piece.start, piece.end)))
     }
 
     fn uses(&self, index: usize) -> Vec<Use> {

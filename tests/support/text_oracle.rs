@@ -103,7 +103,7 @@ pub fn read(text: &str) -> Assembler {
                 let name = parts.next().unwrap_or_default().trim().to_owned();
                 types.insert(name, parts.next().unwrap_or_default().trim().to_owned());
             }
-            ".globl" | ".weak" | ".local" | ".hidden" => {
+            ".globl" | ".global" | ".weak" | ".local" | ".hidden" => {
                 attributes.entry(rest.to_owned()).or_default().push(word.to_owned());
             }
             ".comm" => {

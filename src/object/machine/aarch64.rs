@@ -4,8 +4,10 @@
 //! Architecture (AAELF64), 5.7 "relocations".
 
 use super::super::arch::{Shape, absolute, relative};
+use super::super::places::Place;
 use super::super::x86::{Instruction, Reach};
-use super::{Machine, Opcode, Run, fill, plain, signed, word};
+use super::distances::Distances;
+use super::{Body, Machine, Opcode, Run, fill, plain, signed, word};
 
 /// The machine.
 #[derive(Debug)]
@@ -84,6 +86,48 @@ fn access(word: u32) -> u8 {
     }
 }
 
+/// How far before a `br` the rest of a jump through a table is looked for, in instructions.
+const WINDOW: usize = 12;
+
+/// The table that the `br` at this position jumps by: `ldrb w, [table, w]`, `adr x, base`, `add x, x, w, sxtb #2`.
+fn table(code: &Body<'_>, at: usize) -> Option<Distances> {
+    let register = |word: u32, low: u32| word >> low & 31;
+    let before = |from: usize, is: &dyn Fn(u32) -> bool| {
+        (from.saturating_sub(WINDOW)..from).rev().find(|i| code.word(*i).is_some_and(is))
+    };
+    let target = register(code.word(at)?, 5);
+    // add (extended register) or add (shifted register), by two bits.
+    let is_sum = |w: u32| register(w, 0) == target && (w & 0xffe0_1c00 == 0x8b20_0800 || w & 0xffe0_fc00 == 0x8b00_0800);
+    let sum_at = before(at, &is_sum)?;
+    let sum = code.word(sum_at)?;
+    let (base, index) = (register(sum, 5), register(sum, 16));
+    let base_at = before(sum_at, &|w| register(w, 0) == base && w & 0x9f00_0000 == 0x1000_0000)?;
+    let Reach::Memory(base) = code.list.get(base_at)?.reach else { return None };
+    // ldrb, ldrh, ldr (register), into the index.
+    let is_load = |w: u32| register(w, 0) == index && w & 0x3fe0_0c00 == 0x3860_0800;
+    let load_at = before(sum_at, &is_load)?;
+    let load = code.word(load_at)?;
+    let width = 1 << (load >> 30);
+    let extended = sum & 0x0020_0000 != 0;
+    let signed = extended && matches!(sum >> 13 & 7, 4..=6);
+    let table = register(load, 5);
+    let named_at = before(load_at, &|w| register(w, 0) == table && w & 0xff80_0000 == 0x9100_0000)?;
+    let number = code.number + named_at as u32;
+    let one = code.uses.get(code.uses.partition_point(|u| u.at < number)).filter(|u| u.at == number)?;
+    let Place::Private(section, offset) = one.place else { return None };
+    // cmp w, #last before b.hi tells how many.
+    let bound = before(named_at.max(load_at), &|w| w & 0x7fc0_001f == 0x7100_001f).and_then(|i| code.word(i));
+    Some(Distances {
+        table: (section, u64::try_from(offset).ok()?),
+        width: if width == 8 { return None } else { width },
+        count: bound.map(|w| u64::from(w >> 10 & 0xfff) + 1),
+        signed,
+        scale: 4,
+        base: u64::try_from(base).ok()?,
+        home: code.home,
+    })
+}
+
 /// `b`, `br`, `ret` and the like, `udf`, `brk`: what follows is not reached from here.
 fn ends_flow(bytes: &[u8]) -> bool {
     word(bytes).is_some_and(|w| {
@@ -160,6 +204,11 @@ impl Machine for Aarch64 {
         // bti, bti c, bti j, bti jc; paciasp, pacibsp
         let marks = [0xd503_241f, 0xd503_245f, 0xd503_249f, 0xd503_24df, 0xd503_233f, 0xd503_237f];
         if word(bytes).is_some_and(|w| marks.contains(&w)) { 4 } else { 0 }
+    }
+
+    fn distances(&self, code: &Body<'_>) -> Vec<Distances> {
+        let branches = (0..code.list.len()).filter(|at| code.word(*at).is_some_and(|w| w & 0xffff_fc1f == 0xd61f_0000));
+        branches.filter_map(|at| table(code, at)).collect()
     }
 
     fn is_upper(&self, kind: u32) -> bool {

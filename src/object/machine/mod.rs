@@ -16,6 +16,7 @@
 //! | arm | 4 bytes, in Thumb 2 or 4 | `nop` | `$d` to `$a` or `$t` |
 
 pub mod aarch64;
+pub mod distances;
 mod fill;
 pub mod intel;
 pub mod mapping;
@@ -24,6 +25,7 @@ pub mod pairs;
 use super::arch::Shape;
 use super::facts::Relocation;
 use super::fingerprint::Image;
+use super::places::Use;
 use super::x86::{Instruction, Reach};
 
 /// A branch's bytes with its distance taken out.
@@ -92,9 +94,37 @@ pub trait Machine: std::fmt::Debug + Sync {
     /// The length of what may stand before a function's patchable entry (`endbr64`, `bti c`).
     fn entry_mark(&self, bytes: &[u8]) -> usize;
 
+    /// The tables of distances outside the code that this code reads.
+    fn distances(&self, _code: &Body<'_>) -> Vec<distances::Distances> {
+        Vec::new()
+    }
+
     /// Whether this relocation says only the upper part of an address, and another the rest.
     fn is_upper(&self, _kind: u32) -> bool {
         false
+    }
+}
+
+/// A piece of a function, taken apart.
+#[derive(Debug, Clone, Copy)]
+pub struct Body<'a> {
+    /// Its instructions.
+    pub list: &'a [Instruction],
+    /// The section's bytes.
+    pub bytes: &'a [u8],
+    /// The number of the first of `list`.
+    pub number: u32,
+    /// The references of the whole function.
+    pub uses: &'a [Use],
+    /// Thing and piece.
+    pub home: (usize, usize),
+}
+
+impl Body<'_> {
+    /// Four bytes of the instruction at this position of the list, least byte first.
+    fn word(&self, at: usize) -> Option<u32> {
+        let start = self.list.get(at)?.start as usize;
+        word(self.bytes.get(start..)?)
     }
 }
 
