@@ -115,8 +115,7 @@ fn table(code: &Body<'_>, at: usize) -> Option<Distances> {
     let number = code.number + named_at as u32;
     let one = code.uses.get(code.uses.partition_point(|u| u.at < number)).filter(|u| u.at == number)?;
     let Place::Private(section, offset) = one.place else { return None };
-    // cmp w, #last before b.hi tells how many.
-    let bound = before(named_at.max(load_at), &|w| w & 0x7fc0_001f == 0x7100_001f).and_then(|i| code.word(i));
+    let bound = bound(code, named_at.min(load_at)).and_then(|i| code.word(i));
     Some(Distances {
         table: (section, u64::try_from(offset).ok()?),
         width: if width == 8 { return None } else { width },
@@ -126,6 +125,28 @@ fn table(code: &Body<'_>, at: usize) -> Option<Distances> {
         base: u64::try_from(base).ok()?,
         home: code.home,
     })
+}
+
+/// The `cmp w, #last` that decides whether the instructions at this position are reached: above it, or above a
+/// branch to it where nothing runs into it from above.
+fn bound(code: &Body<'_>, at: usize) -> Option<usize> {
+    let mut from = at;
+    for _ in 0..2 {
+        let mut head = from;
+        for i in (from.saturating_sub(WINDOW)..from).rev() {
+            let word = code.word(i)?;
+            if word & 0x7fc0_001f == 0x7100_001f {
+                return Some(i);
+            }
+            if ends_flow(&word.to_le_bytes()) {
+                break;
+            }
+            head = i;
+        }
+        let start = i64::from(code.list.get(head)?.start);
+        from = code.list.iter().position(|i| i.reach == Reach::Branch(start))?;
+    }
+    None
 }
 
 /// `b`, `br`, `ret` and the like, `udf`, `brk`: what follows is not reached from here.
