@@ -164,10 +164,12 @@ pub fn hook(model: &Model<'_>, index: usize, thing: &Thing, sites: &Sites) -> Ho
         let before = sites.prefixes.get(&index).map_or(0, |(_, start, end)| end - start);
         return Hook::Patchable { before: before as u16, after: entry_nops(model, thing) };
     }
-    if listed_in(b"__mcount_loc") && entry_nops(model, thing) == 5 {
+    let nops = entry_nops(model, thing);
+    let x86 = matches!(model.facts.image.machine, super::arch::X86_64 | super::arch::I386);
+    if listed_in(b"__mcount_loc") && (nops == 5 || (nops > 0 && !x86)) {
         return Hook::Fentry;
     }
-    if calls(&[b"mcount", b"_mcount"], 24) { Hook::Mcount } else { Hook::None }
+    if calls(&[b"mcount", b"_mcount", b"__gnu_mcount_nc"], 24) { Hook::Mcount } else { Hook::None }
 }
 
 /// Bytes of no-operations at the entry, behind a possible endbr64.

@@ -207,7 +207,13 @@ impl<'d> Model<'d> {
             }
         }
         if let Some(machine) = self.machine {
-            pairs::settle(machine, &mut uses);
+            pairs::settle(machine, &mut uses, |place| match *place {
+                Place::Code(thing, piece, offset) if thing == index => {
+                    Some(self.instruction_at(thing, piece, offset).0)
+                }
+                Place::Thing(thing, 0, _) if thing == index => Some(0),
+                _ => None,
+            });
         }
         uses
     }
@@ -238,10 +244,12 @@ impl<'d> Model<'d> {
                 uses.push(Use { at, field, access: instruction.access, kind: relocation.kind, place });
             }
             let place = match instruction.reach {
-                Reach::Branch(target) if inner.contains(&target) => {
+                Reach::Branch(target) | Reach::Entry(target) if inner.contains(&target) => {
                     Place::Code(thing, at_piece, target.cast_unsigned())
                 }
-                Reach::Branch(target) | Reach::Memory(target) => self.direct(piece.section, target),
+                Reach::Branch(target) | Reach::Memory(target) | Reach::Entry(target) => {
+                    self.direct(piece.section, target)
+                }
                 Reach::None | Reach::Undecodable => continue,
             };
             uses.push(Use { at, field: instruction.field, access: instruction.access, kind: DIRECT, place });

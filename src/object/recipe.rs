@@ -30,6 +30,7 @@ use super::facts::{Definition, Symbol};
 use super::fingerprint::{
     Basis, Fingerprints, Hash, Item, Kind, Part, PartKind, RECIPE, Reference, Scope, StreamRange, Traits,
 };
+use super::machine::Opcode;
 use super::names;
 use super::ownership::Thing;
 use super::places::{DIRECT, Model, Place};
@@ -293,7 +294,7 @@ fn function<'m, 'd>(
             };
             let mut inner = false;
             match instruction.reach {
-                Reach::Branch(_) => inner = branch(model, index, bytes, instruction, first, &mut code_stream),
+                Reach::Branch(_) | Reach::Entry(_) => inner = branch(model, index, bytes, instruction, first, &mut code_stream),
                 Reach::Memory(_) => {
                     code_stream.byte(code::MEMORY);
                     code_stream.blob(&without_operand(model, bytes, instruction.field));
@@ -364,7 +365,11 @@ fn branch(
     out: &mut Vec<u8>,
 ) -> bool {
     out.byte(code::BRANCH);
-    match model.machine.and_then(|m| m.branch_opcode(bytes, instruction.field)) {
+    let opcode = match instruction.reach {
+        Reach::Entry(_) => Some(Opcode::new(&vec![0; bytes.len()])),
+        _ => model.machine.and_then(|m| m.branch_opcode(bytes, instruction.field)),
+    };
+    match opcode {
         Some(opcode) => out.blob(opcode.bytes()),
         None => out.blob(bytes.get(..instruction.field.into()).unwrap_or_default()),
     }

@@ -33,6 +33,8 @@ pub enum Reach {
     Branch(i64),
     /// A PC-relative memory operand at this offset in the section.
     Memory(i64),
+    /// An entry of a table in the code that leads to this offset in the section.
+    Entry(i64),
     /// Not an instruction: one byte that does not decode.
     Undecodable,
 }

@@ -18,11 +18,28 @@ pub struct Cross {
 
 const PATCHABLE: &[&str] =
     &["-O2", "-fno-pic", "-ffunction-sections", "-fdata-sections", "-fpatchable-function-entry=4,2"];
+const FENTRY: &[&str] = &["-O2", "-fno-pic", "-ffunction-sections", "-fdata-sections", "-pg", "-mfentry"];
+const PROFILE_KERNEL: &[&str] = &["-O2", "-ffunction-sections", "-fdata-sections", "-pg", "-mprofile-kernel"];
 const PROFILED: &[&str] = &["-O2", "-fPIE", "-ffunction-sections", "-fdata-sections", "-pg"];
 
 /// All of them.
 pub const CROSS: &[Cross] = &[
     Cross { name: "aarch64", compiler: "aarch64-linux-gnu-gcc", kernel: PATCHABLE, user: PROFILED, more: &[] },
+    Cross { name: "s390x", compiler: "s390x-linux-gnu-gcc", kernel: FENTRY, user: PROFILED, more: &[] },
+    Cross {
+        name: "ppc64le",
+        compiler: "powerpc64le-linux-gnu-gcc",
+        kernel: PROFILE_KERNEL,
+        user: PROFILED,
+        more: &[&["-O2", "-mcpu=power10", "-fno-section-anchors"], &["-O2", "-mcmodel=large"]],
+    },
+    Cross {
+        name: "riscv64",
+        compiler: "riscv64-linux-gnu-gcc",
+        kernel: PATCHABLE,
+        user: PROFILED,
+        more: &[&["-O2", "-mno-relax", "-fno-section-anchors"]],
+    },
 ];
 
 /// Whether a compiler can be run.

@@ -90,12 +90,12 @@ pub fn read(text: &str) -> Assembler {
             }
             ".section" => {
                 anchor = None;
-                rest.clone_into(&mut section);
+                section = unquoted(rest);
                 open = None;
             }
             ".pushsection" => {
                 stack.push(section.clone());
-                rest.clone_into(&mut section);
+                section = unquoted(rest);
             }
             ".popsection" => section = stack.pop().unwrap_or_default(),
             ".type" => {
@@ -180,6 +180,14 @@ pub fn read(text: &str) -> Assembler {
         }
     }
     result
+}
+
+/// A section's name and flags; some compilers quote the name.
+fn unquoted(section: &str) -> String {
+    match section.strip_prefix('"').and_then(|rest| rest.split_once('"')) {
+        Some((name, flags)) => format!("{name}{flags}"),
+        None => section.to_owned(),
+    }
 }
 
 fn section_is_data(section: &str) -> bool {

@@ -47,9 +47,14 @@ pub fn drop_fill(
             let unreached = before.is_some_and(|b| ends_flow(text(b)));
             let head = targets.binary_search(&i64::from(next.start)).is_ok();
             let short = u64::from(next.start - first.start) < run.align;
+            // Over many no-operations some assemblers jump.
+            let jump = before.filter(|b| b.reach == Reach::Branch(next.start.into())).is_some_and(|b| {
+                ends_flow(text(b)) && machine.is_fill(bytes(b.start, next.start))
+            });
             let even = u64::from(next.start).is_multiple_of(ALIGNMENT);
             if even && short && (unreached || head) && machine.is_fill(bytes(first.start, next.start)) {
-                keep.iter_mut().skip(at).take(count).for_each(|k| *k = false);
+                let (skip, take) = if jump { (at - 1, count + 1) } else { (at, count) };
+                keep.iter_mut().skip(skip).take(take).for_each(|k| *k = false);
             }
         }
         at += count;

@@ -21,6 +21,9 @@ mod fill;
 pub mod intel;
 pub mod mapping;
 pub mod pairs;
+pub mod ppc64le;
+pub mod riscv;
+pub mod s390x;
 
 use super::arch::Shape;
 use super::facts::Relocation;
@@ -99,6 +102,11 @@ pub trait Machine: std::fmt::Debug + Sync {
         Vec::new()
     }
 
+    /// Whether this relocation says the rest of an address by naming the instruction with its upper part.
+    fn names_upper(&self, _kind: u32) -> bool {
+        false
+    }
+
     /// Whether this relocation says only the upper part of an address, and another the rest.
     fn is_upper(&self, _kind: u32) -> bool {
         false
@@ -135,6 +143,10 @@ pub fn of(image: &Image) -> Option<&'static dyn Machine> {
         (elf::EM_X86_64, bits, true) => Some(intel::x86_64(bits)),
         (elf::EM_386, _, true) => Some(&intel::I386),
         (elf::EM_AARCH64, 64, true) => Some(&aarch64::Aarch64),
+        (elf::EM_S390, 64, false) => Some(&s390x::S390x),
+        // ELF version 2 (`e_flags`, low two bits): version 1 has function descriptors.
+        (elf::EM_PPC64, 64, true) if image.flags & 3 != 1 => Some(&ppc64le::Ppc64le),
+        (elf::EM_RISCV, _, true) => Some(&riscv::Riscv),
         _ => None,
     }
 }
@@ -146,6 +158,9 @@ pub fn of_number(machine: u16) -> Option<&'static dyn Machine> {
         elf::EM_X86_64 => Some(&intel::X86_64),
         elf::EM_386 => Some(&intel::I386),
         elf::EM_AARCH64 => Some(&aarch64::Aarch64),
+        elf::EM_S390 => Some(&s390x::S390x),
+        elf::EM_PPC64 => Some(&ppc64le::Ppc64le),
+        elf::EM_RISCV => Some(&riscv::Riscv),
         _ => None,
     }
 }

@@ -7,14 +7,19 @@ use super::super::places::{Place, Use};
 use super::Machine;
 
 /// Gives every reference to the upper part of an address the width at which the rest of it is accessed, where
-/// all accesses of the function to that place have one width.
-pub fn settle(machine: &dyn Machine, uses: &mut [Use]) {
+/// all accesses of the function to that place have one width. `number` tells which instruction of this function
+/// a place is.
+pub fn settle(machine: &dyn Machine, uses: &mut [Use], number: impl Fn(&Place) -> Option<u32>) {
     let uppers: Vec<usize> = (0..uses.len())
         .filter(|at| uses.get(*at).is_some_and(|u| machine.is_upper(u.kind) && nameless(&u.place)))
         .collect();
     for upper in uppers {
-        let Some(place) = uses.get(upper).map(|u| u.place) else { continue };
-        let mut lower = uses.iter().filter(|u| u.place == place && !machine.is_upper(u.kind)).map(|u| u.access);
+        let Some(Use { place, at, .. }) = uses.get(upper).copied() else { continue };
+        let is_rest = |u: &&Use| {
+            let named = machine.names_upper(u.kind) && number(&u.place) == Some(at);
+            named || (u.place == place && !machine.is_upper(u.kind))
+        };
+        let mut lower = uses.iter().filter(is_rest).map(|u| u.access);
         let width = lower.next().filter(|first| lower.all(|other| other == *first)).unwrap_or(0);
         if let Some(one) = uses.get_mut(upper) {
             one.access = width;
