@@ -157,9 +157,8 @@ pub fn hook(model: &Model<'_>, index: usize, thing: &Thing, sites: &Sites) -> Ho
     if calls(&[b"__fentry__"], 2) {
         return Hook::Fentry;
     }
-    let listed_in = |name: &[u8]| {
-        sites.of(index).iter().any(|e| model.section(e.section).is_some_and(|s| s.name == name))
-    };
+    let listed_in =
+        |name: &[u8]| sites.of(index).any(|e| model.section(e.section).is_some_and(|s| s.name == name));
     if listed_in(b"__patchable_function_entries") {
         let before = sites.prefixes.get(&index).map_or(0, |(_, start, end)| end - start);
         return Hook::Patchable { before: before as u16, after: entry_nops(model, thing) };

@@ -19,7 +19,7 @@ use super::stream::{Write, target};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Concrete {
     /// A thing.
-    Thing(usize),
+    Thing(u32),
     /// An undefined symbol.
     External(u32),
 }
@@ -67,12 +67,12 @@ enum Role {
 type Entries = Vec<(u64, u32, Place)>;
 
 impl<'m, 'd> Closure<'m, 'd> {
-    /// Starts the streams of a thing, or of something that is no thing.
-    pub fn new(model: &'m Model<'d>, privates: &'m Privates, own: Option<usize>) -> Self {
+    /// Starts the streams of something that is no thing; [`Self::restart`] starts a thing's.
+    pub fn new(model: &'m Model<'d>, privates: &'m Privates) -> Self {
         Self {
             model,
             privates,
-            own,
+            own: None,
             numbered: FxHashMap::default(),
             met: FxHashMap::default(),
             pending: Vec::new(),
@@ -87,9 +87,26 @@ impl<'m, 'd> Closure<'m, 'd> {
         }
     }
 
+    /// Starts anew for a thing. What was taken in memory is kept: to touch fresh memory for each of thousands of
+    /// functions would cost more than to write their streams.
+    pub fn restart(&mut self, own: usize) {
+        self.own = Some(own);
+        self.numbered.clear();
+        self.met.clear();
+        self.pending.clear();
+        self.counts = [0; 3];
+        self.label_tables.clear();
+        self.concrete.clear();
+        self.concrete_seen.clear();
+        self.covered.clear();
+        self.constants.clear();
+        self.strings.clear();
+        self.tables.clear();
+    }
+
     /// The concrete targets in the order of first use.
-    pub fn into_concrete(self) -> Vec<Concrete> {
-        self.concrete
+    pub fn concrete(&self) -> &[Concrete] {
+        &self.concrete
     }
 
     /// Writes what a place means.
@@ -104,12 +121,17 @@ impl<'m, 'd> Closure<'m, 'd> {
                 } else {
                     out.byte(target::CODE);
                     self.names(thing, None, out);
-                    self.note(Concrete::Thing(thing));
+                    self.note(Concrete::Thing(thing as u32));
                 }
                 out.number(number.into());
                 out.number(inside.into());
             }
             Place::Private(section, offset) => self.private(section, offset, access, out),
+            Place::Beyond(section, base, distance) => {
+                out.byte(target::BEYOND);
+                out.signed(distance);
+                self.private(section, base.cast_signed(), 0, out);
+            }
             Place::Absolute(value) => {
                 out.byte(target::ABSOLUTE);
                 out.signed(value);
@@ -154,7 +176,7 @@ impl<'m, 'd> Closure<'m, 'd> {
         out.byte(target::ITEM);
         self.names(thing, symbol, out);
         out.signed(offset);
-        self.note(Concrete::Thing(thing));
+        self.note(Concrete::Thing(thing as u32));
         self.label_table(thing);
     }
 
@@ -316,7 +338,8 @@ impl<'m, 'd> Closure<'m, 'd> {
     /// Writes the nameless bytes that were met, and those that they reach, until there are no more.
     pub fn follow(&mut self) {
         let mut next = 0;
-        while let Some((extent, role)) = self.pending.get(next).cloned() {
+        while let Some((extent, role)) = self.pending.get_mut(next) {
+            let (extent, role) = (*extent, std::mem::replace(role, Role::Constant));
             next += 1;
             self.covered.push((extent.section, extent.start, extent.end));
             let Some(home) = self.model.section(extent.section) else { continue };

@@ -73,8 +73,8 @@ fn sections(known: &Known<'_, '_>, collector: &mut Collector) {
             stream.number(section.size.wrapping_sub(symbol.value));
         }
         let item = blank(Kind::Section, section.name.into(), section, 0, section.size);
-        let closure = Closure::new(model, known.privates, None);
-        collector.add(item, &[(PartKind::Attributes, stream)], closure, None);
+        let closure = Closure::new(model, known.privates);
+        collector.add(item, &[(PartKind::Attributes, &stream)], &closure, None);
     }
 }
 
@@ -82,13 +82,14 @@ fn sections(known: &Known<'_, '_>, collector: &mut Collector) {
 /// ones' like (`.L` labels that an assembler kept).
 fn symbols(known: &Known<'_, '_>, collector: &mut Collector) {
     let model = known.model;
+    let referred = collector.referred();
     let mut stream = Vec::new();
     let mut rest: Vec<_> = (0_u32..)
         .zip(&model.facts.symbols)
         .take(model.facts.defining)
         .skip(1)
         .filter(|(index, s)| {
-            let unmentioned = s.definition == Definition::Undefined && !collector.referred.contains(index);
+            let unmentioned = s.definition == Definition::Undefined && referred.binary_search(index).is_err();
             attributes::names_something(s) && (unmentioned || is_odd(model, s))
         })
         .map(|(_, s)| s)
@@ -108,8 +109,8 @@ fn symbols(known: &Known<'_, '_>, collector: &mut Collector) {
     }
     let section = Section { name: b"*UNDEFINED*", ..Section::default() };
     let item = blank(Kind::Section, "undefined symbols".into(), &section, 0, 0);
-    let closure = Closure::new(model, known.privates, None);
-    collector.add(item, &[(PartKind::Attributes, stream)], closure, None);
+    let closure = Closure::new(model, known.privates);
+    collector.add(item, &[(PartKind::Attributes, &stream)], &closure, None);
 }
 
 /// A label of nameless data that says more than a label does: no compiler writes one.
@@ -137,7 +138,7 @@ fn site_items(known: &Known<'_, '_>, collector: &mut Collector) {
         let (own, rest) = entries.split_at(count);
         entries = rest;
         let Some(section) = known.model.section(first.section) else { continue };
-        let mut closure = Closure::new(known.model, known.privates, None);
+        let mut closure = Closure::new(known.model, known.privates);
         let mut stream = Vec::new();
         for entry in own {
             closure.bytes(section, entry.start, entry.end, &mut stream);
@@ -145,19 +146,19 @@ fn site_items(known: &Known<'_, '_>, collector: &mut Collector) {
         }
         let size = own.iter().map(|e| e.end - e.start).sum();
         let item = blank(Kind::Site, section.name.into(), section, first.start, size);
-        finish(collector, item, stream, closure);
+        finish(collector, item, &stream, closure);
     }
 }
 
-fn finish(collector: &mut Collector, item: Item, content: Vec<u8>, mut closure: Closure<'_, '_>) {
+fn finish(collector: &mut Collector, item: Item, content: &[u8], mut closure: Closure<'_, '_>) {
     closure.follow();
     let parts = [
         (PartKind::Content, content),
-        (PartKind::Constants, std::mem::take(&mut closure.constants)),
-        (PartKind::Strings, std::mem::take(&mut closure.strings)),
-        (PartKind::Tables, std::mem::take(&mut closure.tables)),
+        (PartKind::Constants, &closure.constants),
+        (PartKind::Strings, &closure.strings),
+        (PartKind::Tables, &closure.tables),
     ];
-    collector.add(item, &parts, closure, None);
+    collector.add(item, &parts, &closure, None);
 }
 
 /// One item for every run of bytes that nobody covers and that is no fill.
@@ -191,7 +192,7 @@ fn gap<'m, 'd>(
     (start, end): (u64, u64),
     number: &mut u32,
 ) {
-    let mut closure = Closure::new(known.model, known.privates, None);
+    let mut closure = Closure::new(known.model, known.privates);
     let mut stream = Vec::new();
     closure.bytes(section, start, end, &mut stream);
     closure.covered.push((index, start, end));
@@ -201,7 +202,7 @@ fn gap<'m, 'd>(
     }
     *number += 1;
     let item = blank(Kind::Unowned, name.into(), section, start, end - start);
-    finish(collector, item, stream, closure);
+    finish(collector, item, &stream, closure);
 }
 
 /// Tables that the linker makes of what is fingerprinted elsewhere: symbols, strings, hashes, relocations.

@@ -125,6 +125,12 @@ fn names(reader: &mut Reader<'_>) -> Option<String> {
     Some(if ordinal == 0 { stem } else { format!("{stem}.#{ordinal}") })
 }
 
+/// A target that may not be a distance from another.
+fn nameless_target(reader: &mut Reader<'_>) -> Option<Target> {
+    let mut peek = *reader;
+    if peek.byte()? == target::BEYOND { None } else { target(reader) }
+}
+
 fn target(reader: &mut Reader<'_>) -> Option<Target> {
     let mut nameless = None;
     let text = match reader.byte()? {
@@ -176,6 +182,12 @@ fn target(reader: &mut Reader<'_>) -> Option<Target> {
         target::SECTION => {
             let name = reader.blob()?.to_str_lossy().into_owned();
             plus(format!("section {name}"), reader.signed()?)
+        }
+        target::BEYOND => {
+            let distance = reader.signed()?;
+            let base = nameless_target(reader)?;
+            nameless = base.nameless;
+            plus(base.text, distance)
         }
         target::ABSOLUTE => format!("{:#x}", reader.signed()?),
         _ => return None,

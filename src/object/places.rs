@@ -13,6 +13,7 @@ use super::machine::distances::Distances;
 use super::machine::{self, Machine, Run, mapping, pairs};
 use super::names;
 use super::ownership::{Ownership, Piece, Thing};
+use super::parallel::Workers;
 use super::x86::{Instruction, Reach};
 
 /// `r_type` of a reference that has no relocation: the assembler or the linker resolved it.
@@ -29,11 +30,15 @@ pub enum Place {
     Code(usize, usize, u64),
     /// Bytes without a name: section and offset.
     Private(usize, i64),
+    /// Bytes without a name, by a label that the file kept, and a distance from it: section, offset of the
+    /// label, distance. (The end of a constant is where another may begin.)
+    Beyond(usize, u64, i64),
     /// A number.
     Absolute(i64),
 }
 
-/// One reference from a thing.
+/// One reference from a thing. Branches without a relocation inside their own function are not among them: they
+/// are most, and their instruction says it all.
 #[derive(Debug, Clone, Copy)]
 pub struct Use {
     /// Instruction number (functions) or byte offset in the thing (data).
@@ -59,6 +64,14 @@ pub struct Body {
     pub distances: Vec<Distances>,
 }
 
+/// Where bodies are made before they are kept at their exact size: a list that grows in place leaves memory touched
+/// that nothing needs, and to touch it takes longer than to fill it.
+#[derive(Default)]
+struct Scratch {
+    instructions: Vec<Instruction>,
+    uses: Vec<Use>,
+}
+
 /// An object, taken apart.
 #[derive(Debug)]
 pub struct Model<'d> {
@@ -80,34 +93,25 @@ pub struct Model<'d> {
 
 impl<'d> Model<'d> {
     /// Takes an object apart.
-    pub fn new(facts: Facts<'d>) -> Self {
+    pub fn new(facts: Facts<'d>, workers: Workers) -> Self {
         let owner = super::ownership::find(&facts);
         let machine = machine::of(&facts.image);
         let maps = mapping::find(&facts);
         let patchable = facts.sections.iter().any(super::sites::lists_entries);
         let stems = owner.things.iter().map(|thing| {
-            let name = thing
-                .symbols
-                .first()
-                .and_then(|s| facts.symbols.get(*s as usize))
-                .map_or(&[][..], |s| s.name);
+            let name = thing.symbols_in(&facts).next().map_or(&[][..], |s| s.name);
             let stem = names::stem(name);
             let numbered = stem != name;
             (stem, numbered)
         });
         let stems = stems.collect();
         let mut model = Self { facts, owner, bodies: Vec::new(), stems, machine, patchable, maps };
-        model.bodies = model.owner.things.iter().map(|thing| model.instructions(thing)).collect();
-        let uses: Vec<_> = (0..model.owner.things.len()).map(|index| model.uses(index)).collect();
-        for (body, uses) in model.bodies.iter_mut().zip(uses) {
-            body.uses = uses;
-        }
-        for index in 0..model.bodies.len() {
-            let found = model.distances(index);
-            if let Some(body) = model.bodies.get_mut(index).filter(|_| !found.is_empty()) {
-                body.distances = found;
-            }
-        }
+        let runs = workers.map_runs(&model.owner.things, Thing::weight, |run| {
+            let mut scratch = Scratch::default();
+            let body = |index| Some(model.body(index, model.owner.things.get(index)?, &mut scratch));
+            run.filter_map(body).collect::<Vec<_>>()
+        });
+        model.bodies = runs.flatten().collect();
         model
     }
 
@@ -116,25 +120,60 @@ impl<'d> Model<'d> {
         self.facts.sections.get(index)
     }
 
-    fn instructions(&self, thing: &Thing) -> Body {
-        let Some(machine) = self.machine.filter(|_| thing.kind == Kind::Function) else {
-            return Body::default();
+    fn body(&self, index: usize, thing: &Thing, scratch: &mut Scratch) -> Body {
+        let mut pieces = Vec::new();
+        if thing.kind == Kind::Function
+            && let Some(machine) = self.machine
+        {
+            pieces.reserve_exact(thing.pieces.len());
+            for piece in &thing.pieces {
+                scratch.instructions.clear();
+                self.instructions(machine, piece, &mut scratch.instructions);
+                pieces.push(scratch.instructions.clone());
+            }
+        }
+        scratch.uses.clear();
+        let mut number = 0;
+        for (at, piece) in thing.pieces.iter().enumerate() {
+            let Some(section) = self.section(piece.section) else { continue };
+            match pieces.get(at) {
+                Some(list) => {
+                    self.code_uses(section, (index, at, piece), list, number, &mut scratch.uses);
+                    number += list.len() as u32;
+                }
+                None => self.data_uses(section, piece, &mut scratch.uses),
+            }
+        }
+        let mut distances = Vec::new();
+        if let Some(machine) = self.machine.filter(|m| m.has_pairs() && !pieces.is_empty()) {
+            pairs::settle(machine, &mut scratch.uses, |place| number_in(&pieces, index, place));
+            let mut number = 0;
+            for (at, (piece, list)) in thing.pieces.iter().zip(&pieces).enumerate() {
+                let bytes = self.section(piece.section).map_or(&[][..], |s| s.data);
+                let code = machine::Body { list, bytes, number, uses: &scratch.uses, home: (index, at) };
+                distances.extend(machine.distances(&code));
+                number += list.len() as u32;
+            }
+        }
+        Body { pieces, uses: scratch.uses.clone(), distances }
+    }
+
+    fn instructions(&self, machine: &dyn Machine, piece: &Piece, list: &mut Vec<Instruction>) {
+        let (Some(section), Ok(start)) = (self.section(piece.section), u32::try_from(piece.start)) else {
+            return;
         };
-        let unmapped = mapping::Map::default();
-        let pieces = thing.pieces.iter().map(|piece| {
-            let Some(section) = self.section(piece.section) else { return Vec::new() };
-            let Ok(start) = u32::try_from(piece.start) else { return Vec::new() };
-            let run = Run {
-                bytes: section.bytes(piece.start, piece.end),
-                start,
-                mode: mapping::Mode::Code,
-                align: section.align,
-                patchable: self.patchable,
-                relocations: section.relocations_in(piece.start, piece.end),
-            };
-            machine::instructions(machine, &run, self.maps.get(piece.section).unwrap_or(&unmapped))
-        });
-        Body { pieces: pieces.collect(), ..Body::default() }
+        let run = Run {
+            bytes: section.bytes(piece.start, piece.end),
+            start,
+            mode: mapping::Mode::Code,
+            align: section.align,
+            patchable: self.patchable,
+            relocations: section.relocations_in(piece.start, piece.end),
+        };
+        match self.maps.get(piece.section) {
+            Some(map) => machine::instructions(machine, &run, map, list),
+            None => machine.decode(&run, list),
+        }
     }
 
     /// The number of the instruction that a branch to this offset reaches, counted through all pieces, and how
@@ -166,56 +205,11 @@ impl<'d> Model<'d> {
         }
     }
 
-    fn distances(&self, index: usize) -> Vec<Distances> {
-        let (Some(machine), Some(thing), Some(body)) =
-            (self.machine, self.owner.things.get(index), self.bodies.get(index))
-        else {
-            return Vec::new();
-        };
-        let mut found = Vec::new();
-        let mut number = 0;
-        for (at, (piece, list)) in thing.pieces.iter().zip(&body.pieces).enumerate() {
-            let bytes = self.section(piece.section).map_or(&[][..], |s| s.data);
-            let code = machine::Body { list, bytes, number, uses: &body.uses, home: (index, at) };
-            found.extend(machine.distances(&code));
-            number += list.len() as u32;
-        }
-        found
-    }
-
     /// The table of distances at a place that a thing reads, with the bounds of the piece it leads into.
     pub fn distances_at(&self, thing: usize, at: (usize, u64)) -> Option<(&Distances, (u64, u64))> {
         let table = self.bodies.get(thing)?.distances.iter().find(|d| d.table == at)?;
         let piece = self.owner.things.get(thing)?.pieces.get(table.home.1)?;
         Some((table, (piece.start, piece.end)))
-    }
-
-    fn uses(&self, index: usize) -> Vec<Use> {
-        let (Some(thing), Some(body)) = (self.owner.things.get(index), self.bodies.get(index)) else {
-            return Vec::new();
-        };
-        let mut uses = Vec::new();
-        let mut number = 0;
-        for (at, piece) in thing.pieces.iter().enumerate() {
-            let Some(section) = self.section(piece.section) else { continue };
-            match body.pieces.get(at) {
-                Some(list) => {
-                    self.code_uses(section, (index, at, piece), list, number, &mut uses);
-                    number += list.len() as u32;
-                }
-                None => self.data_uses(section, piece, &mut uses),
-            }
-        }
-        if let Some(machine) = self.machine {
-            pairs::settle(machine, &mut uses, |place| match *place {
-                Place::Code(thing, piece, offset) if thing == index => {
-                    Some(self.instruction_at(thing, piece, offset).0)
-                }
-                Place::Thing(thing, 0, _) if thing == index => Some(0),
-                _ => None,
-            });
-        }
-        uses
     }
 
     fn code_uses(
@@ -227,26 +221,19 @@ impl<'d> Model<'d> {
         uses: &mut Vec<Use>,
     ) {
         let Some(machine) = self.machine else { return };
-        let mut relocations = section.relocations_in(piece.start, piece.end).iter().peekable();
-        // Most branches stay in their function: no search is needed where nothing else lies inside it.
-        let alone = self.owner.things.get(thing).is_some_and(|t| t.labels.is_empty());
-        let inner = if alone {
-            piece.start.cast_signed() + i64::from(at_piece == 0)..piece.end.cast_signed()
-        } else {
-            0..0
-        };
+        let mut relocations = section.relocations_in(piece.start, piece.end);
+        let inner = self.inner(thing, at_piece);
         for (at, instruction) in (number..).zip(list) {
             let end = u64::from(instruction.start) + u64::from(instruction.length);
-            while let Some(relocation) = relocations.next_if(|r| r.offset < end) {
+            while let Some((relocation, rest)) = relocations.split_first().filter(|(r, _)| r.offset < end) {
+                relocations = rest;
                 let field = relocation.offset.saturating_sub(u64::from(instruction.start)) as u8;
                 let bias = machine.bias(instruction.start.into(), end, relocation.offset);
                 let place = self.resolve(section, relocation, bias);
                 uses.push(Use { at, field, access: instruction.access, kind: relocation.kind, place });
             }
-            let place = match instruction.reach {
-                Reach::Branch(target) | Reach::Entry(target) if inner.contains(&target) => {
-                    Place::Code(thing, at_piece, target.cast_unsigned())
-                }
+            let place = match instruction.reach() {
+                Reach::Branch(target) | Reach::Entry(target) if inner.contains(&target) => continue,
                 Reach::Branch(target) | Reach::Memory(target) | Reach::Entry(target) => {
                     self.direct(piece.section, target)
                 }
@@ -261,6 +248,15 @@ impl<'d> Model<'d> {
             let place = self.resolve(section, relocation, 0);
             let at = (relocation.offset - piece.start) as u32;
             uses.push(Use { at, field: 0, access: 0, kind: relocation.kind, place });
+        }
+    }
+
+    /// Where a branch without a relocation surely stays inside this piece of its function: nothing else lies in
+    /// there, and the function's entry may be someone else's too. Empty where that is not sure.
+    pub fn inner(&self, thing: usize, piece: usize) -> std::ops::Range<i64> {
+        match self.owner.things.get(thing).and_then(|t| Some((t.labels.is_empty(), t.pieces.get(piece)?))) {
+            Some((true, p)) => p.start.cast_signed() + i64::from(piece == 0)..p.end.cast_signed(),
+            _ => 0..0,
         }
     }
 
@@ -283,7 +279,8 @@ impl<'d> Model<'d> {
         let Some(symbol) =
             self.facts.symbols.get(relocation.symbol as usize).filter(|_| relocation.symbol != 0)
         else {
-            return self.number(addend);
+            let means = self.machine.is_none_or(|m| !m.is_mark(relocation.kind));
+            return self.number(if means { addend } else { 0 });
         };
         match symbol.definition {
             Definition::Undefined => Place::External(relocation.symbol, addend),
@@ -295,10 +292,25 @@ impl<'d> Model<'d> {
                 let offset = symbol.value.cast_signed().wrapping_add(addend);
                 match self.owner.of_symbol(relocation.symbol) {
                     Some(thing) => self.in_thing(thing, at, offset, relocation.symbol),
-                    None => self.containing(at, offset),
+                    None => match self.containing(at, offset) {
+                        Place::Private(..) if addend != 0 && self.is_kept_label(relocation.symbol) => {
+                            Place::Beyond(at, symbol.value, addend)
+                        }
+                        place => place,
+                    },
                 }
             }
         }
+    }
+
+    /// Whether a symbol labels nameless bytes of its own, on a machine whose assembler keeps such labels.
+    fn is_kept_label(&self, symbol: u32) -> bool {
+        let symbol = self.facts.symbols.get(symbol as usize);
+        self.machine.is_some_and(Machine::keeps_labels)
+            && symbol.is_some_and(|s| {
+                let own = matches!(s.definition, Definition::Section(at) if self.section(at).is_some_and(|home| !home.is_mergeable()));
+                own && s.name.starts_with(b".L") && !s.name.starts_with(b".LANCHOR")
+            })
     }
 
     /// A number is an address in a linked file, where it lies in one of its sections.
@@ -377,6 +389,18 @@ impl<'d> Model<'d> {
         }
         Place::Private(section, offset)
     }
+}
+
+/// The number of the instruction of this thing that begins at a place; `pieces` are its instructions.
+fn number_in(pieces: &[Vec<Instruction>], thing: usize, place: &Place) -> Option<u32> {
+    let (piece, offset) = match *place {
+        Place::Code(at, piece, offset) if at == thing => (piece, offset),
+        Place::Thing(at, 0, _) if at == thing => return Some(0),
+        _ => return None,
+    };
+    let before: usize = pieces.iter().take(piece).map(Vec::len).sum();
+    let at = pieces.get(piece)?.binary_search_by_key(&offset, |i| i.start.into()).ok()?;
+    Some((before + at) as u32)
 }
 
 /// The addend that lies in the field, sign-extended.

@@ -80,8 +80,10 @@ pub fn find(model: &Model<'_>) -> Privates {
     };
     for (index, body) in model.bodies.iter().enumerate() {
         for one in &body.uses {
-            if let Place::Private(section, offset) = one.place {
-                note(section, offset, Some(index as u32), one.access);
+            match one.place {
+                Place::Private(section, offset) => note(section, offset, Some(index as u32), one.access),
+                Place::Beyond(section, base, _) => note(section, base.cast_signed(), Some(index as u32), 0),
+                _ => {}
             }
         }
     }

@@ -40,7 +40,8 @@ pub struct Entry {
 /// The entries of all special sections, by the function each serves.
 #[derive(Debug, Default)]
 pub struct Sites {
-    by_thing: HashMap<usize, Vec<Entry>>,
+    /// Each with the function it serves, by which they are sorted.
+    by_thing: Vec<(usize, Entry)>,
     /// Entries that serve no function, by section.
     pub loose: Vec<Entry>,
     /// Nops before a function's entry that `-fpatchable-function-entry` put there: thing to (section, start, end).
@@ -67,7 +68,7 @@ pub fn find(model: &Model<'_>, privates: &Privates) -> Sites {
             let entry = Entry { section: index, start, end };
             match served(model, section, start, end) {
                 Some((thing, prefix)) => {
-                    sites.by_thing.entry(thing).or_default().push(entry);
+                    sites.by_thing.push((thing, entry));
                     if let Some(prefix) = prefix {
                         sites.prefixes.insert(thing, prefix);
                     }
@@ -77,6 +78,7 @@ pub fn find(model: &Model<'_>, privates: &Privates) -> Sites {
             start = end;
         }
     }
+    sites.by_thing.sort_by_key(|(thing, _)| *thing);
     sites
 }
 
@@ -103,7 +105,7 @@ fn code(model: &Model<'_>, section: &Section<'_>, offset: u64) -> Option<Served>
             function.then_some((thing, None))
         }
         Place::Private(at, start) => nops_before(model, at, u64::try_from(start).ok()?),
-        Place::External(..) | Place::Absolute(_) => None,
+        Place::External(..) | Place::Beyond(..) | Place::Absolute(_) => None,
     }
 }
 
@@ -156,8 +158,13 @@ fn rhythm(model: &Model<'_>, section: &Section<'_>) -> Option<u64> {
 
 impl Sites {
     /// The entries that serve a function.
-    pub fn of(&self, thing: usize) -> &[Entry] {
-        self.by_thing.get(&thing).map_or(&[], Vec::as_slice)
+    pub fn of(&self, thing: usize) -> impl Iterator<Item = &Entry> {
+        let from = self.by_thing.partition_point(|(serves, _)| *serves < thing);
+        self.by_thing
+            .iter()
+            .skip(from)
+            .take_while(move |(serves, _)| *serves == thing)
+            .map(|(_, entry)| entry)
     }
 
     /// Writes the `sites` part of a function: section name and contents of each entry.

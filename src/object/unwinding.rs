@@ -3,8 +3,6 @@
 //! Source: LSB Core 5.0, "Exception Frames", and DWARF 5, section 6.4. The tempting wrong way is to hash an
 //! FDE's bytes: its `advance_loc` distances count bytes, which branch widths change.
 
-use std::collections::HashMap;
-
 use super::closure::Closure;
 use super::cursor::{Cursor, encoded_size};
 use super::facts::Section;
@@ -30,7 +28,8 @@ pub struct Frame {
 /// All FDEs by the function they serve.
 #[derive(Debug, Default)]
 pub struct Frames {
-    by_thing: HashMap<usize, Vec<Frame>>,
+    /// Each with the function it serves, by which they are sorted.
+    by_thing: Vec<(usize, Frame)>,
     /// FDEs and other bytes that serve no function: section, start, end.
     pub loose: Vec<(usize, u64, u64)>,
     /// Bytes accounted for by functions: section, start, end.
@@ -60,9 +59,7 @@ pub fn find(model: &Model<'_>) -> Frames {
             scan(model, index, section, &mut frames);
         }
     }
-    for list in frames.by_thing.values_mut() {
-        list.sort_by_key(|f| (f.piece, f.start, f.range));
-    }
+    frames.by_thing.sort_by_key(|(thing, f)| (*thing, f.piece, f.start, f.range));
     frames
 }
 
@@ -82,9 +79,11 @@ fn scan(model: &Model<'_>, index: usize, section: &Section<'_>, frames: &mut Fra
             let cie = self::entry(section, cie_start, little).map(|(s, e, ..)| (s, e));
             match cie.and_then(|cie| serve(model, section, index, (start, end), cie)) {
                 Some((thing, frame)) => {
-                    cies_used.push(frame.cie);
+                    if cies_used.last() != Some(&frame.cie) {
+                        cies_used.push(frame.cie);
+                    }
                     frames.covered.push((index, start as u64, end as u64));
-                    frames.by_thing.entry(thing).or_default().push(frame);
+                    frames.by_thing.push((thing, frame));
                 }
                 None => frames.loose.push((index, start as u64, end as u64)),
             }
@@ -94,8 +93,10 @@ fn scan(model: &Model<'_>, index: usize, section: &Section<'_>, frames: &mut Fra
     if (at as u64) < section.data.len() as u64 {
         frames.loose.push((index, at as u64, section.data.len() as u64));
     }
+    cies_used.sort_unstable();
     for cie in cies {
-        let list = if cies_used.contains(&cie) { &mut frames.covered } else { &mut frames.loose };
+        let list =
+            if cies_used.binary_search(&cie).is_ok() { &mut frames.covered } else { &mut frames.loose };
         list.push((index, cie.0 as u64, cie.1 as u64));
     }
 }
@@ -165,7 +166,13 @@ pub fn field(section: &Section<'_>, at: usize, size: usize, out: &mut Vec<u8>) {
     }
 }
 
+/// The longest CIE that is understood, in bytes: each function that it serves repeats it, and compilers write some 30.
+const LONGEST_CIE: usize = 256;
+
 fn parse_cie<'b>(model: &Model<'_>, section: &Section<'b>, range: (usize, usize)) -> Option<Cie<'b>> {
+    if range.1.saturating_sub(range.0) > LONGEST_CIE {
+        return None;
+    }
     let image = &model.facts.image;
     let (_, _, id_at, _) = entry(section, range.0, image.little_endian)?;
     let mut cursor = Cursor::new(section.data, id_at + 4, image.little_endian);
@@ -222,7 +229,8 @@ impl Frames {
         closure: &mut Closure<'m, 'd>,
         out: &mut Vec<u8>,
     ) {
-        for frame in self.by_thing.get(&thing).into_iter().flatten() {
+        let from = self.by_thing.partition_point(|(serves, _)| *serves < thing);
+        for (_, frame) in self.by_thing.iter().skip(from).take_while(|(serves, _)| *serves == thing) {
             let Some(section) = model.section(frame.section) else { continue };
             if write(model, section, thing, frame, closure, out).is_none() {
                 out.byte(tag::RAW);

@@ -13,7 +13,7 @@ use super::run::{self, Job};
 use super::{link, retry, safety};
 use crate::compiler::identity;
 use crate::env;
-use crate::object::{self, Hash};
+use crate::object::{self, Hash, Workers};
 use crate::store::record::{Call, Note, NoteKind, Outcome, Record, Variant};
 use crate::store::{self, Store};
 use crate::sys::{self, Ending};
@@ -25,6 +25,9 @@ const LONGEST: u32 = 600;
 /// Outputs of at most this many bytes in all are recorded in this process, larger ones in a child: beside what it
 /// took to make those, a fork is nothing, and no bug can make much of a small one.
 const SMALL: u64 = 1 << 20;
+
+/// Threads that fingerprint one object at most: a build has other compiles to run beside this one.
+const MOST_WORKERS: usize = 4;
 
 /// Exit status of the child that records.
 const RECORDED: u8 = 0;
@@ -197,7 +200,7 @@ impl Attempt<'_> {
         let Some(compiler) = &self.job.target.compiler else { return false };
         let (job, store) = (self.job, self.store);
         let started = Instant::now();
-        let outcome = match object::fingerprint(&object) {
+        let outcome = match object::fingerprint_with(&object, Workers::up_to(MOST_WORKERS)) {
             Ok(prints) => Outcome::Read(prints),
             Err(error) => Outcome::Unreadable(error.to_string()),
         };

@@ -154,6 +154,17 @@ pub fn read(text: &str) -> Assembler {
     for block in blocks.values_mut() {
         block.lines.retain(|line| line.strip_suffix(':').is_none_or(|label| referenced.contains(label)));
     }
+    // A distance from an anchor says only with the layout behind it what is meant.
+    let mut distances: HashMap<String, String> = HashMap::new();
+    for (name, block) in &mut blocks {
+        for line in block.lines.iter_mut().filter(|line| line.contains(".LANCHOR")) {
+            let (short, distance) = without_distance(line);
+            let all = distances.entry(name.clone()).or_default();
+            all.push_str(&distance);
+            all.push('\n');
+            *line = short;
+        }
+    }
     let canon = Canon { blocks: &blocks, sets: &equals };
     let mut result = Assembler::default();
     for name in order {
@@ -172,6 +183,7 @@ pub fn read(text: &str) -> Assembler {
             for name in used {
                 let text = result.anchored.entry(parent.clone()).or_default();
                 text.push_str(&anchors[name]);
+                text.push_str(distances.get(name).map_or("", String::as_str));
             }
             let text = result.functions.entry(parent).or_default();
             let _ = writeln!(text, "{head}\n{body}");
@@ -210,6 +222,16 @@ fn statements(line: &str) -> Vec<String> {
         }
     }
     all.iter().map(|s| s.trim().to_owned()).collect()
+}
+
+/// A line without the number behind its anchor, and that number.
+fn without_distance(line: &str) -> (String, String) {
+    let Some(at) = line.find(".LANCHOR") else { return (line.to_owned(), String::new()) };
+    let (head, rest) = line.split_at(at + ".LANCHOR".len());
+    let digits = rest.chars().take_while(char::is_ascii_digit).count();
+    let (number, tail) = rest.split_at(digits);
+    let distance = tail.chars().take_while(|c| c.is_ascii_digit() || *c == '+').count();
+    (format!("{head}{number}{}", &tail[distance..]), tail[..distance].to_owned())
 }
 
 /// What begins a comment: `#` on most machines, which on Arm begins an immediate.

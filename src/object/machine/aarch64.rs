@@ -102,7 +102,7 @@ fn table(code: &Body<'_>, at: usize) -> Option<Distances> {
     let sum = code.word(sum_at)?;
     let (base, index) = (register(sum, 5), register(sum, 16));
     let base_at = before(sum_at, &|w| register(w, 0) == base && w & 0x9f00_0000 == 0x1000_0000)?;
-    let Reach::Memory(base) = code.list.get(base_at)?.reach else { return None };
+    let Reach::Memory(base) = code.list.get(base_at)?.reach() else { return None };
     // ldrb, ldrh, ldr (register), into the index.
     let is_load = |w: u32| register(w, 0) == index && w & 0x3fe0_0c00 == 0x3860_0800;
     let load_at = before(sum_at, &is_load)?;
@@ -144,7 +144,7 @@ fn bound(code: &Body<'_>, at: usize) -> Option<usize> {
             head = i;
         }
         let start = i64::from(code.list.get(head)?.start);
-        from = code.list.iter().position(|i| i.reach == Reach::Branch(start))?;
+        from = code.list.iter().position(|i| i.reach() == Reach::Branch(start))?;
     }
     None
 }
@@ -182,16 +182,19 @@ impl Machine for Aarch64 {
             let at = run.start + 4 * index as u32;
             let mut one = plain(at, bytes.len() as u8);
             let Some(word) = word(bytes) else {
-                one.reach = Reach::Undecodable;
-                list.push(one);
+                list.push(one.reaching(Reach::Undecodable));
                 continue;
             };
-            one.nop = word == NOP;
+            if word == NOP {
+                one = Instruction::nop(at, 4);
+            }
             while relocations.next_if(|r| *r < u64::from(at)).is_some() {}
             if relocations.peek().is_some_and(|r| *r < u64::from(at) + 4) {
                 one.access = access(word);
             } else {
-                (one.reach, one.access) = reach(word, at);
+                let (reach, access) = reach(word, at);
+                one = one.reaching(reach);
+                one.access = access;
             }
             list.push(one);
         }

@@ -21,7 +21,7 @@ pub fn drop_fill(
     from: usize,
     ends_flow: impl Fn(&[u8]) -> bool,
 ) {
-    if run.align < ALIGNMENT || !list.iter().skip(from).any(|i| i.nop) {
+    if run.align < ALIGNMENT || !list.iter().skip(from).any(Instruction::is_nop) {
         return;
     }
     let bytes = |first: u32, end: u32| {
@@ -30,14 +30,13 @@ pub fn drop_fill(
     let text = |i: &Instruction| bytes(i.start, i.start + u32::from(i.length));
     let own = list.get(from..).unwrap_or_default();
     let mut targets: Vec<i64> =
-        list.iter().filter_map(|i| if let Reach::Branch(to) = i.reach { Some(to) } else { None }).collect();
+        list.iter().filter_map(|i| if let Reach::Branch(to) = i.reach() { Some(to) } else { None }).collect();
     targets.sort_unstable();
-    let is_plain_nop = |i: &Instruction| i.nop && i.reach == Reach::None;
-    let is_start = |i: &Instruction| is_plain_nop(i) || machine.entry_mark(text(i)) > 0;
+    let is_start = |i: &Instruction| i.is_nop() || machine.entry_mark(text(i)) > 0;
     let mut at = if from == 0 && run.patchable { own.iter().take_while(|i| is_start(i)).count() } else { 0 };
     let mut keep = vec![true; own.len()];
     while at < own.len() {
-        let count = own.iter().skip(at).take_while(|i| is_plain_nop(i)).count();
+        let count = own.iter().skip(at).take_while(|i| i.is_nop()).count();
         if count == 0 {
             at += 1;
             continue;
@@ -48,7 +47,7 @@ pub fn drop_fill(
             let head = targets.binary_search(&i64::from(next.start)).is_ok();
             let short = u64::from(next.start - first.start) < run.align;
             // Over many no-operations some assemblers jump.
-            let jump = before.filter(|b| b.reach == Reach::Branch(next.start.into())).is_some_and(|b| {
+            let jump = before.filter(|b| b.reach() == Reach::Branch(next.start.into())).is_some_and(|b| {
                 ends_flow(text(b)) && machine.is_fill(bytes(b.start, next.start))
             });
             let even = u64::from(next.start).is_multiple_of(ALIGNMENT);

@@ -29,9 +29,7 @@ impl Machine for Intel {
     }
 
     fn decode(&self, run: &Run<'_>, list: &mut Vec<Instruction>) {
-        let relocated = run.relocations.iter().map(|r| r.offset);
-        let found = x86::decode(run.bytes, run.start, self.bits, run.align, relocated);
-        if list.is_empty() { *list = found } else { list.extend(found) }
+        x86::decode(run.bytes, run.start, self.bits, run.align, run.relocations, list);
     }
 
     fn branch_opcode(&self, bytes: &[u8], field: u8) -> Option<Opcode> {
@@ -47,6 +45,10 @@ impl Machine for Intel {
 
     fn bias(&self, _start: u64, end: u64, field: u64) -> i64 {
         end.wrapping_sub(field).cast_signed()
+    }
+
+    fn has_pairs(&self) -> bool {
+        false
     }
 
     fn nop_length(&self, bytes: &[u8]) -> Option<usize> {

@@ -33,6 +33,11 @@ impl Map {
         begins.zip(ends).map(|((from, mode), to)| (from, to, mode)).filter(|(from, to, _)| from < to)
     }
 
+    /// Whether the section has no marks.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// What the byte at an offset is.
     pub fn at(&self, offset: u64) -> Mode {
         let after = self.0.partition_point(|(at, _)| *at <= offset);

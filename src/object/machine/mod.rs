@@ -29,7 +29,7 @@ use super::arch::Shape;
 use super::facts::Relocation;
 use super::fingerprint::Image;
 use super::places::Use;
-use super::x86::{Instruction, Reach};
+use super::x86::Instruction;
 
 /// A branch's bytes with its distance taken out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,10 +97,29 @@ pub trait Machine: std::fmt::Debug + Sync {
     /// The length of what may stand before a function's patchable entry (`endbr64`, `bti c`).
     fn entry_mark(&self, bytes: &[u8]) -> usize;
 
+    /// Whether there are addresses in two instructions, or tables of distances.
+    fn has_pairs(&self) -> bool {
+        true
+    }
+
     /// The tables of distances outside the code that this code reads.
     fn distances(&self, _code: &Body<'_>) -> Vec<distances::Distances> {
         Vec::new()
     }
+
+    /// Whether this relocation only marks a place: its addend means nothing.
+    fn is_mark(&self, _kind: u32) -> bool {
+        false
+    }
+
+    /// Whether the assembler keeps compiler-made labels (`.LC5`) as symbols, and names bytes by them.
+    fn keeps_labels(&self) -> bool {
+        false
+    }
+
+    /// Zeroes what a field repeats of its relocation's explicit addend, in an instruction; where it holds
+    /// anything else it stays.
+    fn clear_repeated(&self, _kind: u32, _addend: i64, _instruction: &mut [u8]) {}
 
     /// Whether this relocation says the rest of an address by naming the instruction with its upper part.
     fn names_upper(&self, _kind: u32) -> bool {
@@ -165,9 +184,12 @@ pub fn of_number(machine: u16) -> Option<&'static dyn Machine> {
     }
 }
 
-/// Takes a piece of a function apart; `map` is that of its section, `relocations` those of the piece.
-pub fn instructions(machine: &dyn Machine, run: &Run<'_>, map: &mapping::Map) -> Vec<Instruction> {
-    let mut list = Vec::with_capacity(run.bytes.len() / 4);
+/// Takes a piece of a function apart, to the end of `list`, which is empty; `map` is that of its section.
+pub fn instructions(machine: &dyn Machine, run: &Run<'_>, map: &mapping::Map, list: &mut Vec<Instruction>) {
+    if map.is_empty() {
+        machine.decode(run, list);
+        return;
+    }
     let first = u64::from(run.start);
     for (start, end, mode) in map.runs(first, first + run.bytes.len() as u64) {
         let from = (start - first) as usize;
@@ -175,11 +197,10 @@ pub fn instructions(machine: &dyn Machine, run: &Run<'_>, map: &mapping::Map) ->
         let relocations = within(run.relocations, start, end);
         let part = Run { bytes, start: start as u32, mode, relocations, ..*run };
         match mode {
-            mapping::Mode::Data => data(&part, &mut list),
-            _ => machine.decode(&part, &mut list),
+            mapping::Mode::Data => data(&part, list),
+            _ => machine.decode(&part, list),
         }
     }
-    list
 }
 
 /// Data among code: words, so that a difference shows where it is, up to where the next relocated field begins.
@@ -196,7 +217,7 @@ fn data(run: &Run<'_>, list: &mut Vec<Instruction>) {
 }
 
 fn plain(start: u32, length: u8) -> Instruction {
-    Instruction { start, length, field: 0, access: 0, nop: false, reach: Reach::None }
+    Instruction::plain(start, length)
 }
 
 /// The relocations whose place lies in `start..end`.

@@ -57,6 +57,10 @@ fn ends_flow(bytes: &[u8]) -> bool {
     word(bytes).is_some_and(|w| w & 0xfc00_0001 == 0x4800_0000 || w == BLR || w == BCTR || w == 0x7fe0_0008)
 }
 
+fn is_prefix(word: u32) -> bool {
+    word >> 26 == 1
+}
+
 fn is_nop(word: u32) -> bool {
     word == NOP || GROUP_ENDS.contains(&word)
 }
@@ -105,18 +109,23 @@ impl Machine for Ppc64le {
         while let Some(rest) = run.bytes.get(at..).filter(|rest| !rest.is_empty()) {
             let start = run.start + at as u32;
             let Some(word) = word(rest) else {
-                list.push(Instruction { reach: Reach::Undecodable, ..plain(start, rest.len() as u8) });
+                list.push(plain(start, rest.len() as u8).reaching(Reach::Undecodable));
                 break;
             };
-            let length = if word >> 26 == 1 && rest.len() >= 8 { 8 } else { 4 };
-            let mut one = plain(start, length as u8);
-            one.nop = is_nop(word);
+            let length = if is_prefix(word) && rest.len() >= 8 { 8 } else { 4 };
+            // A prefixed instruction may not lie across 64 bytes: the assembler writes a no-operation before it.
+            if word == NOP && start % 64 == 60 && run.align >= 64 && rest.get(4..).and_then(super::word).is_some_and(is_prefix)
+            {
+                at += 4;
+                continue;
+            }
+            let mut one = if is_nop(word) { Instruction::nop(start, 4) } else { plain(start, length as u8) };
             let end = u64::from(start) + length as u64;
             while relocations.next_if(|r| *r < u64::from(start)).is_some() {}
             if relocations.peek().is_some_and(|r| *r < end) {
                 one.access = access(word);
             } else {
-                one.reach = reach(word, start);
+                one = one.reaching(reach(word, start));
             }
             list.push(one);
             at += length;
@@ -124,9 +133,9 @@ impl Machine for Ppc64le {
                 let count = table_length(run.bytes, at);
                 let base = i64::from(run.start) + at as i64;
                 let entries = run.bytes.get(at..at + 4 * count).unwrap_or_default().chunks(4);
-                list.extend(entries.enumerate().map(|(n, entry)| Instruction {
-                    reach: Reach::Entry(base + super::word(entry).map_or(0, |w| i64::from(w.cast_signed()))),
-                    ..plain(run.start + (at + 4 * n) as u32, 4)
+                list.extend(entries.enumerate().map(|(n, entry)| {
+                    let distance = super::word(entry).map_or(0, |w| i64::from(w.cast_signed()));
+                    plain(run.start + (at + 4 * n) as u32, 4).reaching(Reach::Entry(base + distance))
                 }));
                 at += 4 * count;
             }
@@ -170,6 +179,17 @@ impl Machine for Ppc64le {
         0
     }
 
+    /// GNU as writes the addend into a prefixed instruction too (the low 34 bits).
+    fn clear_repeated(&self, kind: u32, addend: i64, instruction: &mut [u8]) {
+        let (Some(prefix), Some(suffix)) = (word(instruction), instruction.get(4..).and_then(word)) else { return };
+        let value = (i64::from(prefix & 0x3_ffff) << 46 >> 30) | i64::from(suffix & 0xffff);
+        if (128..=151).contains(&kind) && value == addend {
+            let cleared = [prefix & !0x3_ffff, suffix & !0xffff];
+            let bytes = cleared.into_iter().flat_map(u32::to_le_bytes);
+            instruction.iter_mut().zip(bytes).for_each(|(to, from)| *to = from);
+        }
+    }
+
     fn is_upper(&self, kind: u32) -> bool {
         matches!(kind, 49 | 50) // TOC16_HI, TOC16_HA
     }
@@ -186,7 +206,7 @@ mod tests {
             Run { bytes: &bytes, start: 0x100, mode: Mode::Code, align: 16, patchable: false, relocations: &[] };
         let mut list = Vec::new();
         Ppc64le.decode(&run, &mut list);
-        list.iter().map(|i| (i.start, i.reach)).collect()
+        list.iter().map(|i| (i.start, i.reach())).collect()
     }
 
     #[test]
@@ -211,6 +231,14 @@ mod tests {
     #[test]
     fn a_prefix_makes_eight_bytes() {
         assert_eq!(decode(&[0x0610_0000, 0xe460_0000, BLR]).len(), 2);
+        let clear = |addend, prefix: u32, suffix: u32| {
+            let mut bytes: Vec<u8> = [prefix, suffix].into_iter().flat_map(u32::to_le_bytes).collect();
+            Ppc64le.clear_repeated(132, addend, &mut bytes);
+            (word(&bytes).unwrap(), word(&bytes[4..]).unwrap())
+        };
+        assert_eq!(clear(0xa8, 0x0610_0000, 0x3880_00a8), (0x0610_0000, 0x3880_0000));
+        assert_eq!(clear(-8, 0x0613_ffff, 0x3880_fff8), (0x0610_0000, 0x3880_0000));
+        assert_eq!(clear(0xa0, 0x0610_0000, 0x3880_00a8), (0x0610_0000, 0x3880_00a8));
     }
 
     #[test]

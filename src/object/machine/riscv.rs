@@ -104,7 +104,7 @@ impl Machine for Riscv {
             let start = run.start + at as u32;
             let wanted = rest.first().map_or(2, |first| length(*first));
             let Some(bytes) = rest.get(..wanted) else {
-                list.push(Instruction { reach: Reach::Undecodable, ..plain(start, rest.len() as u8) });
+                list.push(plain(start, rest.len() as u8).reaching(Reach::Undecodable));
                 break;
             };
             let mut one = plain(start, wanted as u8);
@@ -113,15 +113,15 @@ impl Machine for Riscv {
             let mut here = relocations.clone().take_while(|r| r.offset < end).peekable();
             if here.peek().is_none() {
                 if let Some(scatter) = scatter(bytes) {
-                    one.reach = Reach::Branch(i64::from(start) + distance(value(bytes), scatter));
+                    one = one.reaching(Reach::Branch(i64::from(start) + distance(value(bytes), scatter)));
                 }
             } else {
                 one.access = if wanted == 4 { access(value(bytes)) } else { 0 };
                 let fill = here.find(|r| r.kind == ALIGN).map_or(0, |r| r.addend.cast_unsigned());
                 fixed_to = fixed_to.max(u64::from(start).saturating_add(fill));
             }
-            one.nop = self.nop_length(bytes).is_some() && u64::from(start) >= fixed_to;
-            list.push(one);
+            let is_nop = self.nop_length(bytes).is_some() && u64::from(start) >= fixed_to;
+            list.push(if is_nop { Instruction::nop(start, wanted as u8) } else { one });
             at += wanted;
         }
         fill::drop_fill(self, run, list, from, ends_flow);
@@ -165,6 +165,14 @@ impl Machine for Riscv {
 
     fn is_upper(&self, kind: u32) -> bool {
         matches!(kind, 23 | 26) // PCREL_HI20, HI20
+    }
+
+    fn is_mark(&self, kind: u32) -> bool {
+        kind == 51 // RELAX
+    }
+
+    fn keeps_labels(&self) -> bool {
+        true
     }
 
     fn names_upper(&self, kind: u32) -> bool {

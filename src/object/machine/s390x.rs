@@ -98,21 +98,21 @@ impl Machine for S390x {
             let start = run.start + at as u32;
             let wanted = rest.first().map_or(2, |first| length(*first));
             let Some(bytes) = rest.get(..wanted) else {
-                list.push(Instruction { reach: Reach::Undecodable, ..plain(start, rest.len() as u8) });
+                list.push(plain(start, rest.len() as u8).reaching(Reach::Undecodable));
                 break;
             };
-            let mut one = plain(start, wanted as u8);
-            one.nop = self.nop_length(bytes) == Some(wanted);
+            let is_nop = self.nop_length(bytes) == Some(wanted);
+            let mut one = if is_nop { Instruction::nop(start, wanted as u8) } else { plain(start, wanted as u8) };
             let end = u64::from(start) + wanted as u64;
             while relocations.next_if(|r| *r < u64::from(start)).is_some() {}
             let has_relocation = relocations.peek().is_some_and(|r| *r < end);
-            if let Some(found) = relative_of(bytes).filter(|_| !one.nop) {
+            if let Some(found) = relative_of(bytes).filter(|_| !is_nop) {
                 one.access = found.access.unwrap_or(0);
                 if !has_relocation {
                     one.field = 2;
                     let target = i64::from(start) + distance(bytes, found.width);
-                    one.reach =
-                        if found.access.is_some() { Reach::Memory(target) } else { Reach::Branch(target) };
+                    let operand = found.access.is_some();
+                    one = one.reaching(if operand { Reach::Memory(target) } else { Reach::Branch(target) });
                 }
             }
             list.push(one);
@@ -166,7 +166,7 @@ mod tests {
             Run { bytes, start: 0x10, mode: Mode::Code, align: 8, patchable: false, relocations: &[] };
         let mut list = Vec::new();
         S390x.decode(&run, &mut list);
-        list.iter().map(|i| (i.start, i.length, i.reach)).collect()
+        list.iter().map(|i| (i.start, i.length, i.reach())).collect()
     }
 
     #[test]
