@@ -13,6 +13,7 @@ use super::fingerprint::Kind;
 use super::names;
 use super::places::{DIRECT, Model, Place};
 use super::private::{Extent, Privates};
+use super::recipe::clear_implicit;
 use super::stream::{Write, target};
 
 /// What an item refers to, before items have their final numbers.
@@ -424,7 +425,10 @@ impl<'m, 'd> Closure<'m, 'd> {
         for relocation in relocations.iter().filter(|r| r.implicit) {
             let size = arch::shape(self.model.facts.image.machine, relocation.kind).map_or(4, |s| s.size);
             let from = (relocation.offset - start) as usize;
-            bytes.iter_mut().skip(from).take(size.into()).for_each(|b| *b = 0);
+            let to = from.saturating_add(size.into()).min(bytes.len());
+            if let Some(field) = bytes.get_mut(from..to) {
+                clear_implicit(self.model, relocation.kind, field);
+            }
         }
         bytes.into()
     }

@@ -228,7 +228,10 @@ impl<'d> Model<'d> {
             while let Some((relocation, rest)) = relocations.split_first().filter(|(r, _)| r.offset < end) {
                 relocations = rest;
                 let field = relocation.offset.saturating_sub(u64::from(instruction.start)) as u8;
-                let bias = machine.bias(instruction.start.into(), end, relocation.offset);
+                let bias = match instruction.reach() {
+                    Reach::Literal(place) => place.wrapping_sub(relocation.offset.cast_signed()),
+                    _ => machine.bias(instruction.start.into(), end, relocation.offset),
+                };
                 let place = self.resolve(section, relocation, bias);
                 uses.push(Use { at, field, access: instruction.access, kind: relocation.kind, place });
             }
@@ -237,7 +240,7 @@ impl<'d> Model<'d> {
                 Reach::Branch(target) | Reach::Memory(target) | Reach::Entry(target) => {
                     self.direct(piece.section, target)
                 }
-                Reach::None | Reach::Undecodable => continue,
+                Reach::None | Reach::Literal(_) | Reach::Undecodable => continue,
             };
             uses.push(Use { at, field: instruction.field, access: instruction.access, kind: DIRECT, place });
         }
@@ -266,12 +269,12 @@ impl<'d> Model<'d> {
         let shape = arch::shape(self.facts.image.machine, relocation.kind);
         let mut addend = relocation.addend;
         if relocation.implicit {
-            addend = implicit_addend(
-                section,
-                relocation,
-                shape.map_or(4, |s| s.size),
-                self.facts.image.little_endian,
-            );
+            let field = section.bytes(relocation.offset, relocation.offset.saturating_add(4));
+            let own = self.machine.and_then(|m| m.implicit_addend(relocation.kind, field));
+            addend = own.unwrap_or_else(|| {
+                let size = shape.map_or(4, |s| s.size);
+                implicit_addend(section, relocation, size, self.facts.image.little_endian)
+            });
         }
         if shape.is_some_and(|s| s.relative) {
             addend = addend.wrapping_add(bias);
@@ -292,12 +295,10 @@ impl<'d> Model<'d> {
                 let offset = symbol.value.cast_signed().wrapping_add(addend);
                 match self.owner.of_symbol(relocation.symbol) {
                     Some(thing) => self.in_thing(thing, at, offset, relocation.symbol),
-                    None => match self.containing(at, offset) {
-                        Place::Private(..) if addend != 0 && self.is_kept_label(relocation.symbol) => {
-                            Place::Beyond(at, symbol.value, addend)
-                        }
-                        place => place,
-                    },
+                    None if addend != 0 && self.is_kept_label(relocation.symbol) => {
+                        Place::Beyond(at, symbol.value, addend)
+                    }
+                    None => self.containing(at, offset),
                 }
             }
         }
@@ -308,9 +309,14 @@ impl<'d> Model<'d> {
         let symbol = self.facts.symbols.get(symbol as usize);
         self.machine.is_some_and(Machine::keeps_labels)
             && symbol.is_some_and(|s| {
-                let own = matches!(s.definition, Definition::Section(at) if self.section(at).is_some_and(|home| !home.is_mergeable()));
+                let own = matches!(s.definition, Definition::Section(at) if self.labels_nameless(at, s.value));
                 own && s.name.starts_with(b".L") && !s.name.starts_with(b".LANCHOR")
             })
+    }
+
+    fn labels_nameless(&self, section: usize, offset: u64) -> bool {
+        let mergeable = self.section(section).is_none_or(Section::is_mergeable);
+        !mergeable && matches!(self.containing(section, offset.cast_signed()), Place::Private(..))
     }
 
     /// A number is an address in a linked file, where it lies in one of its sections.

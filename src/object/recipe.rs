@@ -362,8 +362,8 @@ fn function<'m, 'd>(
                     code_stream.byte(code::RAW);
                     code_stream.blob(bytes);
                 }
-                (Reach::None, None) => literal_alone(body, from, instruction.length, code_stream),
-                (Reach::None, Some(_)) => {
+                (Reach::None | Reach::Literal(_), None) => literal_alone(body, from, instruction.length, code_stream),
+                (Reach::None | Reach::Literal(_), Some(_)) => {
                     literal(model, bytes, section, instruction.start.into(), code_stream);
                 }
                 (Reach::Branch(target) | Reach::Entry(target), direct) => {
@@ -436,7 +436,18 @@ fn literal(
     for relocation in relocations.iter().filter(|r| r.implicit) {
         let size = super::arch::shape(model.facts.image.machine, relocation.kind).map_or(4, |s| s.size);
         let at = from + (relocation.offset - start) as usize;
-        out.iter_mut().skip(at).take(size.into()).for_each(|b| *b = 0);
+        let end = (at + usize::from(size)).min(out.len());
+        if let Some(field) = out.get_mut(at..end) {
+            clear_implicit(model, relocation.kind, field);
+        }
+    }
+}
+
+/// Zeroes what a field holds of an addend.
+pub fn clear_implicit(model: &Model<'_>, kind: u32, field: &mut [u8]) {
+    match model.machine {
+        Some(machine) => machine.clear_implicit(kind, field),
+        None => field.fill(0),
     }
 }
 

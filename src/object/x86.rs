@@ -34,6 +34,7 @@ enum Form {
     Branch,
     Memory,
     Entry,
+    Literal,
     Undecodable,
 }
 
@@ -60,6 +61,7 @@ impl Instruction {
             Reach::Branch(target) => (Form::Branch, target),
             Reach::Memory(target) => (Form::Memory, target),
             Reach::Entry(target) => (Form::Entry, target),
+            Reach::Literal(target) => (Form::Literal, target),
             Reach::Undecodable => (Form::Undecodable, self.start.into()),
         };
         match i32::try_from(target.wrapping_sub(self.start.into())) {
@@ -76,6 +78,7 @@ impl Instruction {
             Form::Branch => Reach::Branch(target),
             Form::Memory => Reach::Memory(target),
             Form::Entry => Reach::Entry(target),
+            Form::Literal => Reach::Literal(target),
             Form::Undecodable => Reach::Undecodable,
         }
     }
@@ -90,6 +93,8 @@ pub enum Reach {
     Branch(i64),
     /// A PC-relative memory operand at this offset in the section.
     Memory(i64),
+    /// Nothing by itself: a word that the code adds to this offset in the section.
+    Literal(i64),
     /// An entry of a table in the code that leads to this offset in the section.
     Entry(i64),
     /// Not an instruction: one byte that does not decode.

@@ -25,13 +25,20 @@ const PROFILED: &[&str] = &["-O2", "-fPIE", "-ffunction-sections", "-fdata-secti
 /// All of them.
 pub const CROSS: &[Cross] = &[
     Cross { name: "aarch64", compiler: "aarch64-linux-gnu-gcc", kernel: PATCHABLE, user: PROFILED, more: &[] },
+    Cross {
+        name: "arm",
+        compiler: "arm-linux-gnueabihf-gcc",
+        kernel: PATCHABLE,
+        user: PROFILED,
+        more: &[&["-O2", "-marm", "-fno-section-anchors"], &["-O2", "-marm", "-fno-pic", "-fno-section-anchors"]],
+    },
     Cross { name: "s390x", compiler: "s390x-linux-gnu-gcc", kernel: FENTRY, user: PROFILED, more: &[] },
     Cross {
         name: "ppc64le",
         compiler: "powerpc64le-linux-gnu-gcc",
         kernel: PROFILE_KERNEL,
         user: PROFILED,
-        more: &[&["-O2", "-mcpu=power10", "-fno-section-anchors"], &["-O2", "-mcmodel=large"]],
+        more: &[&["-O2", "-mcmodel=large", "-fno-section-anchors"]],
     },
     Cross {
         name: "riscv64",

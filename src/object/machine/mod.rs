@@ -16,7 +16,9 @@
 //! | arm | 4 bytes, in Thumb 2 or 4 | `nop` | `$d` to `$a` or `$t` |
 
 pub mod aarch64;
+pub mod arm;
 pub mod distances;
+mod fields;
 mod fill;
 pub mod intel;
 pub mod mapping;
@@ -24,6 +26,7 @@ pub mod pairs;
 pub mod ppc64le;
 pub mod riscv;
 pub mod s390x;
+mod thumb;
 
 use super::arch::Shape;
 use super::facts::Relocation;
@@ -76,6 +79,25 @@ pub trait Machine: std::fmt::Debug + Sync {
 
     /// Appends the instructions of a run.
     fn decode(&self, run: &Run<'_>, list: &mut Vec<Instruction>);
+
+    /// Appends a run of data among code, which follows the bytes `before` of the same piece; `false` where it is
+    /// plain data.
+    fn data(&self, _run: &Run<'_>, _list: &mut Vec<Instruction>, _before: &[u8]) -> bool {
+        false
+    }
+
+    /// Completes the list of a piece; `code` tells of an instruction what it is and its first four bytes.
+    fn finish(&self, _list: &mut [Instruction], _code: &dyn Fn(&Instruction) -> (mapping::Mode, [u8; 4])) {}
+
+    /// The addend that lies in an instruction's field, where that is no plain number.
+    fn implicit_addend(&self, _kind: u32, _field: &[u8]) -> Option<i64> {
+        None
+    }
+
+    /// Zeroes the bits of a field that hold an addend.
+    fn clear_implicit(&self, _kind: u32, field: &mut [u8]) {
+        field.fill(0);
+    }
 
     /// A branch with its distance, and the width that the assembler chose for it, taken out. `None` where the
     /// bytes before the field stand for themselves.
@@ -162,6 +184,7 @@ pub fn of(image: &Image) -> Option<&'static dyn Machine> {
         (elf::EM_X86_64, bits, true) => Some(intel::x86_64(bits)),
         (elf::EM_386, _, true) => Some(&intel::I386),
         (elf::EM_AARCH64, 64, true) => Some(&aarch64::Aarch64),
+        (elf::EM_ARM, 32, true) => Some(&arm::Arm),
         (elf::EM_S390, 64, false) => Some(&s390x::S390x),
         // ELF version 2 (`e_flags`, low two bits): version 1 has function descriptors.
         (elf::EM_PPC64, 64, true) if image.flags & 3 != 1 => Some(&ppc64le::Ppc64le),
@@ -177,6 +200,7 @@ pub fn of_number(machine: u16) -> Option<&'static dyn Machine> {
         elf::EM_X86_64 => Some(&intel::X86_64),
         elf::EM_386 => Some(&intel::I386),
         elf::EM_AARCH64 => Some(&aarch64::Aarch64),
+        elf::EM_ARM => Some(&arm::Arm),
         elf::EM_S390 => Some(&s390x::S390x),
         elf::EM_PPC64 => Some(&ppc64le::Ppc64le),
         elf::EM_RISCV => Some(&riscv::Riscv),
@@ -197,10 +221,21 @@ pub fn instructions(machine: &dyn Machine, run: &Run<'_>, map: &mapping::Map, li
         let relocations = within(run.relocations, start, end);
         let part = Run { bytes, start: start as u32, mode, relocations, ..*run };
         match mode {
-            mapping::Mode::Data => data(&part, list),
+            mapping::Mode::Data => {
+                let before = run.bytes.get(..from).unwrap_or_default();
+                if !machine.data(&part, list, before) {
+                    data(&part, list);
+                }
+            }
             _ => machine.decode(&part, list),
         }
     }
+    machine.finish(list, &|one| {
+        let mut bytes = [0; 4];
+        let rest = run.bytes.get((u64::from(one.start) - first) as usize..).unwrap_or_default();
+        bytes.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+        (map.at(one.start.into()), bytes)
+    });
 }
 
 /// Data among code: words, so that a difference shows where it is, up to where the next relocated field begins.
