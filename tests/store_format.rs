@@ -208,7 +208,15 @@ fn every_flipped_bit_and_every_truncation_is_found() {
 fn a_damaged_section_is_found_by_whoever_reads_it() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("x.lpcc");
-    let record = store_support::record(b"/build/a.o", 300, 1);
+    let with_dump = store_support::record(b"/build/a.o", 300, 1);
+    let mut file = encode(&with_dump).unwrap();
+    let last = file.len() - 1;
+    file[last] ^= 1;
+    std::fs::write(&path, &file).unwrap();
+    let lazy = RecordFile::open(&path).unwrap();
+    assert_eq!(lazy.clones(), Err(FormatError::Damaged("section CLON has another hash".into())));
+
+    let record = Record { clones: None, ..with_dump };
     let mut file = encode(&record).unwrap();
     let last = file.len() - 1;
     file[last] ^= 1;

@@ -65,8 +65,14 @@ pub fn find(model: &Model<'_>) -> Privates {
     let mut marks: Vec<Mark> = Vec::new();
     for (referrer, body) in (0_u32..).zip(&model.bodies) {
         for one in &body.uses {
-            if let Place::Private(section, offset) = one.place {
-                mark(model, &mut marks, section, offset, Some(referrer), one.access == 0);
+            match one.place {
+                Place::Private(section, offset) => {
+                    mark(model, &mut marks, section, offset, Some(referrer), one.access == 0);
+                }
+                Place::Beyond(section, base, _) => {
+                    mark(model, &mut marks, section, base.cast_signed(), Some(referrer), true);
+                }
+                _ => {}
             }
         }
     }
