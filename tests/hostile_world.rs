@@ -143,6 +143,11 @@ fn in_namespace(folder: &Path, store: &Path, script: &str) -> Option<Command> {
 
 /// Builds with the store on a file system that `mount` prepares, and holds the objects against a bare build.
 fn store_on(name: &str, mount: &str, afterwards: &str) {
+    store_on_with(name, mount, afterwards, "none");
+}
+
+/// The same with shadows.
+fn store_on_with(name: &str, mount: &str, afterwards: &str, shadows: &str) {
     let scratch = Scratch::new(name);
     let (folder, store) = (scratch.join("tree"), scratch.join("store"));
     fs::create_dir(&store).unwrap();
@@ -154,7 +159,7 @@ fn store_on(name: &str, mount: &str, afterwards: &str) {
     let Some(mut build) = in_namespace(&folder, &store, &script) else {
         return skip("no mount namespace here");
     };
-    let output = succeed(build.env("CC", with_lpcc()).env("LPCC", lpcc()));
+    let output = succeed(build.env("CC", with_lpcc()).env("LPCC", lpcc()).env("LPCC_TWICE", shadows));
     assert_same_files(&bare, &contents(&folder));
     assert_eq!(String::from_utf8_lossy(&output.stderr), "", "the build must not notice");
 }
@@ -164,6 +169,19 @@ fn full_disk() {
     // Room for a record or two; what does not fit must leave no half of itself.
     let mount = "mount -t tmpfs -o size=24k tmpfs \"$LPCC_STORE\"";
     store_on("full-disk", mount, "\"$LPCC\" store verify >/dev/null");
+}
+
+/// A shadow that finds no room is a finding, or nothing; it is never the build's trouble.
+#[test]
+fn full_disk_with_shadows() {
+    let mount = "mount -t tmpfs -o size=64k tmpfs \"$LPCC_STORE\"";
+    store_on_with(
+        "full-disk-twice",
+        mount,
+        "\"$LPCC\" store verify >/dev/null",
+        "same,toggle-live-patching,lines",
+    );
+    store_on_with("read-only-twice", "mount -t tmpfs -o ro tmpfs \"$LPCC_STORE\"", "", "same");
 }
 
 #[test]

@@ -6,6 +6,7 @@
 mod browser;
 mod kit;
 
+use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use browser::Browser;
@@ -52,7 +53,9 @@ fn made_up(units: usize, functions: usize) -> Report {
     };
     let units: Vec<_> = (0..units).map(unit).collect();
     let mut total = Total::default();
-    units.iter().for_each(|unit| total.add(&unit.cost));
+    for unit in &units {
+        total.add(&unit.cost);
+    }
     let shadow = ShadowReport {
         name: "toggle-live-patching".into(),
         subject: Subject::LivePatching,
@@ -76,10 +79,8 @@ fn real_page(place: &Place) -> std::path::PathBuf {
     for name in ["one", "two"] {
         let mut text = String::from("static int sq(int a) { return a * a; }\n");
         for n in 0..40 {
-            text += &format!(
-                "int {name}{n}(int a) {{ return sq(a + {n}) {}; }}\n",
-                if n > 0 { format!("+ {name}{}(a)", n - 1) } else { String::new() }
-            );
+            let other = if n > 0 { format!("+ {name}{}(a)", n - 1) } else { String::new() };
+            writeln!(text, "int {name}{n}(int a) {{ return sq(a + {n}) {other}; }}").unwrap();
         }
         place.write(format!("{name}.c"), &text);
         let mut lpcc = place.lpcc();

@@ -30,7 +30,11 @@ pub fn render(report: &Report, limit: usize) -> String {
 fn render_shadow(out: &mut String, shadow: &ShadowReport, limit: usize) {
     let heading = paint(style::HEADING, &shadow.name);
     let _ = writeln!(out, "{heading}  A: {}; B: {}", shadow.a, shadow.b);
-    sums(out, shadow);
+    if total_alike(shadow) {
+        let _ = writeln!(out, "  all {} functions alike", shadow.total.functions);
+    } else {
+        sums(out, shadow);
+    }
     noreturn(out, shadow);
     directories(out, shadow, limit);
     objects(out, shadow, limit);
@@ -47,6 +51,13 @@ fn render_shadow(out: &mut String, shadow: &ShadowReport, limit: usize) {
             .collect();
         cut(out, &rows, limit);
     }
+}
+
+/// Whether there is nothing to tell of a shadow that is asked for nothing but differences.
+fn total_alike(shadow: &ShadowReport) -> bool {
+    matches!(shadow.subject, Subject::Same | Subject::Lines)
+        && shadow.total.differing == 0
+        && shadow.total.units > 0
 }
 
 fn sums(out: &mut String, shadow: &ShadowReport) {
