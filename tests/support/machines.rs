@@ -18,6 +18,10 @@ pub struct Cross {
 
 const PATCHABLE: &[&str] =
     &["-O2", "-fno-pic", "-ffunction-sections", "-fdata-sections", "-fpatchable-function-entry=4,2"];
+/// On Arm the no-operations before the first function's entry come before its `.thumb`, so that they are not those
+/// of a function that is second: a difference indeed.
+const PATCHABLE_BEHIND: &[&str] =
+    &["-O2", "-fno-pic", "-ffunction-sections", "-fdata-sections", "-fpatchable-function-entry=2"];
 const FENTRY: &[&str] = &["-O2", "-fno-pic", "-ffunction-sections", "-fdata-sections", "-pg", "-mfentry"];
 const PROFILE_KERNEL: &[&str] = &["-O2", "-ffunction-sections", "-fdata-sections", "-pg", "-mprofile-kernel"];
 const PROFILED: &[&str] = &["-O2", "-fPIE", "-ffunction-sections", "-fdata-sections", "-pg"];
@@ -28,7 +32,7 @@ pub const CROSS: &[Cross] = &[
     Cross {
         name: "arm",
         compiler: "arm-linux-gnueabihf-gcc",
-        kernel: PATCHABLE,
+        kernel: PATCHABLE_BEHIND,
         user: PROFILED,
         more: &[&["-O2", "-marm", "-fno-section-anchors"], &["-O2", "-marm", "-fno-pic", "-fno-section-anchors"]],
     },
