@@ -15,12 +15,14 @@ pub fn of_thing(model: &Model<'_>, thing: &Thing, hook: Hook, out: &mut Vec<u8>)
     let home = thing.pieces.first().and_then(|p| model.section(p.section));
     if let Some(section) = home {
         out.byte(key::SECTION);
-        out.blob(&section_name(section.name, first.name));
+        // Of several names, the one that the section is called after.
+        let named = thing.symbols.iter().filter_map(symbol).find(|s| is_own_section(section, s.name));
+        out.blob(&section_name(section.name, named.unwrap_or(first).name));
         if let Some(group) = section.group {
             out.byte(key::GROUP);
             out.blob(&names::stem(group));
         }
-        if is_own_section(section, first.name) {
+        if named.is_some() {
             of_section(section, out);
         }
     }
@@ -73,7 +75,8 @@ fn size_and_place(thing: &Thing, first: &Symbol<'_>, out: &mut Vec<u8>) {
     }
 }
 
-/// Labels inside, by instruction number in functions and by offset in data.
+/// Labels inside, and what this lies inside of: by instruction number (and the distance into the instruction) in
+/// functions, by offset in data.
 fn labels(model: &Model<'_>, thing: &Thing, out: &mut Vec<u8>) {
     let Some(index) = thing.symbols.first().and_then(|s| model.owner.of_symbol(*s)) else { return };
     let mut all: Vec<_> = thing
@@ -81,21 +84,38 @@ fn labels(model: &Model<'_>, thing: &Thing, out: &mut Vec<u8>) {
         .iter()
         .filter_map(|(symbol, piece, offset)| {
             let symbol = model.facts.symbols.get(*symbol as usize)?;
-            let start = thing.pieces.get(*piece)?.start;
-            let at = match thing.kind {
-                Kind::Function => u64::from(model.instruction_at(index, *piece, *offset).0),
-                _ => offset - start,
-            };
-            Some((at, names::stem(symbol.name), symbol))
+            Some((position(model, (index, *piece, *offset))?, names::stem(symbol.name), symbol))
         })
         .collect();
     all.sort_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
-    for (at, stem, symbol) in all {
+    for ((at, into), stem, symbol) in all {
         out.byte(key::LABEL);
         out.blob(&stem);
         out.extend([symbol.binding, symbol.other, symbol.kind]);
         out.number(at);
+        out.number(into);
     }
+    if let Some(outer) = thing.inside
+        && let Some((at, into)) = position(model, outer)
+    {
+        out.byte(key::INSIDE);
+        out.blob(model.stems.get(outer.0).map_or(b"", |(stem, _)| stem));
+        out.number(at);
+        out.number(into);
+    }
+}
+
+/// Where an offset lies in a thing.
+fn position(model: &Model<'_>, (thing, piece, offset): (usize, usize, u64)) -> Option<(u64, u64)> {
+    let owner = model.owner.things.get(thing)?;
+    let start = owner.pieces.get(piece)?.start;
+    Some(match owner.kind {
+        Kind::Function => {
+            let (number, into) = model.instruction_at(thing, piece, offset);
+            (number.into(), into.into())
+        }
+        _ => (offset.wrapping_sub(start), 0),
+    })
 }
 
 /// Writes a section's own attributes.

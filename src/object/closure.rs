@@ -12,7 +12,7 @@ use super::facts::{Relocation, Section};
 use super::fingerprint::Kind;
 use super::names;
 use super::places::{DIRECT, Model, Place};
-use super::private::{Extent, Privates};
+use super::private::{Extent, Privates, SizedName};
 use super::recipe::clear_implicit;
 use super::stream::{Write, target};
 
@@ -39,6 +39,8 @@ pub struct Closure<'m, 'd> {
     /// Nameless bytes met but not yet written.
     pending: Vec<(Extent, Role)>,
     counts: [u64; 3],
+    /// Where the table begins whose entries are being written as distances from there.
+    pub table_base: Option<u64>,
     /// Named tables of labels already written.
     label_tables: Vec<usize>,
     concrete: Vec<Concrete>,
@@ -52,6 +54,9 @@ pub struct Closure<'m, 'd> {
     /// The `tables` part.
     pub tables: Vec<u8>,
 }
+
+/// Type, binding and `st_other` of a compiler's name for nameless data: a local object.
+const PLAIN_NAME: [u8; 3] = [1, 0, 0];
 
 /// What nameless bytes are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,6 +83,7 @@ impl<'m, 'd> Closure<'m, 'd> {
             met: FxHashMap::default(),
             pending: Vec::new(),
             counts: [0; 3],
+            table_base: None,
             label_tables: Vec::new(),
             concrete: Vec::new(),
             concrete_seen: FxHashSet::default(),
@@ -226,7 +232,7 @@ impl<'m, 'd> Closure<'m, 'd> {
             Some(other) => {
                 let name = model.facts.symbols.get(other as usize).map_or(&[][..], |s| s.name);
                 fresh = names::stem(name);
-                (fresh.as_slice(), fresh != name)
+                (fresh.as_slice(), names::is_counted(name, &fresh))
             }
         };
         out.blob(stem);
@@ -348,11 +354,21 @@ impl<'m, 'd> Closure<'m, 'd> {
                 Role::String => {
                     self.strings.number(home.entry_size);
                     self.strings.blob(home.bytes(extent.start, extent.end));
+                    let odd = self.odd_names(&extent);
+                    self.strings.number(odd.len() as u64);
+                    for (offset, size, kind) in odd {
+                        self.strings.number(offset - extent.start);
+                        self.strings.number(size);
+                        self.strings.extend(kind);
+                    }
                 }
                 Role::Constant => {
                     let mut out = std::mem::take(&mut self.constants);
                     self.sized_names(&extent, &mut out);
+                    self.table_base =
+                        self.is_relative_table(home, extent.start, extent.end).then_some(extent.start);
                     self.bytes(home, extent.start, extent.end, &mut out);
+                    self.table_base = None;
                     self.constants = out;
                 }
                 Role::Table(entries) => {
@@ -374,8 +390,18 @@ impl<'m, 'd> Closure<'m, 'd> {
         }
     }
 
+    /// The compiler-made symbols in nameless bytes that are no plain name of the whole: LLVM keeps such a name
+    /// (`.L.str.3`) where some relocation wants a symbol, which is no fact about the bytes.
+    pub fn odd_names(&self, extent: &Extent) -> Vec<SizedName> {
+        let all = self.privates.sized_names(extent.section);
+        let from = all.partition_point(|n| n.0 < extent.start);
+        let whole = (extent.start, extent.end - extent.start, PLAIN_NAME);
+        let inside = all.iter().skip(from).take_while(|n| n.0 < extent.end);
+        inside.filter(|n| **n != whole).copied().collect()
+    }
+
     /// Writes where in nameless bytes a compiler-made symbol with a size (`CSWTCH.5`) lies, its name aside.
-    fn sized_names(&self, extent: &Extent, out: &mut Vec<u8>) {
+    pub fn sized_names(&self, extent: &Extent, out: &mut Vec<u8>) {
         let all = self.privates.sized_names(extent.section);
         let from = all.partition_point(|n| n.0 < extent.start);
         let inside: Vec<_> =
@@ -414,9 +440,29 @@ impl<'m, 'd> Closure<'m, 'd> {
         for relocation in relocations {
             out.number(relocation.offset - start);
             out.number(relocation.kind.into());
-            let place = self.model.resolve(home, relocation, 0);
+            let mut at = *relocation;
+            if let Some(base) = self.table_base {
+                at.addend = at.addend.wrapping_sub((relocation.offset - base).cast_signed());
+            }
+            let place = self.model.resolve(home, &at, 0);
             self.target(place, 0, out);
         }
+    }
+
+    /// A table of distances from its own start to strings or data (LLVM makes one of an array of pointers in
+    /// position-independent code): PC-relative entries, one behind the other. The distance from the start to the
+    /// entry is in the addend, as in jump tables.
+    pub fn is_relative_table(&self, home: &Section<'_>, start: u64, end: u64) -> bool {
+        let relocations = home.relocations_in(start, end);
+        let machine = self.model.facts.image.machine;
+        let mut end = start;
+        relocations.len() > 1
+            && relocations.iter().all(|relocation| {
+                let Some(shape) = arch::shape(machine, relocation.kind) else { return false };
+                let follows = relocation.offset == end;
+                end = end.saturating_add(shape.size.into());
+                follows && shape.relative && !relocation.implicit
+            })
     }
 
     /// Contents with the fields zeroed that hold an addend (`SHT_REL`): the addend is part of the target.

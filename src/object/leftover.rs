@@ -11,6 +11,7 @@ use super::facts::{Definition, Section, Symbol};
 use super::fingerprint::{Item, Kind, PartKind, Scope, Traits};
 use super::names;
 use super::places::Model;
+use super::private::Extent;
 use super::recipe::{Collector, Known};
 use super::stream::{Write, attribute as key};
 
@@ -47,9 +48,10 @@ fn sections(known: &Known<'_, '_>, collector: &mut Collector) {
     let model = known.model;
     let mut own = vec![false; model.facts.sections.len()];
     for thing in &model.owner.things {
-        let symbol = thing.symbols.first().and_then(|s| model.facts.symbols.get(*s as usize));
-        if let (Some(piece), Some(symbol)) = (thing.pieces.first(), symbol)
-            && model.section(piece.section).is_some_and(|s| attributes::is_own_section(s, symbol.name))
+        let mut names = thing.symbols.iter().filter_map(|s| model.facts.symbols.get(*s as usize));
+        if let Some(piece) = thing.pieces.first()
+            && let Some(section) = model.section(piece.section)
+            && names.any(|symbol| attributes::is_own_section(section, symbol.name))
             && let Some(slot) = own.get_mut(piece.section)
         {
             *slot = true;
@@ -71,6 +73,7 @@ fn sections(known: &Known<'_, '_>, collector: &mut Collector) {
             stream.blob(symbol.name);
             stream.extend([symbol.binding, symbol.other, symbol.kind]);
             stream.number(section.size.wrapping_sub(symbol.value));
+            stream.number(0);
         }
         let item = blank(Kind::Section, section.name.into(), section, 0, section.size);
         let closure = Closure::new(model, known.privates);
@@ -113,7 +116,8 @@ fn symbols(known: &Known<'_, '_>, collector: &mut Collector) {
     collector.add(item, &[(PartKind::Attributes, &stream)], &closure, None);
 }
 
-/// A label of nameless data that says more than a label does: no compiler writes one.
+/// A label of nameless data that says more than a label does, where no nameless bytes are that it would belong to; or
+/// a symbol of a type that has one shape only, in another.
 fn is_odd(model: &Model<'_>, symbol: &Symbol<'_>) -> bool {
     // A label in thread-local data has the type of such data.
     let usual = match symbol.definition {
@@ -122,8 +126,14 @@ fn is_odd(model: &Model<'_>, symbol: &Symbol<'_>) -> bool {
     };
     let says = symbol.size != 0 || symbol.kind != usual || symbol.binding != 0 || symbol.other != 0;
     let label = symbol.definition != Definition::Undefined && symbol.name.starts_with(b".L") && says;
+    let home = match symbol.definition {
+        Definition::Section(at) => model.section(at).filter(|_| model.owner.at(at, symbol.value).is_none()),
+        _ => None,
+    };
+    let belongs = symbol.size != 0 && home.is_some_and(|s| s.is_allocated() && !s.is_executable());
     // Sources and sections have symbols of one shape only.
-    label || ((symbol.kind == 3 || symbol.kind == 4) && !symbol.is_file() && !symbol.is_section())
+    (label && !belongs)
+        || ((symbol.kind == 3 || symbol.kind == 4) && !symbol.is_file() && !symbol.is_section())
 }
 
 fn is_thread_local(section: &Section<'_>) -> bool {
@@ -146,17 +156,24 @@ fn site_items(known: &Known<'_, '_>, collector: &mut Collector) {
         }
         let size = own.iter().map(|e| e.end - e.start).sum();
         let item = blank(Kind::Site, section.name.into(), section, first.start, size);
-        finish(collector, item, &stream, closure);
+        finish(collector, item, &stream, &[], closure);
     }
 }
 
-fn finish(collector: &mut Collector, item: Item, content: &[u8], mut closure: Closure<'_, '_>) {
+fn finish(
+    collector: &mut Collector,
+    item: Item,
+    content: &[u8],
+    attributes: &[u8],
+    mut closure: Closure<'_, '_>,
+) {
     closure.follow();
     let parts = [
         (PartKind::Content, content),
         (PartKind::Constants, &closure.constants),
         (PartKind::Strings, &closure.strings),
         (PartKind::Tables, &closure.tables),
+        (PartKind::Attributes, attributes),
     ];
     collector.add(item, &parts, &closure, None);
 }
@@ -195,6 +212,16 @@ fn gap<'m, 'd>(
     let mut closure = Closure::new(known.model, known.privates);
     let mut stream = Vec::new();
     closure.bytes(section, start, end, &mut stream);
+    let mut labels = Vec::new();
+    for (offset, size, [kind, binding, other]) in
+        closure.odd_names(&Extent { section: index, start, end, string: false })
+    {
+        labels.byte(key::LABEL);
+        labels.blob(b".L");
+        labels.extend([binding, other, kind]);
+        labels.number(offset - start);
+        labels.number(size);
+    }
     closure.covered.push((index, start, end));
     let mut name = section.name.to_vec();
     if start > 0 {
@@ -202,7 +229,7 @@ fn gap<'m, 'd>(
     }
     *number += 1;
     let item = blank(Kind::Unowned, name.into(), section, start, end - start);
-    finish(collector, item, &stream, closure);
+    finish(collector, item, &stream, &labels, closure);
 }
 
 /// Tables that the linker makes of what is fingerprinted elsewhere: symbols, strings, hashes, relocations.

@@ -35,6 +35,8 @@ pub struct Thing {
     pub cold_symbols: Vec<u32>,
     /// Labels inside: symbol, piece, offset in the section.
     pub labels: Vec<(u32, usize, u64)>,
+    /// The thing that it lies inside of, and where: thing, piece, offset in the section.
+    pub inside: Option<(usize, usize, u64)>,
     /// The range ends where the next symbol begins, for want of a size.
     pub inferred_size: bool,
 }
@@ -219,6 +221,7 @@ impl<'d> Finder<'_, 'd> {
             pieces: piece.into_iter().collect(),
             cold_symbols: Vec::new(),
             labels: Vec::new(),
+            inside: None,
             inferred_size,
         });
     }
@@ -359,6 +362,9 @@ impl<'d> Finder<'_, 'd> {
             };
             if let Some(thing) = self.owner.things.get_mut(outer as usize) {
                 thing.labels.push((symbol, piece as usize, start));
+            }
+            if let Some(thing) = self.owner.things.get_mut(inner as usize) {
+                thing.inside = Some((outer as usize, piece as usize, start));
             }
         }
     }

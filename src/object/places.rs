@@ -101,7 +101,7 @@ impl<'d> Model<'d> {
         let stems = owner.things.iter().map(|thing| {
             let name = thing.symbols_in(&facts).next().map_or(&[][..], |s| s.name);
             let stem = names::stem(name);
-            let numbered = stem != name;
+            let numbered = names::is_counted(name, &stem);
             (stem, numbered)
         });
         let stems = stems.collect();

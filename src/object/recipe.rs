@@ -492,7 +492,12 @@ fn branch(
 fn datum<'m, 'd>(known: &Known<'m, 'd>, thing: &Thing, closure: &mut Closure<'m, 'd>, content: &mut Vec<u8>) {
     for piece in &thing.pieces {
         if let Some(section) = known.model.section(piece.section) {
+            let first = thing.symbols.first().and_then(|s| known.model.facts.symbols.get(*s as usize));
+            let relative = first.is_some_and(|s| names::is_relative_table(s.name))
+                && closure.is_relative_table(section, piece.start, piece.end);
+            closure.table_base = relative.then_some(piece.start);
             closure.bytes(section, piece.start, piece.end, content);
+            closure.table_base = None;
         }
     }
 }
