@@ -76,12 +76,17 @@ fn drop_padding(list: &mut Vec<Instruction>, start: u32, before: &[u8], mode: Mo
     let count = list.iter().rev().take_while(|i| i.is_nop()).count();
     let kept = list.len() - count;
     let (Some(first), Some(last)) = (list.get(kept), kept.checked_sub(1).and_then(|at| list.get(at))) else { return };
-    let from = before.len().wrapping_sub((start - last.start) as usize);
-    let bytes = before.get(from..).and_then(|rest| rest.get(..last.length.into())).unwrap_or_default();
+    let bytes = bytes_of(last, start, before);
     let unreached = if mode == Mode::Thumb { thumb::ends_flow(bytes) } else { ends_flow(bytes) };
     if unreached && start.is_multiple_of(4) && start - first.start < 8 {
         list.truncate(kept);
     }
+}
+
+/// The bytes of an instruction; `before` are those before `start` in its piece.
+fn bytes_of<'b>(one: &Instruction, start: u32, before: &'b [u8]) -> &'b [u8] {
+    let from = before.len().wrapping_sub(start.wrapping_sub(one.start) as usize);
+    before.get(from..).and_then(|rest| rest.get(..one.length.into())).unwrap_or_default()
 }
 
 impl Machine for Arm {
@@ -134,7 +139,8 @@ impl Machine for Arm {
             let start = Reach::Memory(run.start.into());
             let whole = run.relocations.is_empty() && run.bytes.len().is_multiple_of(4);
             let read = list.iter().any(|i| i.reach() == start && i.access == 0);
-            let jumps = before.len() >= 2 && before.get(before.len() - 2..).is_some_and(thumb::ends_flow);
+            let last = list.last().map_or(&[][..], |last| bytes_of(last, run.start, before));
+            let jumps = if mode == Mode::Thumb { thumb::ends_flow(last) } else { ends_flow(last) };
             (whole && read && jumps && run.start.is_multiple_of(4)).then_some((4, 1))
         }) else {
             return false;
