@@ -167,10 +167,8 @@ fn judge(case: &Case, built: &Built, by_hand: bool) -> Vec<String> {
         }
     }
     let missed: Vec<_> = expected.difference(&found).collect();
-    let unclear: BTreeSet<String> = text_oracle::Assembler::unclear(&built.texts[0], &built.texts[1])
-        .iter()
-        .map(|n| stem(n))
-        .collect();
+    let unclear: BTreeSet<String> =
+        text_oracle::Assembler::unclear(&built.texts[0], &built.texts[1]).iter().map(|n| stem(n)).collect();
     let extra: Vec<_> = found.difference(&expected).filter(|n| !unclear.contains(*n)).collect();
     if !missed.is_empty() {
         wrong.push(format!("missed functions {missed:?}"));
@@ -230,7 +228,10 @@ fn every_case_on_every_machine() {
         };
         tried.fetch_add(1, Ordering::Relaxed);
         let by_hand = ["kernel", "user", "plain"].contains(set);
-        judge(&case, &built, by_hand).into_iter().map(|w| format!("{name} {} {set}: {w}", cross.name)).collect()
+        judge(&case, &built, by_hand)
+            .into_iter()
+            .map(|w| format!("{name} {} {set}: {w}", cross.name))
+            .collect()
     });
     let mut wrong: Vec<String> = judged.collect();
     wrong.sort();

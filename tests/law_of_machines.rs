@@ -202,7 +202,8 @@ fn is_exempt(machine: &str, file: &[u8], flipped: &[u8], field: &Field, bit: usi
 
 fn compile(dir: &Path, compiler: &str, flags: &[&str]) -> Vec<u8> {
     std::fs::write(dir.join("x.c"), SOURCE).unwrap();
-    let status = Command::new(compiler).current_dir(dir).args(flags).args(["-w", "-c", "x.c"]).status().unwrap();
+    let status =
+        Command::new(compiler).current_dir(dir).args(flags).args(["-w", "-c", "x.c"]).status().unwrap();
     assert!(status.success());
     std::fs::read(dir.join("x.o")).unwrap()
 }

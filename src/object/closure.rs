@@ -288,7 +288,9 @@ impl<'m, 'd> Closure<'m, 'd> {
         }
         let relocations = home.relocations_in(extent.start, extent.end);
         if relocations.is_empty() {
-            return self.distances(home, extent).map_or(Role::Constant, |(entries, end)| Role::Distances(entries, end));
+            return self
+                .distances(home, extent)
+                .map_or(Role::Constant, |(entries, end)| Role::Distances(entries, end));
         }
         self.table(home, extent, relocations).map_or(Role::Constant, Role::Table)
     }

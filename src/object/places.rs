@@ -311,7 +311,8 @@ impl<'d> Model<'d> {
         let symbol = self.facts.symbols.get(symbol as usize);
         self.machine.is_some_and(Machine::keeps_labels)
             && symbol.is_some_and(|s| {
-                let own = matches!(s.definition, Definition::Section(at) if self.labels_nameless(at, s.value));
+                let own =
+                    matches!(s.definition, Definition::Section(at) if self.labels_nameless(at, s.value));
                 own && s.name.starts_with(b".L") && !s.name.starts_with(b".LANCHOR")
             })
     }

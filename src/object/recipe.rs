@@ -362,7 +362,9 @@ fn function<'m, 'd>(
                     code_stream.byte(code::RAW);
                     code_stream.blob(bytes);
                 }
-                (Reach::None | Reach::Literal(_), None) => literal_alone(body, from, instruction.length, code_stream),
+                (Reach::None | Reach::Literal(_), None) => {
+                    literal_alone(body, from, instruction.length, code_stream);
+                }
                 (Reach::None | Reach::Literal(_), Some(_)) => {
                     literal(model, bytes, section, instruction.start.into(), code_stream);
                 }
@@ -428,7 +430,8 @@ fn literal(
     let from = out.len();
     out.extend_from_slice(bytes);
     let relocations = section.relocations_in(start, start + bytes.len() as u64);
-    if let (Some(machine), Some(instruction)) = (model.machine.filter(|m| m.has_pairs()), out.get_mut(from..)) {
+    if let (Some(machine), Some(instruction)) = (model.machine.filter(|m| m.has_pairs()), out.get_mut(from..))
+    {
         for relocation in relocations {
             machine.clear_repeated(relocation.kind, relocation.addend, instruction);
         }

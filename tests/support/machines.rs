@@ -3,6 +3,7 @@
 use std::process::Command;
 
 /// A cross compiler.
+#[allow(dead_code, reason = "not every test compiles with every set")]
 pub struct Cross {
     /// What the machine is called in messages and settings.
     pub name: &'static str,
@@ -36,13 +37,22 @@ const PROFILED: &[&str] = &["-O2", "-fPIE", "-ffunction-sections", "-fdata-secti
 
 /// All of them.
 pub const CROSS: &[Cross] = &[
-    Cross { name: "aarch64", compiler: "aarch64-linux-gnu-gcc", kernel: PATCHABLE, user: PROFILED, more: &[] },
+    Cross {
+        name: "aarch64",
+        compiler: "aarch64-linux-gnu-gcc",
+        kernel: PATCHABLE,
+        user: PROFILED,
+        more: &[],
+    },
     Cross {
         name: "arm",
         compiler: "arm-linux-gnueabihf-gcc",
         kernel: PATCHABLE_BEHIND,
         user: PROFILED,
-        more: &[&["-O2", "-marm", "-fno-section-anchors"], &["-O2", "-marm", "-fno-pic", "-fno-section-anchors"]],
+        more: &[
+            &["-O2", "-marm", "-fno-section-anchors"],
+            &["-O2", "-marm", "-fno-pic", "-fno-section-anchors"],
+        ],
     },
     Cross { name: "s390x", compiler: "s390x-linux-gnu-gcc", kernel: FENTRY, user: PROFILED, more: &[] },
     Cross {

@@ -177,7 +177,9 @@ pub fn read(text: &str) -> Assembler {
         let body = canon.block(&name);
         if function {
             let parent = name.split(".cold").next().unwrap_or(&name).to_owned();
-            let named = |n: &&String| blocks.get(&name).is_some_and(|b| b.lines.iter().any(|l| l.contains(n.as_str())));
+            let named = |n: &&String| {
+                blocks.get(&name).is_some_and(|b| b.lines.iter().any(|l| l.contains(n.as_str())))
+            };
             let mut used: Vec<&String> = anchors.keys().filter(named).collect();
             used.sort();
             for name in used {

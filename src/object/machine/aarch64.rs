@@ -59,7 +59,7 @@ fn reach(word: u32, at: u32) -> (Reach, u8) {
         Kind::Branch(low, count) => (Reach::Branch(at + 4 * signed(word, low, count)), 0),
         Kind::Literal => {
             let width = match (word >> 26 & 1, word >> 30) {
-                (0, 1) | (1, 1) => 8,
+                (0 | 1, 1) => 8,
                 (0, 3) => 0, // prfm
                 (1, 2) => 16,
                 _ => 4,
@@ -97,7 +97,9 @@ fn table(code: &Body<'_>, at: usize) -> Option<Distances> {
     };
     let target = register(code.word(at)?, 5);
     // add (extended register) or add (shifted register), by two bits.
-    let is_sum = |w: u32| register(w, 0) == target && (w & 0xffe0_1c00 == 0x8b20_0800 || w & 0xffe0_fc00 == 0x8b00_0800);
+    let is_sum = |w: u32| {
+        register(w, 0) == target && (w & 0xffe0_1c00 == 0x8b20_0800 || w & 0xffe0_fc00 == 0x8b00_0800)
+    };
     let sum_at = before(at, &is_sum)?;
     let sum = code.word(sum_at)?;
     let (base, index) = (register(sum, 5), register(sum, 16));
@@ -160,17 +162,18 @@ fn ends_flow(bytes: &[u8]) -> bool {
 }
 
 impl Machine for Aarch64 {
+    #[expect(clippy::match_same_arms, reason = "a table, one row a kind of relocation")]
     fn shape(&self, kind: u32) -> Option<Shape> {
         Some(match kind {
-            0 | 256 | 569 => absolute(0), // NONE, TLSDESC_CALL
-            257 => absolute(8),           // ABS64
-            258 => absolute(4),           // ABS32
-            259 => absolute(2),           // ABS16
-            260 => relative(8),           // PREL64
-            261 | 314 | 315 => relative(4), // PREL32, PLT32, GOTPCREL32
-            262 => relative(2),           // PREL16
+            0 | 256 | 569 => absolute(0),                     // NONE, TLSDESC_CALL
+            257 => absolute(8),                               // ABS64
+            258 => absolute(4),                               // ABS32
+            259 => absolute(2),                               // ABS16
+            260 => relative(8),                               // PREL64
+            261 | 314 | 315 => relative(4),                   // PREL32, PLT32, GOTPCREL32
+            262 => relative(2),                               // PREL16
             263..=313 | 512..=568 | 570..=573 => absolute(4), // fields of instructions
-            1024..=1032 => absolute(8),   // COPY, GLOB_DAT, JUMP_SLOT, RELATIVE, TLS, IRELATIVE
+            1024..=1032 => absolute(8), // COPY, GLOB_DAT, JUMP_SLOT, RELATIVE, TLS, IRELATIVE
             _ => return None,
         })
     }
@@ -231,7 +234,8 @@ impl Machine for Aarch64 {
     }
 
     fn distances(&self, code: &Body<'_>) -> Vec<Distances> {
-        let branches = (0..code.list.len()).filter(|at| code.word(*at).is_some_and(|w| w & 0xffff_fc1f == 0xd61f_0000));
+        let branches =
+            (0..code.list.len()).filter(|at| code.word(*at).is_some_and(|w| w & 0xffff_fc1f == 0xd61f_0000));
         branches.filter_map(|at| table(code, at)).collect()
     }
 
@@ -286,6 +290,8 @@ mod tests {
 
     #[test]
     fn a_nop_is_fill_only_where_alignment_can_have_stood() {
+        const RET: u32 = 0xd65f_03c0;
+        const ADD: u32 = 0x0b00_0021;
         let decode_with = |words: &[u32], patchable| {
             let bytes: Vec<u8> = words.iter().flat_map(|w| w.to_le_bytes()).collect();
             let mode = super::super::mapping::Mode::Code;
@@ -295,8 +301,6 @@ mod tests {
             list.iter().map(|i| i.start).collect::<Vec<_>>()
         };
         let decode = |words: &[u32]| decode_with(words, false);
-        const RET: u32 = 0xd65f_03c0;
-        const ADD: u32 = 0x0b00_0021;
         // At the entry, at the end, and before what is reached from above only: kept.
         assert_eq!(decode(&[NOP, NOP, RET]), [0, 4, 8]);
         assert_eq!(decode_with(&[NOP, NOP, ADD, 0x17ff_ffff], true), [0, 4, 8, 12]);

@@ -75,8 +75,10 @@ fn ends_flow(bytes: &[u8]) -> bool {
 fn drop_padding(list: &mut Vec<Instruction>, start: u32, before: &[u8], mode: Mode) {
     let count = list.iter().rev().take_while(|i| i.is_nop()).count();
     let kept = list.len() - count;
-    let (Some(first), Some(last)) = (list.get(kept), kept.checked_sub(1).and_then(|at| list.get(at))) else { return };
-    let bytes = bytes_of(last, start, before);
+    let (Some(first), Some(above)) = (list.get(kept), kept.checked_sub(1).and_then(|at| list.get(at))) else {
+        return;
+    };
+    let bytes = bytes_of(above, start, before);
     let unreached = if mode == Mode::Thumb { thumb::ends_flow(bytes) } else { ends_flow(bytes) };
     if unreached && start.is_multiple_of(4) && start - first.start < 8 {
         list.truncate(kept);
@@ -90,17 +92,18 @@ fn bytes_of<'b>(one: &Instruction, start: u32, before: &'b [u8]) -> &'b [u8] {
 }
 
 impl Machine for Arm {
+    #[expect(clippy::match_same_arms, reason = "a table, one row a kind of relocation")]
     fn shape(&self, kind: u32) -> Option<Shape> {
         Some(match kind {
-            0 | 40 => absolute(0),                       // NONE, V4BX
-            2 | 18..=23 | 24 | 26 | 38 => absolute(4),   // ABS32, TLS and dynamic ones, GOTOFF, GOT_BREL, TARGET1
-            3 | 25 | 41 | 42 | 96 => relative(4),        // REL32, BASE_PREL, TARGET2, PREL31, GOT_PREL
-            104 | 105 | 107 => relative(4),              // TLS_GD32, TLS_LDM32, TLS_IE32
-            106 | 108 | 160 => absolute(4),              // TLS_LDO32, TLS_LE32, IRELATIVE
-            5 => absolute(2),                            // ABS16
-            8 => absolute(1),                            // ABS8
-            1 | 10 | 27..=30 | 43..=51 => absolute(4),   // fields of instructions
-            102 | 103 => absolute(2),                    // THM_JUMP11, THM_JUMP8
+            0 | 40 => absolute(0),                     // NONE, V4BX
+            2 | 18..=23 | 24 | 26 | 38 => absolute(4), // ABS32, TLS and dynamic ones, GOTOFF, GOT_BREL, TARGET1
+            3 | 25 | 41 | 42 | 96 => relative(4),      // REL32, BASE_PREL, TARGET2, PREL31, GOT_PREL
+            104 | 105 | 107 => relative(4),            // TLS_GD32, TLS_LDM32, TLS_IE32
+            106 | 108 | 160 => absolute(4),            // TLS_LDO32, TLS_LE32, IRELATIVE
+            5 => absolute(2),                          // ABS16
+            8 => absolute(1),                          // ABS8
+            1 | 10 | 27..=30 | 43..=51 => absolute(4), // fields of instructions
+            102 | 103 => absolute(2),                  // THM_JUMP11, THM_JUMP8
             _ => return None,
         })
     }
@@ -119,8 +122,7 @@ impl Machine for Arm {
                 list.push(plain(at, bytes.len() as u8).reaching(Reach::Undecodable));
                 continue;
             };
-            let mut one =
-                if word == 0xe320_f000 { Instruction::nop(at, 4) } else { plain(at, 4) };
+            let mut one = if word == 0xe320_f000 { Instruction::nop(at, 4) } else { plain(at, 4) };
             while relocations.next_if(|r| *r < u64::from(at)).is_some() {}
             if relocations.peek().is_none_or(|r| *r >= u64::from(at) + 4) {
                 let (reach, access) = reach(word, at);
@@ -139,8 +141,8 @@ impl Machine for Arm {
             let start = Reach::Memory(run.start.into());
             let whole = run.relocations.is_empty() && run.bytes.len().is_multiple_of(4);
             let read = list.iter().any(|i| i.reach() == start && i.access == 0);
-            let last = list.last().map_or(&[][..], |last| bytes_of(last, run.start, before));
-            let jumps = if mode == Mode::Thumb { thumb::ends_flow(last) } else { ends_flow(last) };
+            let above = list.last().map_or(&[][..], |one| bytes_of(one, run.start, before));
+            let jumps = if mode == Mode::Thumb { thumb::ends_flow(above) } else { ends_flow(above) };
             (whole && read && jumps && run.start.is_multiple_of(4)).then_some((4, 1))
         }) else {
             return false;
@@ -163,7 +165,9 @@ impl Machine for Arm {
         for (at, one) in list.iter().enumerate() {
             let Reach::Memory(literal) = one.reach() else { continue };
             let (mode, bytes) = code(one);
-            let Some(register) = thumb::loaded(mode, bytes, one.length).filter(|_| one.access == 4) else { continue };
+            let Some(register) = thumb::loaded(mode, bytes, one.length).filter(|_| one.access == 4) else {
+                continue;
+            };
             let adds = |i: &&Instruction| {
                 let (mode, bytes) = code(i);
                 mode != Mode::Data && thumb::adds_to_pc(mode, bytes, i.length, register)
@@ -247,7 +251,8 @@ mod tests {
         // ldr r2, [pc, #4]; add r2, pc, r2; bx lr; .word
         let words = [0xe59f_2004_u32, 0xe08f_2002, 0xe12f_ff1e, 0x1234];
         let bytes: Vec<u8> = words.iter().flat_map(|w| w.to_le_bytes()).collect();
-        let run = Run { bytes: &bytes, start: 0, mode: Mode::Code, align: 4, patchable: false, relocations: &[] };
+        let run =
+            Run { bytes: &bytes, start: 0, mode: Mode::Code, align: 4, patchable: false, relocations: &[] };
         let mut list = Vec::new();
         Arm.decode(&run, &mut list);
         let code = |i: &Instruction| (Mode::Code, words[i.start as usize / 4].to_le_bytes());

@@ -8,14 +8,14 @@ use super::{signed, word};
 fn bits(kind: u32) -> u32 {
     match kind {
         0 | 40 => 0,
-        1 | 27..=29 => 0x00ff_ffff,      // PC24, PLT32, CALL, JUMP24
-        10 | 30 => 0x2fff_07ff,          // THM_CALL, THM_JUMP24
-        51 => 0x2fff_043f,               // THM_JUMP19
-        102 => 0x0000_07ff,              // THM_JUMP11
-        103 => 0x0000_00ff,              // THM_JUMP8
-        43..=46 => 0x000f_0fff,          // MOVW, MOVT
-        47..=50 => 0x70ff_040f,          // THM_MOVW, THM_MOVT
-        42 => 0x7fff_ffff,               // PREL31
+        1 | 27..=29 => 0x00ff_ffff, // PC24, PLT32, CALL, JUMP24
+        10 | 30 => 0x2fff_07ff,     // THM_CALL, THM_JUMP24
+        51 => 0x2fff_043f,          // THM_JUMP19
+        102 => 0x0000_07ff,         // THM_JUMP11
+        103 => 0x0000_00ff,         // THM_JUMP8
+        43..=46 => 0x000f_0fff,     // MOVW, MOVT
+        47..=50 => 0x70ff_040f,     // THM_MOVW, THM_MOVT
+        42 => 0x7fff_ffff,          // PREL31
         _ => u32::MAX,
     }
 }

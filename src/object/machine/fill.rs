@@ -47,9 +47,9 @@ pub fn drop_fill(
             let head = targets.binary_search(&i64::from(next.start)).is_ok();
             let short = u64::from(next.start - first.start) < run.align;
             // Over many no-operations some assemblers jump.
-            let jump = before.filter(|b| b.reach() == Reach::Branch(next.start.into())).is_some_and(|b| {
-                ends_flow(text(b)) && machine.is_fill(bytes(b.start, next.start))
-            });
+            let jump = before
+                .filter(|b| b.reach() == Reach::Branch(next.start.into()))
+                .is_some_and(|b| ends_flow(text(b)) && machine.is_fill(bytes(b.start, next.start)));
             let even = u64::from(next.start).is_multiple_of(ALIGNMENT);
             if even && short && (unreached || head) && machine.is_fill(bytes(first.start, next.start)) {
                 let (skip, take) = if jump { (at - 1, count + 1) } else { (at, count) };

@@ -221,7 +221,7 @@ pub fn instructions(machine: &dyn Machine, run: &Run<'_>, map: &mapping::Map, li
         return;
     }
     let first = u64::from(run.start);
-    let mut last = mapping::Mode::Data;
+    let mut before_mode = mapping::Mode::Data;
     for (start, end, mode) in map.runs(first, first + run.bytes.len() as u64) {
         let from = (start - first) as usize;
         let bytes = run.bytes.get(from..(end - first) as usize).unwrap_or_default();
@@ -230,13 +230,13 @@ pub fn instructions(machine: &dyn Machine, run: &Run<'_>, map: &mapping::Map, li
         match mode {
             mapping::Mode::Data => {
                 let before = run.bytes.get(..from).unwrap_or_default();
-                if !machine.data(&part, list, before, last) {
+                if !machine.data(&part, list, before, before_mode) {
                     data(&part, list);
                 }
             }
             _ => machine.decode(&part, list),
         }
-        last = mode;
+        before_mode = mode;
     }
     machine.finish(list, &|one| {
         let mut bytes = [0; 4];

@@ -41,12 +41,18 @@ fn reach(word: u32, at: u32) -> Reach {
 /// The width of a load or store whose displacement may be relocated.
 fn access(word: u32) -> u8 {
     match word >> 26 {
-        34 | 38 => 1,                          // lbz, stb
-        40 | 42 | 44 => 2,                     // lhz, lha, sth
-        32 | 36 | 48 | 52 => 4,                // lwz, stw, lfs, stfs
-        50 | 54 => 8,                          // lfd, stfd
-        58 => if word & 3 == 2 { 4 } else { 8 }, // lwa, ld
-        62 if word & 3 == 0 => 8,              // std
+        34 | 38 => 1,           // lbz, stb
+        40 | 42 | 44 => 2,      // lhz, lha, sth
+        32 | 36 | 48 | 52 => 4, // lwz, stw, lfs, stfs
+        50 | 54 => 8,           // lfd, stfd
+        58 => {
+            if word & 3 == 2 {
+                4
+            } else {
+                8
+            }
+        } // lwa, ld
+        62 if matches!(word & 3, 0) => 8, // std
         61 if word & 7 == 1 || word & 7 == 5 => 16, // lxv, stxv
         _ => 0,
     }
@@ -67,14 +73,14 @@ fn is_nop(word: u32) -> bool {
 
 /// How many words at `at` are a table of distances from `at`.
 fn table_length(bytes: &[u8], at: usize) -> usize {
-    let mut end = bytes.len() as i64;
+    let mut end = bytes.len();
     let mut count = 0;
     while let Some(word) = bytes.get(at + 4 * count..).and_then(word) {
-        let target = at as i64 + i64::from(word.cast_signed());
-        let here = (at + 4 * count) as i64;
-        let inside = target >= 0 && target < bytes.len() as i64 && target % 4 == 0;
+        let here = at + 4 * count;
+        let target = at.checked_add_signed(word.cast_signed() as isize);
+        let Some(target) = target.filter(|t| *t < bytes.len() && t.is_multiple_of(4)) else { break };
         // A target inside the table itself is none.
-        if here >= end || !inside || (at as i64..here + 4).contains(&target) {
+        if here >= end || (at..here + 4).contains(&target) {
             break;
         }
         if target > here {
@@ -86,18 +92,19 @@ fn table_length(bytes: &[u8], at: usize) -> usize {
 }
 
 impl Machine for Ppc64le {
+    #[expect(clippy::match_same_arms, reason = "a table, one row a kind of relocation")]
     fn shape(&self, kind: u32) -> Option<Shape> {
         Some(match kind {
             0 | 67 | 107..=109 | 118..=122 => absolute(0), // NONE, marks of TLS and PLT calls
             1 | 2 | 7..=9 | 11..=13 | 24 | 27 | 37 => absolute(4), // ADDR32, ADDR24, ADDR14, REL14
             3..=6 | 14..=17 | 25 | 29..=36 | 39..=42 | 47..=50 | 52..=66 => absolute(2), // halves of instructions
             69..=72 | 74..=77 | 79..=106 | 110..=115 => absolute(2),
-            10 | 116 => absolute(4),                       // REL24, REL24_NOTOC: no part of the distance in the addend
-            26 | 28 => relative(4),                        // REL32, PLTREL32
+            10 | 116 => absolute(4), // REL24, REL24_NOTOC: no part of the distance in the addend
+            26 | 28 => relative(4),  // REL32, PLTREL32
             19..=22 | 38 | 43 | 45 | 51 | 68 | 73 | 78 | 117 | 248 => absolute(8),
-            44 | 46 => relative(8),                        // REL64, PLTREL64
-            128..=151 => absolute(8),                      // prefixed instructions
-            240..=247 | 249..=252 => absolute(2),          // REL16 and its halves
+            44 | 46 => relative(8),               // REL64, PLTREL64
+            128..=151 => absolute(8),             // prefixed instructions
+            240..=247 | 249..=252 => absolute(2), // REL16 and its halves
             _ => return None,
         })
     }
@@ -114,7 +121,10 @@ impl Machine for Ppc64le {
             };
             let length = if is_prefix(word) && rest.len() >= 8 { 8 } else { 4 };
             // A prefixed instruction may not lie across 64 bytes: the assembler writes a no-operation before it.
-            if word == NOP && start % 64 == 60 && run.align >= 64 && rest.get(4..).and_then(super::word).is_some_and(is_prefix)
+            if word == NOP
+                && start % 64 == 60
+                && run.align >= 64
+                && rest.get(4..).and_then(super::word).is_some_and(is_prefix)
             {
                 at += 4;
                 continue;
@@ -131,7 +141,7 @@ impl Machine for Ppc64le {
             at += length;
             if word == BCTR && relocations.peek().is_none_or(|r| *r >= end + 4) {
                 let count = table_length(run.bytes, at);
-                let base = i64::from(run.start) + at as i64;
+                let base = i64::from(run.start + at as u32);
                 let entries = run.bytes.get(at..at + 4 * count).unwrap_or_default().chunks(4);
                 list.extend(entries.enumerate().map(|(n, entry)| {
                     let distance = super::word(entry).map_or(0, |w| i64::from(w.cast_signed()));
@@ -181,7 +191,9 @@ impl Machine for Ppc64le {
 
     /// GNU as writes the addend into a prefixed instruction too (the low 34 bits).
     fn clear_repeated(&self, kind: u32, addend: i64, instruction: &mut [u8]) {
-        let (Some(prefix), Some(suffix)) = (word(instruction), instruction.get(4..).and_then(word)) else { return };
+        let (Some(prefix), Some(suffix)) = (word(instruction), instruction.get(4..).and_then(word)) else {
+            return;
+        };
         let value = (i64::from(prefix & 0x3_ffff) << 46 >> 30) | i64::from(suffix & 0xffff);
         if (128..=151).contains(&kind) && value == addend {
             let cleared = [prefix & !0x3_ffff, suffix & !0xffff];
@@ -202,8 +214,14 @@ mod tests {
 
     fn decode(words: &[u32]) -> Vec<(u32, Reach)> {
         let bytes: Vec<u8> = words.iter().flat_map(|w| w.to_le_bytes()).collect();
-        let run =
-            Run { bytes: &bytes, start: 0x100, mode: Mode::Code, align: 16, patchable: false, relocations: &[] };
+        let run = Run {
+            bytes: &bytes,
+            start: 0x100,
+            mode: Mode::Code,
+            align: 16,
+            patchable: false,
+            relocations: &[],
+        };
         let mut list = Vec::new();
         Ppc64le.decode(&run, &mut list);
         list.iter().map(|i| (i.start, i.reach())).collect()

@@ -73,23 +73,26 @@ fn access(value: u32) -> u8 {
 fn ends_flow(bytes: &[u8]) -> bool {
     let value = value(bytes);
     if bytes.len() == 2 {
-        return value & 0xe003 == 0xa001 || (value & 0xf07f == 0x8002 && value & 0x0f80 != 0) || value == 0x9002;
+        return value & 0xe003 == 0xa001
+            || (value & 0xf07f == 0x8002 && value & 0x0f80 != 0)
+            || value == 0x9002;
     }
     matches!(value & 0xfff, 0x06f | 0x067) || value == 0x0010_0073
 }
 
 impl Machine for Riscv {
+    #[expect(clippy::match_same_arms, reason = "a table, one row a kind of relocation")]
     fn shape(&self, kind: u32) -> Option<Shape> {
         Some(match kind {
-            0 | 43 | 51 => absolute(0),                   // NONE, ALIGN, RELAX
-            1 | 6 | 8 | 10 | 35 | 39 | 41 | 56 => absolute(4), // 32, TLS, ADD32, SUB32, SET32
+            0 | 43 | 51 => absolute(0),                            // NONE, ALIGN, RELAX
+            1 | 6 | 8 | 10 | 35 | 39 | 41 | 56 => absolute(4),     // 32, TLS, ADD32, SUB32, SET32
             2..=5 | 7 | 9 | 11 | 12 | 36 | 40 | 58 => absolute(8), // 64, dynamic, ADD64, SUB64
-            16 | 17 | 20..=32 | 46 => absolute(4),        // fields of instructions
-            18 | 19 => absolute(8),                       // CALL: auipc and jalr
-            33 | 37 | 52..=54 => absolute(1),             // ADD8, SUB8, SUB6, SET6, SET8
-            34 | 38 | 44 | 45 | 55 => absolute(2),        // ADD16, SUB16, RVC_BRANCH, RVC_JUMP, SET16
-            57 | 59 => relative(4),                       // 32_PCREL, PLT32
-            60 | 61 => absolute(1),                       // SET_ULEB128, SUB_ULEB128
+            16 | 17 | 20..=32 | 46 => absolute(4),                 // fields of instructions
+            18 | 19 => absolute(8),                                // CALL: auipc and jalr
+            33 | 37 | 52..=54 => absolute(1),                      // ADD8, SUB8, SUB6, SET6, SET8
+            34 | 38 | 44 | 45 | 55 => absolute(2), // ADD16, SUB16, RVC_BRANCH, RVC_JUMP, SET16
+            57 | 59 => relative(4),                // 32_PCREL, PLT32
+            60 | 61 => absolute(1),                // SET_ULEB128, SUB_ULEB128
             _ => return None,
         })
     }
@@ -217,7 +220,8 @@ mod tests {
     fn fill_for_the_linker_stays() {
         let bytes = [0x82, 0x80, 0x01, 0, 0x01, 0, 0x01, 0, 0x05, 0x45, 0x82, 0x80];
         let decode = |relocations: &[Relocation]| {
-            let run = Run { bytes: &bytes, start: 0, mode: Mode::Code, align: 8, patchable: false, relocations };
+            let run =
+                Run { bytes: &bytes, start: 0, mode: Mode::Code, align: 8, patchable: false, relocations };
             let mut list = Vec::new();
             Riscv.decode(&run, &mut list);
             list.len()

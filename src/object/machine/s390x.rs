@@ -28,23 +28,26 @@ const fn operand(access: u8) -> Relative {
     Relative { width: 4, access: Some(access) }
 }
 
+#[expect(clippy::match_same_arms, reason = "a table, one row a kind of instruction")]
 fn relative_of(bytes: &[u8]) -> Option<Relative> {
     let (first, second) = (*bytes.first()?, *bytes.get(1)?);
     Some(match (first, second & 15) {
-        (0xa7, 4..=7) => branch(2),    // brc, bras, brct, brctg
-        (0x84 | 0x85, _) => branch(2), // brxh, brxle
-        (0xc0, 0) => operand(0),       // larl
-        (0xc0, 4 | 5) => branch(4),    // brcl, brasl
-        (0xcc, 6) => branch(4),        // brcth
+        (0xa7, 4..=7) => branch(2),      // brc, bras, brct, brctg
+        (0x84 | 0x85, _) => branch(2),   // brxh, brxle
+        (0xc0, 0) => operand(0),         // larl
+        (0xc0, 4 | 5) => branch(4),      // brcl, brasl
+        (0xcc, 6) => branch(4),          // brcth
         (0xc4, 2 | 4..=7) => operand(2), // llhrl, lghrl, lhrl, llghrl, sthrl
-        (0xc4, 8 | 11) => operand(8),  // lgrl, stgrl
-        (0xc4, 12..=15) => operand(4), // lgfrl, lrl, llgfrl, strl
-        (0xc6, 0 | 2) => operand(0),   // exrl, pfdrl
-        (0xc6, 4..=7) => operand(2),   // cghrl, chrl, clghrl, clhrl
-        (0xc6, 8 | 10) => operand(8),  // cgrl, clgrl
-        (0xc6, 12..=15) => operand(4), // cgfrl, crl, clgfrl, clrl
+        (0xc4, 8 | 11) => operand(8),    // lgrl, stgrl
+        (0xc4, 12..=15) => operand(4),   // lgfrl, lrl, llgfrl, strl
+        (0xc6, 0 | 2) => operand(0),     // exrl, pfdrl
+        (0xc6, 4..=7) => operand(2),     // cghrl, chrl, clghrl, clhrl
+        (0xc6, 8 | 10) => operand(8),    // cgrl, clgrl
+        (0xc6, 12..=15) => operand(4),   // cgfrl, crl, clgfrl, clrl
         // brxhg, brxlg, and compare and branch: cgrj, clgrj, crj, clrj, cgij, clgij, cij, clij
-        (0xec, _) if matches!(bytes.get(5)?, 0x44 | 0x45 | 0x64 | 0x65 | 0x76 | 0x77 | 0x7c..=0x7f) => branch(2),
+        (0xec, _) if matches!(bytes.get(5)?, 0x44 | 0x45 | 0x64 | 0x65 | 0x76 | 0x77 | 0x7c..=0x7f) => {
+            branch(2)
+        }
         _ => return None,
     })
 }
@@ -64,12 +67,11 @@ fn distance(bytes: &[u8], width: usize) -> i64 {
     2 * ((value << unused).cast_signed() >> unused)
 }
 
-/// `br`, `j`, `jg`, `b`: what follows is not reached from here.
+/// `br`, `j`, `jg`, `b`, `bi`: what follows is not reached from here.
 fn ends_flow(bytes: &[u8]) -> bool {
     match bytes {
-        [0x07, second] | [0x47, second, ..] => second >> 4 == 15,
+        [0x07, second] | [0x47, second, ..] | [0xe3, second, .., 0x47] => second >> 4 == 15,
         [0xa7 | 0xc0, 0xf4, ..] => true,
-        [0xe3, second, .., 0x47] => second >> 4 == 15, // bi
         _ => false,
     }
 }
@@ -77,8 +79,8 @@ fn ends_flow(bytes: &[u8]) -> bool {
 impl Machine for S390x {
     fn shape(&self, kind: u32) -> Option<Shape> {
         Some(match kind {
-            0 | 37..=39 => absolute(0),                               // NONE, marks of TLS calls
-            1 => absolute(1),                                         // 8
+            0 | 37..=39 => absolute(0), // NONE, marks of TLS calls
+            1 => absolute(1),           // 8
             2 | 3 | 6 | 15 | 27 | 29 | 30 | 34 | 42 | 57..=60 => absolute(2), // 12, 16, 20 bits
             4 | 7 | 13 | 31 | 35 | 40 | 43 | 45 | 47 | 50 | 52 => absolute(4),
             5 | 8 | 14 | 19..=21 | 26 | 33 | 49 => relative(4), // PC32, PLT32, GOTPC, PC32DBL, GOTENT, IEENT
@@ -102,7 +104,8 @@ impl Machine for S390x {
                 break;
             };
             let is_nop = self.nop_length(bytes) == Some(wanted);
-            let mut one = if is_nop { Instruction::nop(start, wanted as u8) } else { plain(start, wanted as u8) };
+            let mut one =
+                if is_nop { Instruction::nop(start, wanted as u8) } else { plain(start, wanted as u8) };
             let end = u64::from(start) + wanted as u64;
             while relocations.next_if(|r| *r < u64::from(start)).is_some() {}
             let has_relocation = relocations.peek().is_some_and(|r| *r < end);
@@ -162,8 +165,7 @@ mod tests {
     use super::*;
 
     fn decode(bytes: &[u8]) -> Vec<(u32, u8, Reach)> {
-        let run =
-            Run { bytes, start: 0x10, mode: Mode::Code, align: 8, patchable: false, relocations: &[] };
+        let run = Run { bytes, start: 0x10, mode: Mode::Code, align: 8, patchable: false, relocations: &[] };
         let mut list = Vec::new();
         S390x.decode(&run, &mut list);
         list.iter().map(|i| (i.start, i.length, i.reach())).collect()

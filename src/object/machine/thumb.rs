@@ -208,7 +208,9 @@ mod tests {
 
     #[test]
     fn widths_are_no_identity() {
-        let code = |halves: &[u16]| without_distance(&halves.iter().flat_map(|h| h.to_le_bytes()).collect::<Vec<u8>>());
+        let code = |halves: &[u16]| {
+            without_distance(&halves.iter().flat_map(|h| h.to_le_bytes()).collect::<Vec<u8>>())
+        };
         assert_eq!(code(&[0xe7e3]), code(&[0xf7ff, 0xbffe])); // b
         assert_eq!(code(&[0xd0fe]), code(&[0xf43f, 0xaffe])); // beq
         assert_ne!(code(&[0xd0fe]), code(&[0xd1fe])); // bne
