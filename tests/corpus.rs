@@ -179,8 +179,8 @@ fn judge(case: &Case, built: &Built, by_hand: bool) -> Vec<String> {
     wrong
 }
 
-/// What cross compilers are tried with, by the name of the set. By default the first two and another that the
-/// seed of the day does not choose; all of them where `LPCC_CORPUS_FULL` is set.
+/// What cross compilers are tried with, by the name of the set. By default the first three; all of them, and what
+/// only this machine has, where `LPCC_CORPUS_FULL` is set.
 fn cross_sets(cross: &machines::Cross) -> Vec<(&'static str, Vec<&'static str>)> {
     let full = std::env::var_os("LPCC_CORPUS_FULL").is_some();
     let all = [
@@ -194,7 +194,8 @@ fn cross_sets(cross: &machines::Cross) -> Vec<(&'static str, Vec<&'static str>)>
         ("O3", vec!["-O3"]),
         ("g", vec!["-O2", "-g"]),
     ];
-    all.into_iter().take(if full { 9 } else { 3 }).collect()
+    let more = cross.more.iter().map(|flags| ("more", flags.to_vec()));
+    if full { all.into_iter().chain(more).collect() } else { all.into_iter().take(3).collect() }
 }
 
 #[test]
