@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 
 use bstr::ByteSlice;
 use iced_x86::{Decoder, DecoderOptions, Formatter, GasFormatter, OpKind};
+use object::elf;
 
 use super::stream::{Reader, attribute, code, target, unwinding};
 use super::{Fingerprints, Item, PartKind, arch};
@@ -493,6 +494,8 @@ struct Printer {
     formatter: GasFormatter,
     bits: u32,
     x86: bool,
+    /// Instructions are little-endian words.
+    words: bool,
 }
 
 impl Printer {
@@ -504,6 +507,10 @@ impl Printer {
             formatter,
             bits: prints.image.bits.into(),
             x86: matches!(prints.image.machine, arch::X86_64 | arch::I386),
+            words: matches!(
+                elf::Machine(prints.image.machine),
+                elf::EM_AARCH64 | elf::EM_PPC64 | elf::EM_RISCV
+            ) && prints.image.little_endian,
         }
     }
 
@@ -530,7 +537,7 @@ impl Printer {
 
     fn instruction(&mut self, bytes: &[u8]) -> String {
         if !self.x86 {
-            return hex(bytes);
+            return self.word(bytes);
         }
         let instruction = Decoder::new(self.bits, bytes, DecoderOptions::NONE).decode();
         let near = matches!(
@@ -546,8 +553,21 @@ impl Printer {
         text
     }
 
+    /// An instruction that has no text here: as a disassembler prints it, the most significant byte first.
+    fn word(&self, bytes: &[u8]) -> String {
+        if !self.words {
+            return hex(bytes);
+        }
+        let units =
+            bytes.chunks(4).map(|unit| unit.iter().rev().map(|b| format!("{b:02x}")).collect::<String>());
+        units.collect::<Vec<_>>().join(" ")
+    }
+
     /// A branch is kept as its opcode: a field of zeros makes it an instruction again.
     fn branch(&mut self, opcode: &[u8]) -> String {
+        if !self.x86 {
+            return self.instruction(opcode);
+        }
         let mut bytes = opcode.to_vec();
         bytes.extend([0; 4]);
         let text = self.instruction(&bytes);

@@ -279,11 +279,13 @@ impl<'d> Model<'d> {
         if shape.is_some_and(|s| s.relative) {
             addend = addend.wrapping_add(bias);
         }
-        let Some(symbol) =
-            self.facts.symbols.get(relocation.symbol as usize).filter(|_| relocation.symbol != 0)
-        else {
+        if relocation.symbol == 0 {
             let means = self.machine.is_none_or(|m| !m.is_mark(relocation.kind));
             return self.number(if means { addend } else { 0 });
+        }
+        // A number beyond the table names nothing, and is not the number 0.
+        let Some(symbol) = self.facts.symbols.get(relocation.symbol as usize) else {
+            return Place::External(relocation.symbol, addend);
         };
         match symbol.definition {
             Definition::Undefined => Place::External(relocation.symbol, addend),

@@ -363,7 +363,7 @@ fn function<'m, 'd>(
                     code_stream.blob(bytes);
                 }
                 (Reach::None | Reach::Literal(_), None) => {
-                    literal_alone(body, from, instruction.length, code_stream)
+                    literal_alone(body, from, instruction.length, code_stream);
                 }
                 (Reach::None | Reach::Literal(_), Some(_)) => {
                     literal(model, bytes, section, instruction.start.into(), code_stream);

@@ -55,6 +55,7 @@ impl Instruction {
     }
 
     /// The same, reaching this. (What lies too far is in no section: its bytes stand for themselves.)
+    #[must_use]
     pub fn reaching(self, reach: Reach) -> Self {
         let (form, target) = match reach {
             Reach::None => return self,

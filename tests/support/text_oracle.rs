@@ -111,7 +111,7 @@ pub fn read(text: &str) -> Assembler {
                 order.push(name.clone());
                 blocks.entry(name).or_default().lines.push(line.clone());
             }
-            ".set" => {
+            ".set" | ".thumb_set" => {
                 let mut parts = rest.splitn(2, ',');
                 let name = parts.next().unwrap_or_default().trim().to_owned();
                 let value = parts.next().unwrap_or_default().trim().to_owned();

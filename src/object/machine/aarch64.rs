@@ -59,7 +59,7 @@ fn reach(word: u32, at: u32) -> (Reach, u8) {
         Kind::Branch(low, count) => (Reach::Branch(at + 4 * signed(word, low, count)), 0),
         Kind::Literal => {
             let width = match (word >> 26 & 1, word >> 30) {
-                (0, 1) | (1, 1) => 8,
+                (0 | 1, 1) => 8,
                 (0, 3) => 0, // prfm
                 (1, 2) => 16,
                 _ => 4,
@@ -162,6 +162,7 @@ fn ends_flow(bytes: &[u8]) -> bool {
 }
 
 impl Machine for Aarch64 {
+    #[expect(clippy::match_same_arms, reason = "a table, one row a kind of relocation")]
     fn shape(&self, kind: u32) -> Option<Shape> {
         Some(match kind {
             0 | 256 | 569 => absolute(0),                     // NONE, TLSDESC_CALL
@@ -289,6 +290,8 @@ mod tests {
 
     #[test]
     fn a_nop_is_fill_only_where_alignment_can_have_stood() {
+        const RET: u32 = 0xd65f_03c0;
+        const ADD: u32 = 0x0b00_0021;
         let decode_with = |words: &[u32], patchable| {
             let bytes: Vec<u8> = words.iter().flat_map(|w| w.to_le_bytes()).collect();
             let mode = super::super::mapping::Mode::Code;
@@ -298,8 +301,6 @@ mod tests {
             list.iter().map(|i| i.start).collect::<Vec<_>>()
         };
         let decode = |words: &[u32]| decode_with(words, false);
-        const RET: u32 = 0xd65f_03c0;
-        const ADD: u32 = 0x0b00_0021;
         // At the entry, at the end, and before what is reached from above only: kept.
         assert_eq!(decode(&[NOP, NOP, RET]), [0, 4, 8]);
         assert_eq!(decode_with(&[NOP, NOP, ADD, 0x17ff_ffff], true), [0, 4, 8, 12]);

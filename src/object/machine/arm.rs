@@ -70,7 +70,29 @@ fn ends_flow(bytes: &[u8]) -> bool {
     })
 }
 
+/// Takes out the no-operations that end a run of code before data at `start` that nothing runs into: how many
+/// there are depends on where the data, aligned, falls. `before` are all bytes before it in the piece.
+fn drop_padding(list: &mut Vec<Instruction>, start: u32, before: &[u8], mode: Mode) {
+    let count = list.iter().rev().take_while(|i| i.is_nop()).count();
+    let kept = list.len() - count;
+    let (Some(first), Some(above)) = (list.get(kept), kept.checked_sub(1).and_then(|at| list.get(at))) else {
+        return;
+    };
+    let bytes = bytes_of(above, start, before);
+    let unreached = if mode == Mode::Thumb { thumb::ends_flow(bytes) } else { ends_flow(bytes) };
+    if unreached && start.is_multiple_of(4) && start - first.start < 8 {
+        list.truncate(kept);
+    }
+}
+
+/// The bytes of an instruction; `before` are those before `start` in its piece.
+fn bytes_of<'b>(one: &Instruction, start: u32, before: &'b [u8]) -> &'b [u8] {
+    let from = before.len().wrapping_sub(start.wrapping_sub(one.start) as usize);
+    before.get(from..).and_then(|rest| rest.get(..one.length.into())).unwrap_or_default()
+}
+
 impl Machine for Arm {
+    #[expect(clippy::match_same_arms, reason = "a table, one row a kind of relocation")]
     fn shape(&self, kind: u32) -> Option<Shape> {
         Some(match kind {
             0 | 40 => absolute(0),                     // NONE, V4BX
@@ -112,25 +134,15 @@ impl Machine for Arm {
         fill::drop_fill(self, run, list, from, ends_flow);
     }
 
-    fn data(&self, run: &Run<'_>, list: &mut Vec<Instruction>, before: &[u8]) -> bool {
-        // Padding before a literal pool depends on where the pool falls.
-        if run.start.is_multiple_of(4)
-            && list.len() > 1
-            && list.last().is_some_and(|i| i.is_nop() && i.length == 2 && i.start + 2 == run.start)
-            && list.iter().rev().nth(1).is_some_and(|i| {
-                let at = before.len().wrapping_sub((run.start - i.start) as usize);
-                i.start % 4 == 0 && i.length == 2 && before.get(at..).is_some_and(thumb::ends_flow)
-                    || i.length == 4 && before.get(at..).is_some_and(thumb::ends_flow)
-            })
-        {
-            list.pop();
-        }
+    fn data(&self, run: &Run<'_>, list: &mut Vec<Instruction>, before: &[u8], mode: Mode) -> bool {
+        drop_padding(list, run.start, before, mode);
         let Some((width, scale)) = thumb::table(before).or_else(|| {
             // adr r, table; ...; bx r
             let start = Reach::Memory(run.start.into());
             let whole = run.relocations.is_empty() && run.bytes.len().is_multiple_of(4);
             let read = list.iter().any(|i| i.reach() == start && i.access == 0);
-            let jumps = before.len() >= 2 && before.get(before.len() - 2..).is_some_and(thumb::ends_flow);
+            let above = list.last().map_or(&[][..], |one| bytes_of(one, run.start, before));
+            let jumps = if mode == Mode::Thumb { thumb::ends_flow(above) } else { ends_flow(above) };
             (whole && read && jumps && run.start.is_multiple_of(4)).then_some((4, 1))
         }) else {
             return false;

@@ -80,9 +80,15 @@ pub trait Machine: std::fmt::Debug + Sync {
     /// Appends the instructions of a run.
     fn decode(&self, run: &Run<'_>, list: &mut Vec<Instruction>);
 
-    /// Appends a run of data among code, which follows the bytes `before` of the same piece; `false` where it is
-    /// plain data.
-    fn data(&self, _run: &Run<'_>, _list: &mut Vec<Instruction>, _before: &[u8]) -> bool {
+    /// Appends a run of data among code; `false` where it is plain data. It follows the bytes `before` of the
+    /// same piece, the last of them in the encoding `mode`.
+    fn data(
+        &self,
+        _run: &Run<'_>,
+        _list: &mut Vec<Instruction>,
+        _before: &[u8],
+        _mode: mapping::Mode,
+    ) -> bool {
         false
     }
 
@@ -215,6 +221,7 @@ pub fn instructions(machine: &dyn Machine, run: &Run<'_>, map: &mapping::Map, li
         return;
     }
     let first = u64::from(run.start);
+    let mut before_mode = mapping::Mode::Data;
     for (start, end, mode) in map.runs(first, first + run.bytes.len() as u64) {
         let from = (start - first) as usize;
         let bytes = run.bytes.get(from..(end - first) as usize).unwrap_or_default();
@@ -223,12 +230,13 @@ pub fn instructions(machine: &dyn Machine, run: &Run<'_>, map: &mapping::Map, li
         match mode {
             mapping::Mode::Data => {
                 let before = run.bytes.get(..from).unwrap_or_default();
-                if !machine.data(&part, list, before) {
+                if !machine.data(&part, list, before, before_mode) {
                     data(&part, list);
                 }
             }
             _ => machine.decode(&part, list),
         }
+        before_mode = mode;
     }
     machine.finish(list, &|one| {
         let mut bytes = [0; 4];

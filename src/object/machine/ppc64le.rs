@@ -52,7 +52,7 @@ fn access(word: u32) -> u8 {
                 8
             }
         } // lwa, ld
-        62 if word & 3 == 0 => 8, // std
+        62 if matches!(word & 3, 0) => 8, // std
         61 if word & 7 == 1 || word & 7 == 5 => 16, // lxv, stxv
         _ => 0,
     }
@@ -73,14 +73,14 @@ fn is_nop(word: u32) -> bool {
 
 /// How many words at `at` are a table of distances from `at`.
 fn table_length(bytes: &[u8], at: usize) -> usize {
-    let mut end = bytes.len() as i64;
+    let mut end = bytes.len();
     let mut count = 0;
     while let Some(word) = bytes.get(at + 4 * count..).and_then(word) {
-        let target = at as i64 + i64::from(word.cast_signed());
-        let here = (at + 4 * count) as i64;
-        let inside = target >= 0 && target < bytes.len() as i64 && target % 4 == 0;
+        let here = at + 4 * count;
+        let target = at.checked_add_signed(word.cast_signed() as isize);
+        let Some(target) = target.filter(|t| *t < bytes.len() && t.is_multiple_of(4)) else { break };
         // A target inside the table itself is none.
-        if here >= end || !inside || (at as i64..here + 4).contains(&target) {
+        if here >= end || (at..here + 4).contains(&target) {
             break;
         }
         if target > here {
@@ -92,6 +92,7 @@ fn table_length(bytes: &[u8], at: usize) -> usize {
 }
 
 impl Machine for Ppc64le {
+    #[expect(clippy::match_same_arms, reason = "a table, one row a kind of relocation")]
     fn shape(&self, kind: u32) -> Option<Shape> {
         Some(match kind {
             0 | 67 | 107..=109 | 118..=122 => absolute(0), // NONE, marks of TLS and PLT calls
@@ -140,7 +141,7 @@ impl Machine for Ppc64le {
             at += length;
             if word == BCTR && relocations.peek().is_none_or(|r| *r >= end + 4) {
                 let count = table_length(run.bytes, at);
-                let base = i64::from(run.start) + at as i64;
+                let base = i64::from(run.start + at as u32);
                 let entries = run.bytes.get(at..at + 4 * count).unwrap_or_default().chunks(4);
                 list.extend(entries.enumerate().map(|(n, entry)| {
                     let distance = super::word(entry).map_or(0, |w| i64::from(w.cast_signed()));

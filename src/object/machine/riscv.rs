@@ -81,6 +81,7 @@ fn ends_flow(bytes: &[u8]) -> bool {
 }
 
 impl Machine for Riscv {
+    #[expect(clippy::match_same_arms, reason = "a table, one row a kind of relocation")]
     fn shape(&self, kind: u32) -> Option<Shape> {
         Some(match kind {
             0 | 43 | 51 => absolute(0),                            // NONE, ALIGN, RELAX

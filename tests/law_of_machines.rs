@@ -1,0 +1,264 @@
+//! The law of the whole object on machines beside x86: flip any bit of an allocated section, of a relocation or of a
+//! symbol, and `diff` says that something changed. (Who must be named at each flip, `law_of_the_object` asks on x86.)
+//!
+//! Each object is sampled at random with a printed seed (`LPCC_SEED`); `LPCC_FLIPS` says how many flips each.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "a test that fails to set up fails; its settings come from the environment"
+)]
+
+#[path = "support/machines.rs"]
+mod machines;
+#[path = "support/random.rs"]
+mod random;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
+
+use lpcc::{analysis, object};
+use random::{Random, setting};
+
+const SOURCE: &str = r#"
+int ext(int); void use(const void *); extern int outside; int common_one[4];
+static int counter; static const int table[] = {1, 2, 3, 4, 5}; int *pointer = &counter; int (*const handler)(int) = ext;
+struct s { long v[30]; };
+static __attribute__((noinline)) int helper(int x) { counter += x; return ext(x) * 3; }
+#define C(n) case n: y += ext(n * 7); break;
+#define D(n) case n: use("case " #n); break;
+int sw(int x, int y) { switch (x) { C(0) D(1) C(2) D(3) C(4) C(5) C(6) D(7) C(8) C(9) C(10) D(11) C(12) C(13) C(14) C(15) } return helper(y); }
+int cswitch(int x) { switch (x) { case 0: return 11; case 1: return 99; case 2: return 34; case 3: return 8; case 4: return 12; case 5: return 77; case 6: return 3; } return 0; }
+void init(void) { struct s x = {{5,10,15,20,25,30,35,40,45,50,55,60,65,70,75,80,85,90,95,100,105,110,115,120,125,130,135,140,145,150}}; use(&x); }
+int jump(int i, int y) { static void *const t[] = {&&a, &&b, &&c}; goto *t[i]; a: return ext(y) + 1; b: return ext(y) + 2; c: return ext(y) * 5; }
+void say(int k) { use("hello"); use(L"wide"); use("nul\0inside"); if (k) use("hello" + 2); use(table); }
+int loop(int *a, int n) { int s = outside; for (int i = 0; i < n; i++) s += a[i] * ext(i); return s; }
+int start(void) __attribute__((constructor)); int start(void) { return ext(5); }
+int unlikely(int x) { if (__builtin_expect(x == 7, 0)) { use("rare"); ext(1); ext(2); __builtin_trap(); } return x; }
+int aliased(int x) { return x + 1; } int alias_of(int) __attribute__((alias("aliased")));
+__thread int local = 5; int get(void) { return ++local; } double scale(double d) { return d * 3.14159 + 2.71; }
+"#;
+
+/// What a field that may be flipped is.
+#[derive(Debug, Clone)]
+enum What {
+    Byte,
+    /// Which field of a relocation, and its type.
+    Relocation(&'static str, u32),
+    Symbol,
+    Section(&'static str),
+}
+
+#[derive(Debug, Clone)]
+struct Field {
+    name: String,
+    offset: usize,
+    width: usize,
+    what: What,
+}
+
+/// Reads either class and byte order by itself: an oracle that shares no code with what it judges.
+struct Elf<'f> {
+    file: &'f [u8],
+    wide: bool,
+    little: bool,
+}
+
+impl Elf<'_> {
+    fn number(&self, at: usize, width: usize) -> u64 {
+        let bytes = self.file[at..at + width].iter();
+        let join = |value: u64, byte: &u8| value << 8 | u64::from(*byte);
+        if self.little { bytes.rev().fold(0, join) } else { bytes.fold(0, join) }
+    }
+
+    /// A field whose place depends on the class: offset and width in 32 and in 64 bits.
+    fn at(&self, base: usize, narrow: (usize, usize), wide: (usize, usize)) -> u64 {
+        let (offset, width) = if self.wide { wide } else { narrow };
+        self.number(base + offset, width)
+    }
+
+    fn header(&self, index: usize) -> usize {
+        self.at(0, (0x20, 4), (0x28, 8)) as usize + index * if self.wide { 64 } else { 40 }
+    }
+
+    fn name(&self, table: usize, offset: u64) -> String {
+        let from = table + offset as usize;
+        let end = self.file[from..].iter().position(|b| *b == 0).unwrap() + from;
+        String::from_utf8_lossy(&self.file[from..end]).into_owned()
+    }
+
+    fn fields(&self) -> Vec<Field> {
+        let count = self.at(0, (0x30, 2), (0x3c, 2)) as usize;
+        let names = self.at(0, (0x32, 2), (0x3e, 2)) as usize;
+        let offset = |i: usize| self.at(self.header(i), (16, 4), (24, 8)) as usize;
+        let flags = |i: usize| self.at(self.header(i), (8, 4), (8, 8));
+        let mut all = Vec::new();
+        for index in 1..count {
+            let header = self.header(index);
+            let kind = self.number(header + 4, 4);
+            let size = self.at(header, (20, 4), (32, 8)) as usize;
+            let name = self.name(offset(names), self.number(header, 4));
+            let link = self.at(header, (24, 4), (40, 4)) as usize;
+            let info = self.at(header, (28, 4), (44, 4)) as usize;
+            let mut push = |name: String, offset, width, what| all.push(Field { name, offset, width, what });
+            if flags(index) & 2 != 0 {
+                let (low, align) = if self.wide { (8, 48) } else { (8, 32) };
+                let width = if self.wide { 8 } else { 4 };
+                push(format!("flags of {name}"), header + low, width, What::Section("flags"));
+                push(format!("alignment of {name}"), header + align, width, What::Section("alignment"));
+                if kind != 8 {
+                    for byte in 0..size {
+                        push(format!("{name}+{byte:#x}"), offset(index) + byte, 1, What::Byte);
+                    }
+                }
+            }
+            if (kind == 4 || kind == 9) && flags(info) & 2 != 0 {
+                let unit = match (self.wide, kind) {
+                    (true, _) => 24,
+                    (false, 4) => 12,
+                    (false, _) => 8,
+                };
+                for entry in (offset(index)..offset(index) + size).step_by(unit) {
+                    let number = (entry - offset(index)) / unit;
+                    let info = self.at(entry, (4, 4), (8, 8));
+                    let kind = if self.wide { info as u32 } else { info as u32 & 0xff };
+                    // The type is the low half of the information, wherever the byte order puts that.
+                    let (types, symbols) = match (self.wide, self.little) {
+                        (true, true) => ((8, 4), (12, 4)),
+                        (true, false) => ((12, 4), (8, 4)),
+                        (false, _) => ((4, 1), (5, 3)),
+                    };
+                    let mut part = |what: &'static str, (from, width): (usize, usize)| {
+                        let name = format!("{what} of {name}[{number}]");
+                        push(name, entry + from, width, What::Relocation(what, kind));
+                    };
+                    part("offset", (0, if self.wide { 8 } else { 4 }));
+                    part("type", types);
+                    part("symbol", symbols);
+                    if unit != 8 {
+                        part("addend", if self.wide { (16, 8) } else { (8, 4) });
+                    }
+                }
+            }
+            if kind == 2 {
+                let unit = if self.wide { 24 } else { 16 };
+                for entry in (offset(index) + unit..offset(index) + size).step_by(unit) {
+                    let symbol = self.name(offset(link), self.number(entry, 4));
+                    let info = self.number(entry + if self.wide { 4 } else { 12 }, 1);
+                    let section = self.number(entry + if self.wide { 6 } else { 14 }, 2) as usize;
+                    let silent = section != 0 && section < count && flags(section) & 2 == 0;
+                    // Names of sources, of sections, and of places that a compiler or an assembler made.
+                    if matches!(info & 15, 3 | 4) || symbol.starts_with(['$', '.']) || silent {
+                        continue;
+                    }
+                    let parts = if self.wide { [(4, 1), (8, 8), (16, 8)] } else { [(12, 1), (4, 4), (8, 4)] };
+                    for (which, (from, width)) in ["info", "value", "size"].into_iter().zip(parts) {
+                        push(format!("{which} of symbol {symbol}"), entry + from, width, What::Symbol);
+                    }
+                }
+            }
+        }
+        all
+    }
+
+    /// Section and value of the local symbol that a relocation's field names.
+    fn local_place(&self, field: &Field) -> Option<(u64, u64)> {
+        let count = self.at(0, (0x30, 2), (0x3c, 2)) as usize;
+        let table = (1..count).map(|i| self.header(i)).find(|at| self.number(at + 4, 4) == 2)?;
+        let unit = if self.wide { 24 } else { 16 };
+        let index = self.number(field.offset, field.width) as usize;
+        if (index * unit) as u64 >= self.at(table, (20, 4), (32, 8)) {
+            return None;
+        }
+        let symbol = self.at(table, (16, 4), (24, 8)) as usize + unit * index;
+        let info = self.number(symbol + if self.wide { 4 } else { 12 }, 1);
+        let section = self.number(symbol + if self.wide { 6 } else { 14 }, 2);
+        // The Thumb bit of an Arm function is part of its address only for who calls it.
+        (info >> 4 == 0).then(|| (section, self.at(symbol, (4, 4), (8, 8))))
+    }
+}
+
+/// Flips that are no change, each for its reason.
+fn is_exempt(machine: &str, file: &[u8], flipped: &[u8], field: &Field, bit: usize) -> bool {
+    let (wide, little) = (file[4] == 2, file[5] == 1);
+    match &field.what {
+        // Alignment 0 and 1 mean the same (ELF specification, sh_addralign).
+        What::Section("alignment") => {
+            let low = if little { 0 } else { field.width * 8 - 8 };
+            bit == low
+        }
+        // Another symbol of the same section and value.
+        What::Relocation("symbol", _) => {
+            let place = |file| Elf { file, wide, little }.local_place(field);
+            place(file).is_some() && place(file) == place(flipped)
+        }
+        // R_RISCV_RELAX marks an instruction: it has no symbol, and its addend is left over (psABI, "relaxation").
+        What::Relocation("addend", 51) => machine == "riscv64",
+        _ => false,
+    }
+}
+
+fn compile(dir: &Path, compiler: &str, flags: &[&str]) -> Vec<u8> {
+    std::fs::write(dir.join("x.c"), SOURCE).unwrap();
+    let status =
+        Command::new(compiler).current_dir(dir).args(flags).args(["-w", "-c", "x.c"]).status().unwrap();
+    assert!(status.success());
+    std::fs::read(dir.join("x.o")).unwrap()
+}
+
+#[test]
+fn no_flip_is_silent_on_any_machine() {
+    let seed = setting("LPCC_SEED", 0x5eed);
+    let flips = setting("LPCC_FLIPS", 400);
+    eprintln!("LPCC_SEED={seed} LPCC_FLIPS={flips}");
+    let mut random = Random(seed);
+    let mut silent = Vec::new();
+    let (mut done, mut refused) = (0, 0);
+    let only = std::env::var("LPCC_MACHINES").ok();
+    for cross in machines::installed() {
+        if only.as_ref().is_some_and(|names| !names.split(',').any(|n| n == cross.name)) {
+            continue;
+        }
+        for flags in [&["-O2"][..], cross.kernel].into_iter().chain(cross.more.iter().copied()) {
+            let dir = tempfile::tempdir().unwrap();
+            let file = compile(dir.path(), cross.compiler, flags);
+            let old = object::fingerprint(&file).unwrap();
+            assert_eq!(old.basis, object::Basis::Exact, "{} {flags:?}", cross.name);
+            let fields = Elf { file: &file, wide: file[4] == 2, little: file[5] == 1 }.fields();
+            // Every kind of field gets its share: bytes are the many.
+            let mut by_kind: BTreeMap<String, Vec<&Field>> = BTreeMap::new();
+            for field in &fields {
+                let kind = match &field.what {
+                    What::Byte => field.name.split('+').next().unwrap_or_default().to_owned(),
+                    What::Relocation(which, _) | What::Section(which) => (*which).to_owned(),
+                    What::Symbol => "symbol".to_owned(),
+                };
+                by_kind.entry(kind).or_default().push(field);
+            }
+            let kinds: Vec<_> = by_kind.into_values().collect();
+            for _ in 0..flips {
+                let fields = &kinds[random.below(kinds.len())];
+                let field = fields[random.below(fields.len())];
+                let bit = random.below(field.width * 8);
+                let mut flipped = file.clone();
+                flipped[field.offset + bit / 8] ^= 1 << (bit % 8);
+                let Ok(new) = object::fingerprint(&flipped) else {
+                    refused += 1;
+                    continue;
+                };
+                done += 1;
+                if analysis::compare(&old, &new).is_empty()
+                    && !is_exempt(cross.name, &file, &flipped, field, bit)
+                {
+                    silent.push(format!("{} {flags:?}: {} (bit {bit})", cross.name, field.name));
+                }
+            }
+        }
+    }
+    eprintln!("{done} flips, {refused} that no reader would take");
+    silent.sort();
+    silent.dedup();
+    assert!(silent.is_empty(), "{} silent flips:\n{}", silent.len(), silent.join("\n"));
+}
