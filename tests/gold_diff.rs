@@ -40,15 +40,19 @@ struct Package {
 const PACKAGES: &[Package] = &[
     Package { name: "lua5.4", prepare: ": >src/lua5.4-deb-multiarch.h", flags: &["-Isrc"] },
     Package { name: "giflib", prepare: "", flags: &["-I."] },
-    Package { name: "tiff", prepare: "./configure -q --disable-jbig --disable-lzma", flags: &["-Ilibtiff"] },
+    Package {
+        name: "tiff",
+        prepare: "autoreconf -fi >/dev/null 2>&1; ./configure -q --disable-jbig --disable-lzma",
+        flags: &["-Ilibtiff"],
+    },
     Package {
         name: "libarchive",
-        prepare: "./configure -q --without-xml2 --without-openssl",
+        prepare: "autoreconf -fi >/dev/null 2>&1; ./configure -q --without-xml2 --without-openssl",
         flags: &["-DHAVE_CONFIG_H", "-I.", "-Ilibarchive"],
     },
     Package {
         name: "curl",
-        prepare: "./configure -q --without-ssl --without-libpsl",
+        prepare: "autoreconf -fi >/dev/null 2>&1; ./configure -q --without-ssl --without-libpsl",
         flags: &["-DHAVE_CONFIG_H", "-DBUILDING_LIBCURL", "-Iinclude", "-Ilib"],
     },
 ];
@@ -68,7 +72,8 @@ struct Tally {
 fn touched(patch: &Path) -> BTreeSet<PathBuf> {
     let text = String::from_utf8_lossy(&fs::read(patch).unwrap()).into_owned();
     let names = text.lines().filter_map(|line| line.strip_prefix("+++ "));
-    let files = names.filter_map(|name| name.split_whitespace().next()?.split_once('/').map(|(_, path)| path.into()));
+    let files =
+        names.filter_map(|name| name.split_whitespace().next()?.split_once('/').map(|(_, path)| path.into()));
     files.filter(|file: &PathBuf| file.extension().is_some_and(|it| it == "c")).collect()
 }
 
@@ -140,16 +145,22 @@ fn judge(place: &str, before: &Path, after: &Path, tally: &mut Tally) {
 
 #[test]
 fn lpcc_and_objdump_agree_on_real_fixes() {
-    let wanted = support::variable("LPCC_GOLD").map_or("lua5.4".to_owned(), |it| it.to_string_lossy().into_owned());
+    let wanted =
+        support::variable("LPCC_GOLD").map_or("lua5.4".to_owned(), |it| it.to_string_lossy().into_owned());
     let mut all = Tally::default();
     eprintln!("{:<14}{:>8}{:>8}{:>12}{:>8}", "package", "fixes", "pairs", "functions", "wrong");
-    for package in PACKAGES.iter().filter(|it| wanted == "all" || wanted.split(',').any(|name| name == it.name)) {
+    for package in
+        PACKAGES.iter().filter(|it| wanted == "all" || wanted.split(',').any(|name| name == it.name))
+    {
         let mut tally = Tally::default();
         if try_package(package, &mut tally).is_none() {
             continue;
         }
         let wrong = tally.wrong.len();
-        eprintln!("{:<14}{:>8}{:>8}{:>12}{wrong:>8}", package.name, tally.patches, tally.pairs, tally.functions);
+        eprintln!(
+            "{:<14}{:>8}{:>8}{:>12}{wrong:>8}",
+            package.name, tally.patches, tally.pairs, tally.functions
+        );
         assert!(tally.pairs > 0 && tally.functions > 0, "{}: nothing was compared", package.name);
         all.wrong.extend(tally.wrong);
     }

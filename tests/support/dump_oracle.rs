@@ -203,7 +203,10 @@ impl Dump<'_> {
         }
         let named = self.elf.symbols.iter().find(|symbol| {
             let around = symbol.value <= at && at < symbol.value + symbol.size;
-            symbol.section == section && around && !symbol.name.starts_with(".L") && !symbol.name.starts_with("CSWTCH")
+            symbol.section == section
+                && around
+                && !symbol.name.starts_with(".L")
+                && !symbol.name.starts_with("CSWTCH")
         });
         if let Some(symbol) = named {
             return format!("{}+{:#x}", unnumbered(&symbol.name), at - symbol.value);
@@ -217,7 +220,8 @@ impl Dump<'_> {
             let end = bytes[from..].iter().position(|byte| *byte == 0).map_or(bytes.len(), |end| from + end);
             return format!("{:?}", String::from_utf8_lossy(&bytes[from..end]));
         }
-        let mut end = self.places[section].range(at + 1..).next().copied().unwrap_or(home.size).min(home.size);
+        let mut end =
+            self.places[section].range(at + 1..).next().copied().unwrap_or(home.size).min(home.size);
         if home.flags & 0x10 != 0 {
             end = end.min((at / home.entry_size.max(1) + 1) * home.entry_size.max(1));
         }
