@@ -2,9 +2,11 @@
 //!
 //! [`pairing`] says which object of one side stands against which of the other, [`correlate`] which item of an
 //! object is which item of the other, [`differ`] what differs between them, [`inputs`] what differs in how they
-//! were compiled, and [`findings`] holds the types of the answer. [`producers`] reads what a file says itself about that.
+//! were compiled, and [`findings`] holds the types of the answer. [`producers`] reads what a file says itself about that,
+//! [`clones`] what the compiler said it inlined and cloned.
 
 pub mod attributes;
+pub mod clones;
 pub mod correlate;
 pub mod detail;
 pub mod differ;

@@ -183,10 +183,12 @@ pub fn hook(model: &Model<'_>, index: usize, thing: &Thing, sites: &Sites) -> Ho
         let before = sites.prefixes.get(&index).map_or(0, |(_, start, end)| end - start);
         return Hook::Patchable { before: before as u16, after: entry_nops(model, thing) };
     }
-    if listed_in(b"__mcount_loc") && entry_nops(model, thing) == 5 {
+    let nops = entry_nops(model, thing);
+    let x86 = matches!(model.facts.image.machine, super::arch::X86_64 | super::arch::I386);
+    if listed_in(b"__mcount_loc") && (nops == 5 || (nops > 0 && !x86)) {
         return Hook::Fentry;
     }
-    if calls(&[b"mcount", b"_mcount"], 24) { Hook::Mcount } else { Hook::None }
+    if calls(&[b"mcount", b"_mcount", b"__gnu_mcount_nc"], 24) { Hook::Mcount } else { Hook::None }
 }
 
 /// Bytes of no-operations at the entry, behind a possible endbr64.
@@ -194,9 +196,10 @@ fn entry_nops(model: &Model<'_>, thing: &Thing) -> u16 {
     let Some(piece) = thing.pieces.first() else { return 0 };
     let Some(section) = model.section(piece.section) else { return 0 };
     let mut bytes = section.bytes(piece.start, piece.end);
-    bytes = bytes.strip_prefix(&[0xf3, 0x0f, 0x1e, 0xfa]).unwrap_or(bytes);
+    let Some(machine) = model.machine else { return 0 };
+    bytes = bytes.get(machine.entry_mark(bytes)..).unwrap_or_default();
     let mut count = 0;
-    while let Some(length) = super::x86::nop_length(bytes) {
+    while let Some(length) = machine.nop_length(bytes) {
         count += length as u16;
         bytes = bytes.get(length..).unwrap_or_default();
     }

@@ -11,8 +11,9 @@ use super::arch;
 use super::facts::{Relocation, Section};
 use super::fingerprint::Kind;
 use super::names;
-use super::places::{Model, Place};
+use super::places::{DIRECT, Model, Place};
 use super::private::{Extent, Privates, SizedName};
+use super::recipe::clear_implicit;
 use super::stream::{Write, target};
 
 /// What an item refers to, before items have their final numbers.
@@ -63,8 +64,13 @@ enum Role {
     String,
     Constant,
     /// Places in functions, in order.
-    Table(Vec<(u64, u32, Place)>),
+    Table(Entries),
+    /// Likewise by distances in the bytes, up to an offset; what follows are bytes.
+    Distances(Entries, u64),
 }
+
+/// Offset, relocation type (or [`DIRECT`]) and place of each entry.
+type Entries = Vec<(u64, u32, Place)>;
 
 impl<'m, 'd> Closure<'m, 'd> {
     /// Starts the streams of something that is no thing; [`Self::restart`] starts a thing's.
@@ -128,6 +134,11 @@ impl<'m, 'd> Closure<'m, 'd> {
                 out.number(inside.into());
             }
             Place::Private(section, offset) => self.private(section, offset, access, out),
+            Place::Beyond(section, base, distance) => {
+                out.byte(target::BEYOND);
+                out.signed(distance);
+                self.private(section, base.cast_signed(), 0, out);
+            }
             Place::Absolute(value) => {
                 out.byte(target::ABSOLUTE);
                 out.signed(value);
@@ -253,7 +264,7 @@ impl<'m, 'd> Closure<'m, 'd> {
             let (tag, kind) = match role {
                 Role::String => (target::STRING, 0),
                 Role::Constant => (target::CONSTANT, 1),
-                Role::Table(_) => (target::TABLE, 2),
+                Role::Table(_) | Role::Distances(..) => (target::TABLE, 2),
             };
             let number = self.counts.get(kind).copied().unwrap_or(0);
             if let Some(count) = self.counts.get_mut(kind) {
@@ -277,9 +288,20 @@ impl<'m, 'd> Closure<'m, 'd> {
         }
         let relocations = home.relocations_in(extent.start, extent.end);
         if relocations.is_empty() {
-            return Role::Constant;
+            return self
+                .distances(home, extent)
+                .map_or(Role::Constant, |(entries, end)| Role::Distances(entries, end));
         }
         self.table(home, extent, relocations).map_or(Role::Constant, Role::Table)
+    }
+
+    /// A table of distances: the places that its entries lead to, and where it ends.
+    fn distances(&self, home: &Section<'_>, extent: &Extent) -> Option<(Entries, u64)> {
+        let (table, piece) = self.model.distances_at(self.own?, (extent.section, extent.start))?;
+        let all = table.entries(home, extent.end);
+        let end = extent.start + all.len() as u64 * u64::from(table.width);
+        let entry = |(offset, target)| Some((offset, DIRECT, table.place(target, piece)?));
+        Some((all.into_iter().map(entry).collect::<Option<_>>()?, end))
     }
 
     fn table(
@@ -358,6 +380,12 @@ impl<'m, 'd> Closure<'m, 'd> {
                     let relocations = home.relocations_in(extent.start, extent.end);
                     let raw = self.masked(home, extent.start, extent.end, relocations);
                     out.blob(raw.trim_end_with(|c| c == '\0'));
+                    self.tables = out;
+                }
+                Role::Distances(entries, end) => {
+                    let mut out = std::mem::take(&mut self.tables);
+                    self.entries(entries, &mut out);
+                    out.blob(home.bytes(end.min(extent.end), extent.end));
                     self.tables = out;
                 }
             }
@@ -445,7 +473,10 @@ impl<'m, 'd> Closure<'m, 'd> {
         for relocation in relocations.iter().filter(|r| r.implicit) {
             let size = arch::shape(self.model.facts.image.machine, relocation.kind).map_or(4, |s| s.size);
             let from = (relocation.offset - start) as usize;
-            bytes.iter_mut().skip(from).take(size.into()).for_each(|b| *b = 0);
+            let to = from.saturating_add(size.into()).min(bytes.len());
+            if let Some(field) = bytes.get_mut(from..to) {
+                clear_implicit(self.model, relocation.kind, field);
+            }
         }
         bytes.into()
     }

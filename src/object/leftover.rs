@@ -3,6 +3,7 @@
 //! allocated section is covered by some item: the law of the whole object.
 
 use bstr::BString;
+use object::elf;
 
 use super::attributes;
 use super::closure::Closure;
@@ -13,7 +14,6 @@ use super::places::Model;
 use super::private::Extent;
 use super::recipe::{Collector, Known};
 use super::stream::{Write, attribute as key, target};
-use super::x86;
 
 /// Adds items for everything that is left.
 pub fn collect(known: &Known<'_, '_>, collector: &mut Collector) {
@@ -119,7 +119,12 @@ fn symbols(known: &Known<'_, '_>, collector: &mut Collector) {
 /// A label of nameless data that says more than a label does, where no nameless bytes are that it would belong to; or
 /// a symbol of a type that has one shape only, in another.
 fn is_odd(model: &Model<'_>, symbol: &Symbol<'_>) -> bool {
-    let says = symbol.size != 0 || symbol.kind != 0 || symbol.binding != 0 || symbol.other != 0;
+    // A label in thread-local data has the type of such data.
+    let usual = match symbol.definition {
+        Definition::Section(at) if model.section(at).is_some_and(is_thread_local) => elf::STT_TLS.0,
+        _ => elf::STT_NOTYPE.0,
+    };
+    let says = symbol.size != 0 || symbol.kind != usual || symbol.binding != 0 || symbol.other != 0;
     let label = symbol.definition != Definition::Undefined && symbol.name.starts_with(b".L") && says;
     let home = match symbol.definition {
         Definition::Section(at) => model.section(at).filter(|_| model.owner.at(at, symbol.value).is_none()),
@@ -129,6 +134,10 @@ fn is_odd(model: &Model<'_>, symbol: &Symbol<'_>) -> bool {
     // Sources and sections have symbols of one shape only.
     (label && !belongs)
         || ((symbol.kind == 3 || symbol.kind == 4) && !symbol.is_file() && !symbol.is_section())
+}
+
+fn is_thread_local(section: &Section<'_>) -> bool {
+    section.flags & elf::SHF_TLS.0 != 0
 }
 
 /// One item for the entries of each special section that serve no function.
@@ -185,7 +194,7 @@ fn gaps(known: &Known<'_, '_>, collector: &mut Collector) {
         loop {
             let next = at.next_if(|c| c.0 == index);
             let start = next.map_or(section.size, |c| c.1);
-            if start > end_of_covered && !is_fill(section, end_of_covered, start) {
+            if start > end_of_covered && !is_fill(known, section, end_of_covered, start) {
                 gap(known, collector, (index, section), (end_of_covered, start), &mut number);
             }
             let Some(next) = next else { break };
@@ -260,7 +269,7 @@ fn is_bookkeeping(section: &Section<'_>) -> bool {
 
 /// Whether a gap is exactly the fill that an assembler writes: no-operations in code, zeros in data, always up
 /// to an even boundary and without relocations.
-fn is_fill(section: &Section<'_>, start: u64, end: u64) -> bool {
+fn is_fill(known: &Known<'_, '_>, section: &Section<'_>, start: u64, end: u64) -> bool {
     if !section.relocations_in(start, end).is_empty() {
         return false;
     }
@@ -270,7 +279,8 @@ fn is_fill(section: &Section<'_>, start: u64, end: u64) -> bool {
     let bytes = section.bytes(start, end);
     let zeros = bytes.iter().all(|b| *b == 0);
     if section.is_executable() {
-        return x86::is_fill(bytes) || (zeros && end == section.size) || bytes.iter().all(|b| *b == 0xcc);
+        let is_fill = known.model.machine.is_some_and(|machine| machine.is_fill(bytes));
+        return is_fill || (zeros && end == section.size);
     }
     zeros
 }

@@ -148,6 +148,12 @@ fn names(reader: &mut Reader<'_>) -> Option<String> {
     Some(if ordinal == 0 { stem } else { format!("{stem}.#{ordinal}") })
 }
 
+/// A target that may not be a distance from another.
+fn nameless_target(reader: &mut Reader<'_>) -> Option<Target> {
+    let mut peek = *reader;
+    if peek.byte()? == target::BEYOND { None } else { target(reader) }
+}
+
 fn target(reader: &mut Reader<'_>) -> Option<Target> {
     let mut nameless = None;
     let text = match reader.byte()? {
@@ -199,6 +205,12 @@ fn target(reader: &mut Reader<'_>) -> Option<Target> {
         target::SECTION => {
             let name = reader.blob()?.to_str_lossy().into_owned();
             plus(format!("section {name}"), reader.signed()?)
+        }
+        target::BEYOND => {
+            let distance = reader.signed()?;
+            let base = nameless_target(reader)?;
+            nameless = base.nameless;
+            plus(base.text, distance)
         }
         target::ABSOLUTE => format!("{:#x}", reader.signed()?),
         _ => return None,
@@ -269,6 +281,9 @@ fn constant(reader: &mut Reader<'_>) -> Option<String> {
     Some(bytes(reader)? + &names)
 }
 
+/// The type of a table's entries that have no relocation.
+const DISTANCE: u64 = super::places::DIRECT as u64;
+
 fn table(reader: &mut Reader<'_>) -> Option<String> {
     let mut entries = Vec::new();
     let (mut last_kind, mut next) = (None, Some(0));
@@ -277,9 +292,10 @@ fn table(reader: &mut Reader<'_>) -> Option<String> {
         let mut entry = target(reader)?.text;
         // Said where it changes, so that equal lines are equal tables.
         if last_kind.replace(kind) != Some(kind) {
-            entry = format!("(type {kind}) {entry}");
+            let word = if kind == DISTANCE { "distances".into() } else { format!("type {kind}") };
+            entry = format!("({word}) {entry}");
         }
-        if next != Some(offset) {
+        if kind != DISTANCE && next != Some(offset) {
             entry = format!("+{offset:#x}: {entry}");
         }
         next = offset.checked_add(if kind == 1 { 8 } else { 4 });
@@ -508,7 +524,11 @@ impl Printer {
         let mut formatter = GasFormatter::new();
         formatter.options_mut().set_rip_relative_addresses(true);
         formatter.options_mut().set_space_after_operand_separator(true);
-        Self { formatter, bits: prints.image.bits.into(), x86: arch::has_decoder(prints.image.machine) }
+        Self {
+            formatter,
+            bits: prints.image.bits.into(),
+            x86: matches!(prints.image.machine, arch::X86_64 | arch::I386),
+        }
     }
 
     /// The text of one entry of a code stream, and whether it counts as an instruction.

@@ -9,6 +9,7 @@ pub mod fingerprint;
 pub mod leftover;
 pub mod listing;
 pub mod lsda;
+pub mod machine;
 pub mod names;
 pub mod ownership;
 pub mod parallel;
@@ -102,7 +103,7 @@ pub fn fingerprint_with(file: &[u8], workers: Workers) -> Result<Fingerprints, R
 fn basis(model: &places::Model<'_>) -> Basis {
     let mut reasons = Vec::new();
     let image = &model.facts.image;
-    if !model.decoded {
+    if model.machine.is_none() {
         reasons.push(format!("no decoder for machine {}: instructions are taken as bytes", image.machine));
     }
     if image.file_type != object::elf::ET_REL.0 {

@@ -30,9 +30,11 @@ pub fn is_exception_table(name: &[u8]) -> bool {
     name.strip_prefix(b"GCC_except_table").is_some_and(|rest| rest.iter().all(u8::is_ascii_digit))
 }
 
-/// A mapping symbol of Arm or RISC-V (`$x`, `$d.5`): says what the bytes are, names nothing.
+/// A mapping symbol of Arm or RISC-V (`$x`, `$d.5`): says what the bytes are, names nothing. (In a section for
+/// thread-local data its type is `STT_TLS`.)
 pub fn is_mapping(symbol: &Symbol<'_>) -> bool {
-    symbol.is_local() && symbol.kind == elf::STT_NOTYPE.0 && symbol.name.starts_with(b"$")
+    let plain = symbol.kind == elf::STT_NOTYPE.0 || symbol.kind == elf::STT_TLS.0;
+    symbol.is_local() && plain && symbol.name.starts_with(b"$")
 }
 
 /// Which of several names at one place names it: the least rank does.

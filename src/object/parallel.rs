@@ -4,7 +4,8 @@ use std::ops::Range;
 use std::panic::resume_unwind;
 use std::thread;
 
-/// How many threads may work on one object.
+/// How many threads may work on one object. There are never more than the machine has processors for, which is asked
+/// only where there is work for two: the answer takes the reading of several files.
 #[derive(Debug, Clone, Copy)]
 pub struct Workers(usize);
 
@@ -17,8 +18,8 @@ impl Workers {
     pub const ONE: Self = Self(1);
 
     /// As many as there are processors for, up to `most`.
-    pub fn up_to(most: usize) -> Self {
-        Self(thread::available_parallelism().map_or(1, |here| here.get().min(most)))
+    pub const fn up_to(most: usize) -> Self {
+        Self(most)
     }
 
     /// Cuts `list` into runs of about equal weight, one a worker, and gives what `work` makes of each run, in order.
@@ -29,7 +30,10 @@ impl Workers {
         work: impl Fn(Range<usize>) -> R + Sync,
     ) -> impl Iterator<Item = R> {
         let total = list.iter().fold(0_usize, |sum, item| sum.saturating_add(weight(item)));
-        let workers = self.0.min(total / WORTH_A_THREAD).max(1);
+        let workers = match self.0.min(total / WORTH_A_THREAD) {
+            0 | 1 => 1,
+            several => thread::available_parallelism().map_or(1, |here| here.get().min(several)),
+        };
         let mut runs = Vec::with_capacity(workers);
         let (mut start, mut weighed) = (0, 0);
         for (index, item) in list.iter().enumerate() {

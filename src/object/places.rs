@@ -9,10 +9,12 @@ use object::elf;
 use super::arch;
 use super::facts::{Definition, Facts, Relocation, Section};
 use super::fingerprint::Kind;
+use super::machine::distances::Distances;
+use super::machine::{self, Machine, Run, mapping, pairs};
 use super::names;
 use super::ownership::{Ownership, Piece, Thing};
 use super::parallel::Workers;
-use super::x86::{self, Instruction, Reach};
+use super::x86::{Instruction, Reach};
 
 /// `r_type` of a reference that has no relocation: the assembler or the linker resolved it.
 pub const DIRECT: u32 = u32::MAX;
@@ -28,6 +30,9 @@ pub enum Place {
     Code(usize, usize, u64),
     /// Bytes without a name: section and offset.
     Private(usize, i64),
+    /// Bytes without a name, by a label that the file kept, and a distance from it: section, offset of the
+    /// label, distance. (The end of a constant is where another may begin.)
+    Beyond(usize, u64, i64),
     /// A number.
     Absolute(i64),
 }
@@ -55,6 +60,8 @@ pub struct Body {
     pub pieces: Vec<Vec<Instruction>>,
     /// References in the order of their place.
     pub uses: Vec<Use>,
+    /// Tables of distances that it reads.
+    pub distances: Vec<Distances>,
 }
 
 /// Where bodies are made before they are kept at their exact size: a list that grows in place leaves memory touched
@@ -76,15 +83,21 @@ pub struct Model<'d> {
     pub bodies: Vec<Body>,
     /// Per thing: the stem of the name that names it, and whether a number was taken off.
     pub stems: Vec<(Vec<u8>, bool)>,
-    /// Whether instructions are decoded.
-    pub decoded: bool,
+    /// The machine, where its instructions can be told apart.
+    pub machine: Option<&'static dyn Machine>,
+    /// Whether the file lists places at functions' entries that may be patched.
+    pub patchable: bool,
+    /// Per section: which bytes are code and which data.
+    pub maps: Vec<mapping::Map>,
 }
 
 impl<'d> Model<'d> {
     /// Takes an object apart.
     pub fn new(facts: Facts<'d>, workers: Workers) -> Self {
         let owner = super::ownership::find(&facts);
-        let decoded = arch::has_decoder(facts.image.machine);
+        let machine = machine::of(&facts.image);
+        let maps = mapping::find(&facts);
+        let patchable = facts.sections.iter().any(super::sites::lists_entries);
         let stems = owner.things.iter().map(|thing| {
             let name = thing.symbols_in(&facts).next().map_or(&[][..], |s| s.name);
             let stem = names::stem(name);
@@ -92,7 +105,7 @@ impl<'d> Model<'d> {
             (stem, numbered)
         });
         let stems = stems.collect();
-        let mut model = Self { facts, owner, bodies: Vec::new(), stems, decoded };
+        let mut model = Self { facts, owner, bodies: Vec::new(), stems, machine, patchable, maps };
         let runs = workers.map_runs(&model.owner.things, Thing::weight, |run| {
             let mut scratch = Scratch::default();
             let body = |index| Some(model.body(index, model.owner.things.get(index)?, &mut scratch));
@@ -109,11 +122,13 @@ impl<'d> Model<'d> {
 
     fn body(&self, index: usize, thing: &Thing, scratch: &mut Scratch) -> Body {
         let mut pieces = Vec::new();
-        if thing.kind == Kind::Function && self.decoded {
+        if thing.kind == Kind::Function
+            && let Some(machine) = self.machine
+        {
             pieces.reserve_exact(thing.pieces.len());
             for piece in &thing.pieces {
                 scratch.instructions.clear();
-                self.instructions(piece, &mut scratch.instructions);
+                self.instructions(machine, piece, &mut scratch.instructions);
                 pieces.push(scratch.instructions.clone());
             }
         }
@@ -129,23 +144,43 @@ impl<'d> Model<'d> {
                 None => self.data_uses(section, piece, &mut scratch.uses),
             }
         }
-        Body { pieces, uses: scratch.uses.clone() }
+        let mut distances = Vec::new();
+        if let Some(machine) = self.machine.filter(|m| m.has_pairs() && !pieces.is_empty()) {
+            pairs::settle(machine, &mut scratch.uses, |place| number_in(&pieces, index, place));
+            let mut number = 0;
+            for (at, (piece, list)) in thing.pieces.iter().zip(&pieces).enumerate() {
+                let bytes = self.section(piece.section).map_or(&[][..], |s| s.data);
+                let code = machine::Body { list, bytes, number, uses: &scratch.uses, home: (index, at) };
+                distances.extend(machine.distances(&code));
+                number += list.len() as u32;
+            }
+        }
+        Body { pieces, uses: scratch.uses.clone(), distances }
     }
 
-    fn instructions(&self, piece: &Piece, list: &mut Vec<Instruction>) {
+    fn instructions(&self, machine: &dyn Machine, piece: &Piece, list: &mut Vec<Instruction>) {
         let (Some(section), Ok(start)) = (self.section(piece.section), u32::try_from(piece.start)) else {
             return;
         };
-        let relocated = section.relocations_in(piece.start, piece.end);
-        let bits = self.facts.image.bits.into();
-        x86::decode(section.bytes(piece.start, piece.end), start, bits, section.align, relocated, list);
+        let run = Run {
+            bytes: section.bytes(piece.start, piece.end),
+            start,
+            mode: mapping::Mode::Code,
+            align: section.align,
+            patchable: self.patchable,
+            relocations: section.relocations_in(piece.start, piece.end),
+        };
+        match self.maps.get(piece.section) {
+            Some(map) => machine::instructions(machine, &run, map, list),
+            None => machine.decode(&run, list),
+        }
     }
 
     /// The number of the instruction that a branch to this offset reaches, counted through all pieces, and how
     /// far into that instruction it points (0 for every honest branch; distances into fill count from 0x100). Where instructions are not decoded: the
     /// offset in bytes from the start of the piece, and the piece.
     pub fn instruction_at(&self, thing: usize, piece: usize, offset: u64) -> (u32, u32) {
-        if !self.decoded {
+        if self.machine.is_none() {
             let start = self.owner.things.get(thing).and_then(|t| t.pieces.get(piece)).map_or(0, |p| p.start);
             return (offset.wrapping_sub(start) as u32, piece as u32);
         }
@@ -170,6 +205,13 @@ impl<'d> Model<'d> {
         }
     }
 
+    /// The table of distances at a place that a thing reads, with the bounds of the piece it leads into.
+    pub fn distances_at(&self, thing: usize, at: (usize, u64)) -> Option<(&Distances, (u64, u64))> {
+        let table = self.bodies.get(thing)?.distances.iter().find(|d| d.table == at)?;
+        let piece = self.owner.things.get(thing)?.pieces.get(table.home.1)?;
+        Some((table, (piece.start, piece.end)))
+    }
+
     fn code_uses(
         &self,
         section: &Section<'_>,
@@ -178,6 +220,7 @@ impl<'d> Model<'d> {
         number: u32,
         uses: &mut Vec<Use>,
     ) {
+        let Some(machine) = self.machine else { return };
         let mut relocations = section.relocations_in(piece.start, piece.end);
         let inner = self.inner(thing, at_piece);
         for (at, instruction) in (number..).zip(list) {
@@ -185,13 +228,19 @@ impl<'d> Model<'d> {
             while let Some((relocation, rest)) = relocations.split_first().filter(|(r, _)| r.offset < end) {
                 relocations = rest;
                 let field = relocation.offset.saturating_sub(u64::from(instruction.start)) as u8;
-                let place = self.resolve(section, relocation, end.saturating_sub(relocation.offset));
+                let bias = match instruction.reach() {
+                    Reach::Literal(place) => place.wrapping_sub(relocation.offset.cast_signed()),
+                    _ => machine.bias(instruction.start.into(), end, relocation.offset),
+                };
+                let place = self.resolve(section, relocation, bias);
                 uses.push(Use { at, field, access: instruction.access, kind: relocation.kind, place });
             }
             let place = match instruction.reach() {
-                Reach::Branch(target) if inner.contains(&target) => continue,
-                Reach::Branch(target) | Reach::Memory(target) => self.direct(piece.section, target),
-                Reach::None | Reach::Undecodable => continue,
+                Reach::Branch(target) | Reach::Entry(target) if inner.contains(&target) => continue,
+                Reach::Branch(target) | Reach::Memory(target) | Reach::Entry(target) => {
+                    self.direct(piece.section, target)
+                }
+                Reach::None | Reach::Literal(_) | Reach::Undecodable => continue,
             };
             uses.push(Use { at, field: instruction.field, access: instruction.access, kind: DIRECT, place });
         }
@@ -216,26 +265,27 @@ impl<'d> Model<'d> {
         }
     }
 
-    /// The place that a relocation means; `tail` is the distance from the field to where PC-relative values
-    /// count from (the end of the instruction; 0 in data).
-    pub fn resolve(&self, section: &Section<'_>, relocation: &Relocation, tail: u64) -> Place {
+    /// The place that a relocation means; `bias` is the distance from the field to where PC-relative values
+    /// count from ([`Machine::bias`]; 0 in data).
+    pub fn resolve(&self, section: &Section<'_>, relocation: &Relocation, bias: i64) -> Place {
         let shape = arch::shape(self.facts.image.machine, relocation.kind);
         let mut addend = relocation.addend;
         if relocation.implicit {
-            addend = implicit_addend(
-                section,
-                relocation,
-                shape.map_or(4, |s| s.size),
-                self.facts.image.little_endian,
-            );
+            let field = section.bytes(relocation.offset, relocation.offset.saturating_add(4));
+            let own = self.machine.and_then(|m| m.implicit_addend(relocation.kind, field));
+            addend = own.unwrap_or_else(|| {
+                let size = shape.map_or(4, |s| s.size);
+                implicit_addend(section, relocation, size, self.facts.image.little_endian)
+            });
         }
         if shape.is_some_and(|s| s.relative) {
-            addend = addend.wrapping_add(tail.cast_signed());
+            addend = addend.wrapping_add(bias);
         }
         let Some(symbol) =
             self.facts.symbols.get(relocation.symbol as usize).filter(|_| relocation.symbol != 0)
         else {
-            return self.number(addend);
+            let means = self.machine.is_none_or(|m| !m.is_mark(relocation.kind));
+            return self.number(if means { addend } else { 0 });
         };
         match symbol.definition {
             Definition::Undefined => Place::External(relocation.symbol, addend),
@@ -247,10 +297,29 @@ impl<'d> Model<'d> {
                 let offset = symbol.value.cast_signed().wrapping_add(addend);
                 match self.owner.of_symbol(relocation.symbol) {
                     Some(thing) => self.in_thing(thing, at, offset, relocation.symbol),
+                    None if addend != 0 && self.is_kept_label(relocation.symbol) => {
+                        Place::Beyond(at, symbol.value, addend)
+                    }
                     None => self.containing(at, offset),
                 }
             }
         }
+    }
+
+    /// Whether a symbol labels nameless bytes of its own, on a machine whose assembler keeps such labels.
+    fn is_kept_label(&self, symbol: u32) -> bool {
+        let symbol = self.facts.symbols.get(symbol as usize);
+        self.machine.is_some_and(Machine::keeps_labels)
+            && symbol.is_some_and(|s| {
+                let own =
+                    matches!(s.definition, Definition::Section(at) if self.labels_nameless(at, s.value));
+                own && s.name.starts_with(b".L") && !s.name.starts_with(b".LANCHOR")
+            })
+    }
+
+    fn labels_nameless(&self, section: usize, offset: u64) -> bool {
+        let mergeable = self.section(section).is_none_or(Section::is_mergeable);
+        !mergeable && matches!(self.containing(section, offset.cast_signed()), Place::Private(..))
     }
 
     /// A number is an address in a linked file, where it lies in one of its sections.
@@ -329,6 +398,18 @@ impl<'d> Model<'d> {
         }
         Place::Private(section, offset)
     }
+}
+
+/// The number of the instruction of this thing that begins at a place; `pieces` are its instructions.
+fn number_in(pieces: &[Vec<Instruction>], thing: usize, place: &Place) -> Option<u32> {
+    let (piece, offset) = match *place {
+        Place::Code(at, piece, offset) if at == thing => (piece, offset),
+        Place::Thing(at, 0, _) if at == thing => return Some(0),
+        _ => return None,
+    };
+    let before: usize = pieces.iter().take(piece).map(Vec::len).sum();
+    let at = pieces.get(piece)?.binary_search_by_key(&offset, |i| i.start.into()).ok()?;
+    Some((before + at) as u32)
 }
 
 /// The addend that lies in the field, sign-extended.

@@ -28,6 +28,7 @@ use super::facts::{Definition, Symbol};
 use super::fingerprint::{
     Basis, Fingerprints, Hash, Item, Kind, Part, PartKind, RECIPE, Reference, Scope, StreamRange, Traits,
 };
+use super::machine::Opcode;
 use super::names;
 use super::ownership::Thing;
 use super::parallel::Workers;
@@ -36,7 +37,7 @@ use super::private::Privates;
 use super::sites::Sites;
 use super::stream::{Write, code};
 use super::unwinding::Frames;
-use super::x86::{self, Reach};
+use super::x86::{Instruction, Reach};
 
 /// Everything that is known of an object before streams are written.
 #[derive(Debug)]
@@ -286,7 +287,7 @@ fn write<'m, 'd>(
 }
 
 /// Distances in bytes from each instruction to the next, so that an instruction's number tells its offset.
-fn layout(thing: &Thing, pieces: &[Vec<x86::Instruction>], out: &mut Vec<u8>) {
+fn layout(thing: &Thing, pieces: &[Vec<Instruction>], out: &mut Vec<u8>) {
     for (piece, list) in thing.pieces.iter().zip(pieces) {
         let ends = list.iter().skip(1).map(|i| u64::from(i.start)).chain([piece.end]);
         out.extend(list.iter().zip(ends).map(|(i, end)| end.saturating_sub(i.start.into()).min(255) as u8));
@@ -379,11 +380,13 @@ fn function<'m, 'd>(
                     code_stream.byte(code::RAW);
                     code_stream.blob(bytes);
                 }
-                (Reach::None, None) => literal_alone(body, from, instruction.length, code_stream),
-                (Reach::None, Some(_)) => {
+                (Reach::None | Reach::Literal(_), None) => {
+                    literal_alone(body, from, instruction.length, code_stream)
+                }
+                (Reach::None | Reach::Literal(_), Some(_)) => {
                     literal(model, bytes, section, instruction.start.into(), code_stream);
                 }
-                (Reach::Branch(target), direct) => {
+                (Reach::Branch(target) | Reach::Entry(target), direct) => {
                     let place = match direct {
                         _ if inner.contains(&target) => Place::Code(index, at, target.cast_unsigned()),
                         Some(direct) => direct.place,
@@ -393,7 +396,7 @@ fn function<'m, 'd>(
                 }
                 (Reach::Memory(_), _) => {
                     code_stream.byte(code::MEMORY);
-                    code_stream.blob(&zeroed(bytes, instruction.field, 4));
+                    code_stream.blob(&without_operand(model, bytes, instruction.field));
                     code_stream.byte(instruction.field);
                 }
             }
@@ -444,21 +447,33 @@ fn literal(
     out.byte(bytes.len() as u8);
     let from = out.len();
     out.extend_from_slice(bytes);
-    if section.relocations.first().is_none_or(|r| !r.implicit) {
-        return;
-    }
     let relocations = section.relocations_in(start, start + bytes.len() as u64);
+    if let (Some(machine), Some(instruction)) = (model.machine.filter(|m| m.has_pairs()), out.get_mut(from..))
+    {
+        for relocation in relocations {
+            machine.clear_repeated(relocation.kind, relocation.addend, instruction);
+        }
+    }
     for relocation in relocations.iter().filter(|r| r.implicit) {
         let size = super::arch::shape(model.facts.image.machine, relocation.kind).map_or(4, |s| s.size);
         let at = from + (relocation.offset - start) as usize;
-        out.iter_mut().skip(at).take(size.into()).for_each(|b| *b = 0);
+        let end = (at + usize::from(size)).min(out.len());
+        if let Some(field) = out.get_mut(at..end) {
+            clear_implicit(model, relocation.kind, field);
+        }
     }
 }
 
-fn zeroed(bytes: &[u8], field: u8, size: usize) -> Vec<u8> {
-    let mut bytes = bytes.to_vec();
-    bytes.iter_mut().skip(field.into()).take(size).for_each(|b| *b = 0);
-    bytes
+/// Zeroes what a field holds of an addend.
+pub fn clear_implicit(model: &Model<'_>, kind: u32, field: &mut [u8]) {
+    match model.machine {
+        Some(machine) => machine.clear_implicit(kind, field),
+        None => field.fill(0),
+    }
+}
+
+fn without_operand(model: &Model<'_>, bytes: &[u8], field: u8) -> Vec<u8> {
+    model.machine.map_or_else(|| bytes.to_vec(), |machine| machine.without_operand(bytes, field))
 }
 
 /// Writes a branch without relocation; tells whether its target was written too (a place in the function).
@@ -466,13 +481,17 @@ fn branch(
     model: &Model<'_>,
     index: usize,
     bytes: &[u8],
-    instruction: &x86::Instruction,
+    instruction: &Instruction,
     place: Place,
     out: &mut Vec<u8>,
 ) -> bool {
     out.byte(code::BRANCH);
-    match x86::branch_opcode(bytes, instruction.field) {
-        Some((opcode, length)) => out.blob(opcode.get(..length).unwrap_or_default()),
+    let opcode = match instruction.reach() {
+        Reach::Entry(_) => Some(Opcode::new(&vec![0; bytes.len()])),
+        _ => model.machine.and_then(|m| m.branch_opcode(bytes, instruction.field)),
+    };
+    match opcode {
+        Some(opcode) => out.blob(opcode.bytes()),
         None => out.blob(bytes.get(..instruction.field.into()).unwrap_or_default()),
     }
     let own = match place {

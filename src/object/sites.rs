@@ -21,6 +21,11 @@ use super::{lsda_section, unwinding};
 /// Source: the kernel's `struct static_call_site` (two 32-bit offsets) and `struct orc_entry` beside its index.
 const STRIDES: [(&[u8], u64); 2] = [(b".static_call_sites", 8), (b".orc_unwind_ip", 4)];
 
+/// Whether a section lists functions' entries that may be patched (`-fpatchable-function-entry`, `-mrecord-mcount`).
+pub fn lists_entries(section: &Section<'_>) -> bool {
+    section.name == b"__patchable_function_entries" || section.name == b"__mcount_loc"
+}
+
 /// One entry of a special section.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Entry {
@@ -100,14 +105,20 @@ fn code(model: &Model<'_>, section: &Section<'_>, offset: u64) -> Option<Served>
             function.then_some((thing, None))
         }
         Place::Private(at, start) => nops_before(model, at, u64::try_from(start).ok()?),
-        Place::External(..) | Place::Absolute(_) => None,
+        Place::External(..) | Place::Beyond(..) | Place::Absolute(_) => None,
     }
 }
 
 /// The function behind a run of no-operations that begins here, and that run.
 fn nops_before(model: &Model<'_>, section: usize, start: u64) -> Option<Served> {
     let home = model.section(section).filter(|s| s.is_executable())?;
-    let nops = home.bytes(start, home.size).iter().take_while(|b| **b == 0x90).count() as u64;
+    let machine = model.machine?;
+    let mut rest = home.bytes(start, home.size);
+    let mut nops = 0;
+    while let Some(length) = machine.nop_length(rest) {
+        nops += length as u64;
+        rest = rest.get(length..)?;
+    }
     let end = (start + 1..=start + nops).find(|at| model.owner.at(section, *at).is_some())?;
     let inside = model.owner.at(section, end)?;
     let piece = model.owner.things.get(inside.thing)?.pieces.get(inside.piece)?;

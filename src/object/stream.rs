@@ -37,6 +37,8 @@ pub mod target {
     pub const SECTION: u8 = 8;
     /// A number.
     pub const ABSOLUTE: u8 = 9;
+    /// A distance from nameless bytes, then these as a target.
+    pub const BEYOND: u8 = 10;
 }
 
 /// Keys of entries of the `attributes` part.

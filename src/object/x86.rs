@@ -33,10 +33,43 @@ enum Form {
     Nop,
     Branch,
     Memory,
+    Entry,
+    Literal,
     Undecodable,
 }
 
 impl Instruction {
+    /// An instruction of so many bytes that reaches nothing.
+    pub fn plain(start: u32, length: u8) -> Self {
+        Self { start, distance: 0, length, field: 0, access: 0, form: Form::Plain }
+    }
+
+    /// The same, which by its mnemonic does nothing.
+    pub fn nop(start: u32, length: u8) -> Self {
+        Self { form: Form::Nop, ..Self::plain(start, length) }
+    }
+
+    /// Whether it does nothing by its mnemonic.
+    pub fn is_nop(&self) -> bool {
+        self.form == Form::Nop
+    }
+
+    /// The same, reaching this. (What lies too far is in no section: its bytes stand for themselves.)
+    pub fn reaching(self, reach: Reach) -> Self {
+        let (form, target) = match reach {
+            Reach::None => return self,
+            Reach::Branch(target) => (Form::Branch, target),
+            Reach::Memory(target) => (Form::Memory, target),
+            Reach::Entry(target) => (Form::Entry, target),
+            Reach::Literal(target) => (Form::Literal, target),
+            Reach::Undecodable => (Form::Undecodable, self.start.into()),
+        };
+        match i32::try_from(target.wrapping_sub(self.start.into())) {
+            Ok(distance) => Self { distance, form, ..self },
+            Err(_) => self,
+        }
+    }
+
     /// What it reaches by a field that has no relocation.
     pub fn reach(&self) -> Reach {
         let target = i64::from(self.start) + i64::from(self.distance);
@@ -44,6 +77,8 @@ impl Instruction {
             Form::Plain | Form::Nop => Reach::None,
             Form::Branch => Reach::Branch(target),
             Form::Memory => Reach::Memory(target),
+            Form::Entry => Reach::Entry(target),
+            Form::Literal => Reach::Literal(target),
             Form::Undecodable => Reach::Undecodable,
         }
     }
@@ -58,6 +93,10 @@ pub enum Reach {
     Branch(i64),
     /// A PC-relative memory operand at this offset in the section.
     Memory(i64),
+    /// Nothing by itself: a word that the code adds to this offset in the section.
+    Literal(i64),
+    /// An entry of a table in the code that leads to this offset in the section.
+    Entry(i64),
     /// Not an instruction: one byte that does not decode.
     Undecodable,
 }

@@ -11,6 +11,7 @@ use super::decide::{Unit, Work};
 use super::inputs::Watch;
 use super::run::{self, Job};
 use super::{link, retry, safety};
+use crate::argv::Source;
 use crate::compiler::identity;
 use crate::env;
 use crate::object::{self, Hash, Workers};
@@ -45,6 +46,7 @@ pub fn compile(job: &mut Job, work: &Work) -> ! {
             if env::is_on(env::STRICT) {
                 run::give_up(&format!("not recorded: {why}"), STRICT_FAILURE);
             }
+            job.dump = None; // nothing would keep it
             match job.as_written {
                 None => job.execute(),
                 Some(_) => sys::end_as(retry::run(job, &mut |_| Vec::new())),
@@ -135,7 +137,7 @@ impl State {
 
 pub fn open_store(job: &Job) -> Result<Store, String> {
     let (explicit, home, state) =
-        (env::path(env::STORE), env::path(env::HOME), env::path(env::XDG_STATE_HOME));
+        (job.configuration.store(), env::path(env::HOME), env::path(env::XDG_STATE_HOME));
     let root: PathBuf = store::locate(explicit.as_deref(), &job.directory, home.as_deref(), state.as_deref())
         .ok_or("no place for a store")?;
     Store::open(&root).or_else(|_| Store::create(&root)).map_err(|error| error.to_string())
@@ -186,9 +188,25 @@ impl Attempt<'_> {
                 .sum::<usize>()
                 .eq(&0),
             Work::Linked { output, sources } => {
+                self.say_that_no_dump_is_kept(output, sources);
                 let written = self.store.write_link(&link::record(self.job, output, sources, self.store));
                 written.map_err(|error| tracing::warn!(%error, "the link was not recorded")).is_ok()
             }
+        }
+    }
+
+    /// Sources that are compiled and linked in one call have no record to say it in.
+    fn say_that_no_dump_is_kept(&self, output: &Path, sources: &[Source]) {
+        let (Some(reason), Some(source)) = (self.job.wanted_dump.note(), sources.first()) else { return };
+        let note = Note {
+            kind: NoteKind::Remark,
+            source: Some(BString::from(source.text.as_bytes())),
+            output: Some(BString::from(output.as_os_str().as_bytes())),
+            reason,
+            call: Some(call(self.job)),
+        };
+        if let Err(error) = self.store.note(&note) {
+            tracing::warn!(%error, "not noted that there is no clones dump");
         }
     }
 
@@ -223,6 +241,7 @@ impl Attempt<'_> {
                 fingerprints: outcome,
             }],
             notes: job.notes.clone(),
+            clones: job.dump.as_ref().map(|file| BString::from(file.read())),
         };
         match store.write_unit(&record) {
             Ok(place) => {

@@ -70,7 +70,7 @@ fn blocks(dump: &str) -> Vec<Block> {
             && let Some(block) = blocks.last_mut()
         {
             // With -w a relocation stands on the line of its instruction, else on the next.
-            let mut parts = rest.split("\t").map(str::trim).filter(|part| !part.is_empty()).peekable();
+            let mut parts = rest.split('\t').map(str::trim).filter(|part| !part.is_empty()).peekable();
             if let Some(kind) = rest.trim().strip_prefix("R_X86_64_") {
                 relocation(block.lines.last_mut(), address, kind);
                 continue;
