@@ -21,7 +21,7 @@ mod support;
 mod flip;
 mod mutate;
 #[path = "../support/random.rs"]
-#[allow(dead_code, reason = "each test program uses its own part of this")]
+#[allow(dead_code, clippy::disallowed_methods, reason = "each test program uses its own part of this")]
 mod random;
 
 use std::ffi::{OsStr, OsString};
