@@ -10,7 +10,7 @@
 //! | tables | jump and label tables: the places they list, by instruction number | a swapped case shows nowhere else |
 //! | unwinding | CIE, CFI rows and call sites by instruction number, actions, types | what an exception or an unwinder does |
 //! | sites | the entries of special sections that serve this function | alternatives, exception entries, patchable places |
-//! | attributes | section, binding, visibility, type, aliases, labels, hook, group; size of data | how it can be patched and reached |
+//! | attributes | section, binding, visibility, type, aliases, labels, what it lies inside of, hook, group; size of data | how it can be patched and reached |
 //!
 //! Not in it: the item's own name and address, the numbers in names of statics and clones, the order of
 //! anything in the file, debug information, the symbol table's order, `STT_FILE`. A function's size is not in it
