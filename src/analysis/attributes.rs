@@ -3,7 +3,7 @@
 //! The listing gives the part as lines of a word (or a few) and a value: `section .text.foo`, `binding weak`,
 //! `alias bar (global, default, function)`, `hook fentry`, `size 16`, `alignment 8`, `section flags 0x6`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use bstr::ByteSlice;
 
@@ -140,6 +140,7 @@ fn describe(word: &str, was: &[String], is: &[String]) -> String {
         return format!("{word} {was} -> {is}");
     }
     let only = |these: &[String], others: &[String], verb: &str| {
+        let others: HashSet<&String> = others.iter().collect();
         let these = these.iter().filter(|value| !others.contains(value));
         these.map(|value| format!("{word} {value} {verb}")).collect::<Vec<_>>()
     };

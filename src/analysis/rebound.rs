@@ -50,7 +50,7 @@ fn same(old: In<'_>, new: In<'_>, correlation: &Correlation) -> Option<bool> {
 }
 
 /// The stream of a part; `None` where it is empty or not loaded.
-fn stream<'p>((prints, item): In<'p>, part: PartKind) -> Option<&'p [u8]> {
+fn stream((prints, item): In<'_>, part: PartKind) -> Option<&[u8]> {
     Some(prints.stream(item.part(part)?.stream)).filter(|stream| !stream.is_empty())
 }
 

@@ -44,15 +44,7 @@ impl<'b> Cursor<'b> {
 
     /// An unsigned LEB128 number.
     pub fn uleb(&mut self) -> Option<u64> {
-        let mut value = 0;
-        for shift in (0..64).step_by(7) {
-            let byte = self.byte()?;
-            value |= u64::from(byte & 0x7f) << shift;
-            if byte & 0x80 == 0 {
-                return Some(value);
-            }
-        }
-        None
+        unsigned_leb(|| self.byte())
     }
 
     /// A signed LEB128 number.
@@ -76,6 +68,19 @@ impl<'b> Cursor<'b> {
         self.byte()?;
         Some(string)
     }
+}
+
+/// Reads an unsigned LEB128 number byte by byte; `None` where it does not end within 64 bits.
+pub fn unsigned_leb(mut next: impl FnMut() -> Option<u8>) -> Option<u64> {
+    let mut value = 0;
+    for shift in (0..64).step_by(7) {
+        let byte = next()?;
+        value |= u64::from(byte & 0x7f) << shift;
+        if byte & 0x80 == 0 {
+            return Some(value);
+        }
+    }
+    None
 }
 
 /// The size in bytes of a pointer in a `DW_EH_PE_*` encoding of fixed width; `None` for LEB128 ones.

@@ -13,7 +13,7 @@ use super::names;
 use super::places::Model;
 use super::private::Extent;
 use super::recipe::{Collector, Known};
-use super::stream::{Write, attribute as key};
+use super::stream::{Write, attribute as key, target};
 
 /// Adds items for everything that is left.
 pub fn collect(known: &Known<'_, '_>, collector: &mut Collector) {
@@ -168,6 +168,7 @@ fn finish(
     mut closure: Closure<'_, '_>,
 ) {
     closure.follow();
+    collector.followed += closure.constants.len();
     let parts = [
         (PartKind::Content, content),
         (PartKind::Constants, &closure.constants),
@@ -211,7 +212,11 @@ fn gap<'m, 'd>(
 ) {
     let mut closure = Closure::new(known.model, known.privates);
     let mut stream = Vec::new();
-    closure.bytes(section, start, end, &mut stream);
+    if collector.may_follow() {
+        closure.bytes(section, start, end, &mut stream);
+    } else {
+        as_they_stand(known, section, (start, end), &mut stream);
+    }
     let mut labels = Vec::new();
     for (offset, size, [kind, binding, other]) in
         closure.odd_names(&Extent { section: index, start, end, string: false })
@@ -230,6 +235,28 @@ fn gap<'m, 'd>(
     *number += 1;
     let item = blank(Kind::Unowned, name.into(), section, start, end - start);
     finish(collector, item, &stream, &labels, closure);
+}
+
+/// Writes bytes with their relocations as they stand, by place: for files in which nobody's bytes lead to each other
+/// without end, so that following them from each anew would never be done.
+fn as_they_stand(known: &Known<'_, '_>, section: &Section<'_>, (start, end): (u64, u64), out: &mut Vec<u8>) {
+    out.number(section.flags);
+    out.byte(1);
+    out.blob(section.bytes(start, end));
+    let relocations = section.relocations_in(start, end);
+    out.number(relocations.len() as u64);
+    for relocation in relocations {
+        out.number(relocation.offset - start);
+        out.number(relocation.kind.into());
+        out.byte(target::SECTION);
+        let symbol = known.model.facts.symbols.get(relocation.symbol as usize);
+        let home = symbol.and_then(|s| match s.definition {
+            Definition::Section(at) => known.model.section(at),
+            _ => None,
+        });
+        out.blob(home.map_or_else(|| symbol.map_or(&[][..], |s| s.name), |home| home.name));
+        out.signed(symbol.map_or(0, |s| s.value.cast_signed()).wrapping_add(relocation.addend));
+    }
 }
 
 /// Tables that the linker makes of what is fingerprinted elsewhere: symbols, strings, hashes, relocations.

@@ -32,6 +32,7 @@ pub fn lines(prints: &Fingerprints, item: &Item, part: PartKind) -> Vec<Line> {
     if part == PartKind::Code {
         return instruction_lines(prints, item, &[]);
     }
+    let mut offsets = Offsets::of(prints, item);
     while !reader.is_empty() {
         let entry = match part {
             PartKind::References => reference(&mut reader).map(|r| {
@@ -51,7 +52,7 @@ pub fn lines(prints: &Fingerprints, item: &Item, part: PartKind) -> Vec<Line> {
             list.push(Line { index, offset: None, text: "(unreadable stream)".into() });
             break;
         };
-        let offset = (part == PartKind::References).then(|| offset_of(prints, item, index)).flatten();
+        let offset = (part == PartKind::References).then(|| offsets.at(index)).flatten();
         list.push(Line { index, offset, text });
         index += 1;
     }
@@ -65,6 +66,28 @@ pub fn instructions(prints: &Fingerprints, item: &Item) -> Vec<Line> {
     let contents: Vec<(char, Vec<Line>)> =
         shown.iter().map(|(part, letter)| (*letter, lines(prints, item, *part))).collect();
     instruction_lines(prints, item, &contents)
+}
+
+/// Offsets of instructions, asked for in order.
+struct Offsets<'p> {
+    layout: &'p [u8],
+    index: u32,
+    offset: u64,
+}
+
+impl<'p> Offsets<'p> {
+    fn of(prints: &'p Fingerprints, item: &Item) -> Self {
+        Self { layout: prints.stream(item.traits.layout), index: 0, offset: 0 }
+    }
+
+    fn at(&mut self, index: u32) -> Option<u64> {
+        let more = index.checked_sub(self.index)? as usize;
+        let (passed, rest) = self.layout.split_at_checked(more)?;
+        self.layout = rest;
+        self.index = index;
+        self.offset += passed.iter().map(|length| u64::from(*length)).sum::<u64>();
+        Some(self.offset)
+    }
 }
 
 /// The offset of an instruction from the start of the body.
@@ -464,6 +487,7 @@ fn instruction_lines(prints: &Fingerprints, item: &Item, contents: &[(char, Vec<
     let mut references = references.into_iter().peekable();
     let mut list = Vec::new();
     let mut index = 0;
+    let mut offsets = Offsets::of(prints, item);
     while !reader.is_empty() {
         let Some((text, counts)) = printer.entry(&mut reader) else {
             list.push(Line { index, offset: None, text: "(unreadable stream)".into() });
@@ -484,7 +508,7 @@ fn instruction_lines(prints: &Fingerprints, item: &Item, contents: &[(char, Vec<
                 }
             }
         }
-        list.push(Line { index, offset: offset_of(prints, item, index), text });
+        list.push(Line { index, offset: offsets.at(index), text });
         index += u32::from(counts);
     }
     list

@@ -109,19 +109,13 @@ fn table<'m, 'd>(
         }
         out.number(action);
     }
-    if cursor.at != sites_end {
-        return None;
-    }
-    let actions = cursor.at;
+    let actions = Some(cursor.at).filter(|at| *at == sites_end)?;
     let (actions_end, filters) = actions_from(section, actions, last_action, little)?;
     out.byte(tag::SPECIFICATION);
     out.number(0);
     out.blob(section.data.get(actions..actions_end)?);
     let mut ranges = vec![(start, actions_end)];
-    let mut fields = Vec::new();
-    if start_encoding != OMIT {
-        fields.push(start + 1);
-    }
+    let mut fields: Vec<usize> = (start_encoding != OMIT).then_some(start + 1).into_iter().collect();
     let Some(types_at) = types_at else {
         strays(model, section, (start, actions_end), &fields, closure, out);
         return Some(ranges);
@@ -161,18 +155,27 @@ fn table<'m, 'd>(
         fields.push(at);
     }
     ranges.push((first, types_at));
-    // A function in two pieces has two tables, and each repeats all actions and types of both: here stand those
-    // that no call site of this piece leads to, and fill up to an even place.
-    let unused = section.data.get(actions_end..first)?.trim_with(|c| c == '\0');
-    let behind_fill = first as i64 - actions_end.next_multiple_of(TYPES_ALIGNMENT) as i64;
-    if !unused.is_empty() || behind_fill != 0 {
-        out.byte(tag::UNUSED);
-        out.signed(behind_fill);
-        out.blob(unused);
+    if unused(section, actions_end, first, out)? {
         ranges.push((actions_end, first));
     }
     strays(model, section, (start, end), &fields, closure, out);
     Some(ranges)
+}
+
+/// Writes what stands between the actions and the types in use, if it is more than fill up to an even place; tells
+/// whether it is. A function in two pieces has two tables, and each repeats all actions and types of both: some are led
+/// to by no call site of this piece.
+fn unused(section: &Section<'_>, start: usize, end: usize, out: &mut Vec<u8>) -> Option<bool> {
+    let bytes = section.data.get(start..end)?.trim_with(|c| c == '\0');
+    let even = i64::try_from(start.next_multiple_of(TYPES_ALIGNMENT)).ok()?;
+    let behind_fill = i64::try_from(end).ok()? - even;
+    let is_more = !bytes.is_empty() || behind_fill != 0;
+    if is_more {
+        out.byte(tag::UNUSED);
+        out.signed(behind_fill);
+        out.blob(bytes);
+    }
+    Some(is_more)
 }
 
 fn site_field(cursor: &mut Cursor<'_>, encoding: u8, bits: u8) -> Option<u64> {

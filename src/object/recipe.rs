@@ -10,7 +10,7 @@
 //! | tables | jump and label tables: the places they list, by instruction number | a swapped case shows nowhere else |
 //! | unwinding | CIE, CFI rows and call sites by instruction number, actions, types | what an exception or an unwinder does |
 //! | sites | the entries of special sections that serve this function | alternatives, exception entries, patchable places |
-//! | attributes | section, binding, visibility, type, aliases, labels, hook, group; size of data | how it can be patched and reached |
+//! | attributes | section, binding, visibility, type, aliases, labels, what it lies inside of, hook, group; size of data | how it can be patched and reached |
 //!
 //! Not in it: the item's own name and address, the numbers in names of statics and clones, the order of
 //! anything in the file, debug information, the symbol table's order, `STT_FILE`. A function's size is not in it
@@ -60,16 +60,29 @@ pub struct Collector {
     /// Which thing became which item.
     by_thing: Vec<(usize, usize)>,
     streams: Vec<u8>,
+    /// How many bytes of streams are kept at most.
+    most: usize,
+    /// Bytes of nameless data written for what serves nobody.
+    pub followed: usize,
     /// Bytes that some item covers: section, start, end.
     pub covered: Vec<(usize, u64, u64)>,
 }
 
 impl Collector {
-    /// Keeps a stream and says where.
+    /// Keeps a stream and says where. A file that makes items repeat each other's bytes without end (thousands of
+    /// symbols, each inside the one before) is hashed to the last byte, but not all of it is kept to be shown.
     pub fn keep(&mut self, stream: &[u8]) -> StreamRange {
+        if self.most != 0 && self.streams.len() + stream.len() > self.most {
+            return StreamRange { start: 0, len: 0 };
+        }
         let start = self.streams.len() as u32;
         self.streams.extend_from_slice(stream);
         StreamRange { start, len: stream.len() as u32 }
+    }
+
+    /// Whether what serves nobody may still be followed to what it refers to.
+    pub fn may_follow(&self) -> bool {
+        self.most == 0 || self.followed <= self.most
     }
 
     /// Adds an item with its streams, in the order of [`PartKind`]; empty ones are left out.
@@ -176,13 +189,18 @@ fn files(model: &Model<'_>) -> Vec<BString> {
     files
 }
 
+/// What streams take at most: so many bytes, and so many for each byte of the file's sections. Real objects take two.
+const KEPT_ALWAYS: usize = 1 << 20;
+const KEPT_PER_BYTE: usize = 16;
+
 /// Writes the streams of every thing, by several threads where there is enough to do. The result does not tell by how
 /// many: each writes a run of things, and the runs are put end to end.
 pub fn things(known: &Known<'_, '_>, workers: Workers) -> Collector {
     let things = &known.model.owner.things;
     let most_bytes = known.model.facts.sections.iter().map(|s| s.data.len()).sum::<usize>();
     let mut runs = workers.map_runs(things, Thing::weight, |run| {
-        let mut collector = Collector::default();
+        let mut collector =
+            Collector { most: KEPT_ALWAYS + KEPT_PER_BYTE * most_bytes, ..Collector::default() };
         // More than is ever written, for less would have to be moved; what is not written to costs nothing.
         let bytes = things.get(run.clone()).unwrap_or_default().iter().map(Thing::weight).sum::<usize>();
         collector.streams.reserve(bytes.min(most_bytes).saturating_mul(4));

@@ -169,15 +169,7 @@ impl<'s> Reader<'s> {
 
     /// An unsigned number.
     pub fn number(&mut self) -> Option<u64> {
-        let mut value = 0;
-        for shift in (0..64).step_by(7) {
-            let byte = self.byte()?;
-            value |= u64::from(byte & 0x7f) << shift;
-            if byte & 0x80 == 0 {
-                return Some(value);
-            }
-        }
-        None
+        super::cursor::unsigned_leb(|| self.byte())
     }
 
     /// A signed number.

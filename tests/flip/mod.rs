@@ -53,8 +53,9 @@ impl Account {
 
     /// The heading of the table.
     pub fn heading() -> String {
-        let (a, b, c, d, e, f) = ("object", "flips", "unreadable", "same place", "to be told", "wrong");
-        format!("{a:<34}{b:>8}{c:>12}{d:>12}{e:>12}{f:>8}")
+        let columns =
+            ["flips", "unreadable", "same place", "to be told", "wrong"].into_iter().zip([8, 12, 12, 12, 8]);
+        columns.fold(format!("{:<34}", "object"), |line, (word, width)| format!("{line}{word:>width$}"))
     }
 }
 

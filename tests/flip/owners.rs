@@ -184,7 +184,7 @@ impl<'e, 'f> Owners<'e, 'f> {
             }
             let bytes = &self.elf.file[home.offset + thing.start as usize..home.offset + end as usize];
             while fields.next_if(|at| *at < thing.start).is_some() {}
-            for one in Decoder::with_ip(64, bytes, thing.start, DecoderOptions::NONE).iter() {
+            for one in &mut Decoder::with_ip(64, bytes, thing.start, DecoderOptions::NONE) {
                 while let Some(at) = fields.next_if(|at| *at < one.next_ip()) {
                     found.insert(at, ((one.next_ip() - at).cast_signed(), access(&one)));
                 }
@@ -242,7 +242,7 @@ impl<'e, 'f> Owners<'e, 'f> {
             let one = self.references[*number];
             let by_name = self.by_symbol.get(&one.symbol) == Some(&datum);
             let at = u64::try_from(one.to.1).unwrap_or(u64::MAX);
-            let by_place = self.by_symbol.get(&one.symbol).is_none()
+            let by_place = !self.by_symbol.contains_key(&one.symbol)
                 && (start..end).contains(&at)
                 && self.thing_at(section, at) == Some(datum);
             if by_name || by_place {
@@ -264,9 +264,8 @@ impl<'e, 'f> Owners<'e, 'f> {
             for from in self.nameless_readers(section, offset) {
                 match self.thing_at(from.0, from.1) {
                     Some(thing) if self.things[thing].is_function => drop(found.insert(thing)),
-                    Some(_) => {}
                     None if seen.insert(from) => waiting.push(from),
-                    None => {}
+                    Some(_) | None => {}
                 }
             }
         }

@@ -16,7 +16,13 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[path = "../flip/mod.rs"]
+#[allow(dead_code, reason = "each test program uses its own part of this")]
+mod flip;
 mod mutate;
+#[path = "../support/random.rs"]
+#[allow(dead_code, clippy::disallowed_methods, reason = "each test program uses its own part of this")]
+mod random;
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -140,6 +146,77 @@ fn object() {
         if let Ok(members) = object::members(input) {
             drop(members);
         }
+    });
+}
+
+std::thread_local! {
+    /// An alteration is being drawn from an object that may no longer be sound: a panic there is no news.
+    static DRAWING: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+}
+
+/// Objects altered where it counts: relocations, symbols, section headers, one alteration upon the other, and compared
+/// with what they were.
+#[test]
+fn object_structure() {
+    let scratch = Scratch::new("fuzz-structure");
+    let seeds: Vec<_> =
+        real_objects(&scratch).into_iter().filter(|seed| flip::elf::is_readable(seed)).collect();
+    let originals: Vec<_> = seeds.iter().map(|seed| object::fingerprint(seed).unwrap()).collect();
+    let draw = |input: &[u8]| {
+        // The input is where the alterations are drawn from: its bytes are the random numbers' seed.
+        let hash = input.iter().fold(0_u64, |hash, byte| hash.rotate_left(5) ^ u64::from(*byte) ^ hash << 9);
+        let mut random = random::Random(hash);
+        let seed = random.below(seeds.len());
+        let mut file = seeds[seed].clone();
+        for _ in 0..=random.below(4) {
+            // What is no longer sound for the drawing is for the reader to judge.
+            let next =
+                catch_unwind(AssertUnwindSafe(|| flip::mutation::draw(&flip::elf::read(&file), &mut random)));
+            DRAWING.set(false);
+            match next {
+                Ok(Some(mutation)) => file = mutation.file,
+                Ok(None) => {}
+                Err(_) => break,
+            }
+        }
+        (seed, file)
+    };
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        if !DRAWING.get() {
+            usual(info);
+        }
+    }));
+    fuzz("object-structure", &[b"structure".to_vec()], |input| {
+        let (seed, file) = draw(input);
+        if let Ok(prints) = object::fingerprint(&file) {
+            let (findings, code) = lpcc::analysis::compare_with_code(&originals[seed], &prints);
+            assert!(code.len() <= findings.len());
+        }
+    });
+}
+
+/// What a file says about how it was built: `.debug_*` sections by a reader of their own, with `lpcc audit`.
+#[test]
+fn producers() {
+    let scratch = Scratch::new("fuzz-producers");
+    fs::write(scratch.join("a.c"), SOURCE).unwrap();
+    let mut seeds = Vec::new();
+    for arguments in [
+        &["-g", "-c"][..],
+        &["-g", "-gdwarf-4", "-c"],
+        &["-g", "-gz", "-c"],
+        &["-frecord-gcc-switches", "-c"],
+        &["-g", "-shared", "-fPIC"],
+    ] {
+        let call = &mut command(compiler("gcc"), scratch.path(), &scratch.join("store"));
+        succeed(call.args(arguments).args(["a.c", "-o", "out"]));
+        seeds.push(fs::read(scratch.join("out")).unwrap());
+    }
+    fuzz("producers", &seeds, |input| {
+        let built = || lpcc::analysis::producers::built(input, &mut |_| None);
+        let first = built();
+        assert_eq!(first, built(), "not the same twice");
     });
 }
 
