@@ -17,6 +17,7 @@ pub mod env;
 pub mod object;
 pub mod policy;
 pub mod report;
+pub mod select;
 pub mod store;
 pub mod sys;
 pub mod wrap;

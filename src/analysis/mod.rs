@@ -5,18 +5,22 @@
 //! were compiled, and [`findings`] holds the types of the answer. [`producers`] reads what a file says itself about that.
 
 pub mod attributes;
+pub mod close;
 pub mod correlate;
 pub mod detail;
 pub mod differ;
 pub mod findings;
 pub mod inputs;
+pub mod judge;
 pub mod maybe_line;
 pub mod pairing;
 pub mod path_only;
 pub mod producers;
 mod regrouped;
+pub mod selection;
 pub mod stem;
 pub mod summary;
+pub mod why;
 
 #[cfg(test)]
 mod testing;

@@ -7,7 +7,9 @@ pub mod doctor;
 pub mod explain;
 pub mod generate;
 pub mod located;
+pub mod pairs;
 pub mod run;
+pub mod select;
 pub mod shims;
 pub mod show;
 pub mod side;
@@ -30,7 +32,7 @@ pub const WORDS: &[&str] = &[
 ];
 
 /// Words of the list that this version does not know how to answer yet.
-const LATER: &[&str] = &["check", "record", "report", "select"];
+const LATER: &[&str] = &["check", "record", "report"];
 
 /// Parses `lpcc`'s own command line and runs the command.
 pub fn main() -> ExitCode {
@@ -41,6 +43,7 @@ pub fn main() -> ExitCode {
     error::exit_code(match cli::Cli::parse_from(arguments).command {
         cli::Command::Show(args) => show::main(&args),
         cli::Command::Diff(args) => diff::main(&args),
+        cli::Command::Select(args) => select::main(&args),
         cli::Command::Audit(args) => audit::main(&args),
         cli::Command::Explain(args) => explain::main(&args),
         cli::Command::Run(args) => run::main(&args),

@@ -8,6 +8,8 @@ pub mod diff_text;
 pub mod error;
 pub mod output;
 pub mod progress;
+pub mod select_json;
+pub mod select_text;
 pub mod show_json;
 pub mod show_text;
 pub mod shown;

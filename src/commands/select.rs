@@ -1,0 +1,190 @@
+//! `lpcc select`: from a fix to the functions that a live patch must carry.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::OnceLock;
+
+use anyhow::{Context, bail};
+
+use super::{located, pairs, side};
+use crate::analysis::judge::Target;
+use crate::analysis::selection::Selection;
+use crate::report::error::{DIFFERENT, SAME, TROUBLE, UNPATCHABLE};
+use crate::report::progress::Progress;
+use crate::report::{output, select_json, select_text};
+use crate::select::{self, Request, Watcher};
+use crate::store::Recording;
+
+/// The functions that a live patch must carry, each with the reason.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The old side, where two recordings or objects are compared instead of applying a patch.
+    #[arg(requires = "new", conflicts_with = "patch", required_unless_present = "patch")]
+    old: Option<OsString>,
+    /// The new side.
+    new: Option<OsString>,
+    /// The fix: a git or plain unified diff, or a directory of them (in the order of its `series`, or of names); may be given
+    /// several times, and is applied in order.
+    #[arg(long, value_name = "FILE")]
+    patch: Vec<PathBuf>,
+    /// The recording of the shipped build: a name, a store, or a directory with one; `now` is the store's current state.
+    #[arg(long, value_name = "RECORDING", default_value = "now")]
+    recording: OsString,
+    /// The source tree that the patch applies to, as it was built. It is never written.
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    source: PathBuf,
+    /// Where a directory of the recorded build lies now; may be given several times.
+    #[arg(long, value_name = "OLD=NEW")]
+    map: Vec<OsString>,
+    /// Leading components to strip from the names in the patch, as `patch -p`; found out where it is not given.
+    #[arg(short = 'p', long, value_name = "NUMBER")]
+    strip: Option<usize>,
+    /// What will take the functions over: kernel live patching, libpulp, or nothing that asks for a hook.
+    #[arg(long, value_enum, default_value_t)]
+    target: TargetName,
+    /// How to print the answer.
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+    /// Look for recordings in this store instead of the one found from here.
+    #[arg(long, value_name = "DIR")]
+    store: Option<PathBuf>,
+}
+
+/// Names of targets.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+enum TargetName {
+    /// Linux kernel live patching.
+    Klp,
+    /// libpulp.
+    Ulp,
+    /// No verdict on hooks.
+    #[default]
+    None,
+}
+
+impl From<TargetName> for Target {
+    fn from(name: TargetName) -> Self {
+        match name {
+            TargetName::Klp => Self::Klp,
+            TargetName::Ulp => Self::Ulp,
+            TargetName::None => Self::None,
+        }
+    }
+}
+
+/// How a selection is printed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// For a person.
+    #[default]
+    Text,
+    /// For a program: one JSON document, see docs/json.md.
+    Json,
+}
+
+/// Runs the command.
+pub fn main(args: &Args) -> anyhow::Result<ExitCode> {
+    let target = Target::from(args.target);
+    let (what, selection) = match (&args.old, &args.new) {
+        (Some(old), Some(new)) => {
+            let sides =
+                (side::resolve(old, args.store.as_deref()), side::resolve(new, args.store.as_deref()));
+            let what = format!("{} -> {}", sides.0.label, sides.1.label);
+            (what, pairs::select(&sides, target))
+        }
+        _ => (names(&args.patch), by_patch(args, target)?),
+    };
+    let text = match args.format {
+        Format::Text => select_text::render(&what, &selection, target),
+        Format::Json => select_json::render(&selection, target)?,
+    };
+    output::print(&text)?;
+    Ok(ExitCode::from(status(&selection)))
+}
+
+/// Trouble beats all: a selection that may lack something is not to be taken for one.
+fn status(selection: &Selection) -> u8 {
+    match () {
+        () if selection.is_incomplete() => TROUBLE,
+        () if selection.unpatchable() > 0 => UNPATCHABLE,
+        () if !selection.is_empty() => DIFFERENT,
+        () => SAME,
+    }
+}
+
+fn names(patches: &[PathBuf]) -> String {
+    let names: Vec<_> = patches
+        .iter()
+        .map(|patch| patch.file_name().unwrap_or(patch.as_os_str()).to_string_lossy().into_owned())
+        .collect();
+    names.join(", ")
+}
+
+fn by_patch(args: &Args, target: Target) -> anyhow::Result<Selection> {
+    let recording = recording(args)?;
+    let tree = args
+        .source
+        .canonicalize()
+        .with_context(|| format!("cannot find the source tree `{}`", args.source.display()))?;
+    if !tree.is_dir() {
+        bail!(
+            "`{}` is no directory; hint: --source names the tree that the patch applies to",
+            tree.display()
+        );
+    }
+    let request = Request {
+        patches: args.patch.clone(),
+        tree,
+        maps: args.map.iter().map(map).collect::<anyhow::Result<_>>()?,
+        strip: args.strip,
+        target,
+    };
+    let store = located::find(args.store.as_deref()).ok().flatten();
+    Ok(select::by_patch(&request, &recording, store.as_ref(), &Watch::default())?)
+}
+
+/// The recording to ask, by name or place.
+fn recording(args: &Args) -> anyhow::Result<Recording> {
+    match side::target(&args.recording, args.store.as_deref()) {
+        Ok(side::Target::Recording(recording)) => Ok(recording),
+        Ok(_) => bail!(
+            "`{}` is no recording; hint: `lpcc store list` names them",
+            args.recording.to_string_lossy()
+        ),
+        Err(why) => bail!(why),
+    }
+}
+
+/// `OLD=NEW`, both absolute afterwards.
+fn map(text: &OsString) -> anyhow::Result<(PathBuf, PathBuf)> {
+    use std::os::unix::ffi::OsStrExt;
+    let bytes = text.as_bytes();
+    let equals = bytes.iter().position(|byte| *byte == b'=');
+    let (old, new) = match equals.map(|at| bytes.split_at(at)) {
+        Some((old, new)) => (Path::new(std::ffi::OsStr::from_bytes(old)), new.get(1..).unwrap_or_default()),
+        None => bail!("--map `{}`: expected OLD=NEW", text.to_string_lossy()),
+    };
+    if !old.is_absolute() {
+        bail!("--map `{}`: the recorded directory must be absolute", text.to_string_lossy());
+    }
+    let new = Path::new(std::ffi::OsStr::from_bytes(new));
+    let new = new.canonicalize().with_context(|| format!("--map: cannot find `{}`", new.display()))?;
+    Ok((crate::store::absolute(Path::new("/"), old), new))
+}
+
+/// Shows how far the replay has come.
+#[derive(Default)]
+struct Watch(OnceLock<Progress>);
+
+impl Watcher for Watch {
+    fn begin(&self, total: usize) {
+        let _ = self.0.set(Progress::of_replays(total));
+    }
+
+    fn step(&self) {
+        if let Some(progress) = self.0.get() {
+            progress.step();
+        }
+    }
+}

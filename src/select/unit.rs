@@ -1,0 +1,264 @@
+//! One unit on both sides: replayed, compared, and its findings given reasons.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use bstr::{BString, ByteSlice};
+
+use super::ablation;
+use super::edits::{self, File};
+use super::replay::{Call, Replayed, Wish};
+use super::view::View;
+use crate::analysis::close::{About, Closed, close};
+use crate::analysis::judge::{self, Neighbours, Target};
+use crate::analysis::selection::{Drift, FunctionChange, LineOnly};
+use crate::analysis::why::{self, Evidence};
+use crate::analysis::{self, Change, Finding, FindingKind};
+use crate::object::debug::{self, Debug};
+use crate::object::fingerprint::RECIPE;
+use crate::object::{Fingerprints, Kind};
+
+/// The views of the tree, each with another state of the edited files.
+#[derive(Debug)]
+pub struct Views {
+    /// As recorded.
+    pub old: View,
+    /// Patched.
+    pub new: View,
+    /// Patched, with the lines that were there before numbered as before; `None` where that is the same.
+    pub aligned: Option<View>,
+}
+
+/// What every unit is compared by.
+#[derive(Debug)]
+pub struct Context<'a> {
+    /// The views.
+    pub views: Views,
+    /// Edited files as they really are.
+    pub edited: BTreeSet<PathBuf>,
+    /// The edits.
+    pub files: Vec<File<'a>>,
+    /// Where compiles write.
+    pub scratch: PathBuf,
+    /// What takes the functions over.
+    pub target: Target,
+}
+
+/// What one unit contributes.
+#[derive(Debug, Default)]
+pub struct Answer {
+    /// Functions, data and the rest.
+    pub closed: Closed,
+    /// Where the unpatched replay is not what was recorded.
+    pub drift: Vec<Drift>,
+    /// Functions that differ in line numbers only.
+    pub line_only: Vec<LineOnly>,
+    /// What is to be said.
+    pub notes: Vec<String>,
+    /// Fingerprints and debug information, for the verdicts.
+    pub sides: Option<Sides>,
+}
+
+/// Both sides of a unit.
+#[derive(Debug)]
+pub struct Sides {
+    /// The running code.
+    pub old: Fingerprints,
+    /// The patched.
+    pub new: Fingerprints,
+    /// Debug information of the running code.
+    pub debug: Debug,
+}
+
+/// What adds nothing to the code and tells of inlining.
+const DEBUG: &[&str] = &["-g"];
+
+impl Context<'_> {
+    /// Replays and compares the unit; `number` makes names of files its own. An error is why it cannot be compared.
+    pub fn unit(
+        &self,
+        call: &Call<'_>,
+        recorded: Option<&Fingerprints>,
+        object: &BString,
+        number: usize,
+    ) -> Result<Answer, String> {
+        let mut answer = Answer::default();
+        let mut states = self.states(call, number, DEBUG)?;
+        let mut drift = drift(recorded, &states.old.prints, object);
+        let (old_debug, new_debug) =
+            (self.debug(&states.old, &mut answer), self.debug(&states.new, &mut answer));
+        if !drift.is_empty() {
+            // Debug information should change no code; where it does, both sides go without.
+            states = self.states(call, number, &[])?;
+            drift = self::drift(recorded, &states.old.prints, object);
+        }
+        answer.drift = drift;
+        answer.notes.append(&mut states.notes);
+        let States { old, new, aligned, .. } = states;
+        let (shown, has_aligned) = match &aligned {
+            Some(aligned) => (aligned, true),
+            None => (&new, false),
+        };
+        let about = About { object, source: &call.identity().unit.source };
+        let findings = analysis::compare(&old.prints, &shown.prints);
+        answer.closed = close(about, &findings);
+        if has_aligned {
+            let carried: BTreeSet<&BString> = findings.iter().map(|finding| &finding.symbol).collect();
+            let plain = analysis::compare(&old.prints, &new.prints);
+            let only = plain.iter().filter(|finding| is_body(finding) && !carried.contains(&finding.symbol));
+            answer.line_only = only
+                .map(|finding| LineOnly {
+                    object: object.clone(),
+                    symbol: finding.symbol.clone(),
+                    is_path: false,
+                })
+                .collect();
+        }
+        let edited = edits::functions(&self.files, &old_debug, &new_debug);
+        let indirect = std::collections::BTreeMap::new();
+        let evidence = Evidence {
+            prints: (&old.prints, &shown.prints),
+            debug: (&old_debug, &new_debug),
+            edited: &edited,
+            indirect: &indirect,
+        };
+        why::explain(&mut answer.closed.functions, &answer.closed.data, &evidence);
+        ablation::prove(self, call, number, &mut answer.closed.functions);
+        answer.notes.extend(without_body(&edited, &old_debug, &old.prints, object));
+        answer.sides = Some(Sides { old: old.prints, new: shown.prints.clone(), debug: old_debug });
+        Ok(answer)
+    }
+
+    fn debug(&self, replayed: &Replayed, answer: &mut Answer) -> Debug {
+        debug::read(&replayed.object).unwrap_or_else(|why| {
+            answer
+                .notes
+                .push(format!("its debug information cannot be read, so that inlining is not told: {why}"));
+            Debug::default()
+        })
+    }
+
+    fn states(&self, call: &Call<'_>, number: usize, extra: &[&str]) -> Result<States, String> {
+        let old = || self.replay(call, &self.views.old, (number, "old"), extra, false);
+        let new = || self.replay(call, &self.views.new, (number, "new"), extra, true);
+        let aligned = || {
+            let view = self.views.aligned.as_ref()?;
+            Some(self.replay(call, view, (number, "aligned"), &[], true))
+        };
+        let (old, (new, aligned)) = rayon::join(old, || rayon::join(new, aligned));
+        let old = old.map_err(|why| format!("without the patch it {}", verb(&why)))?;
+        let new = new.map_err(|why| format!("with the patch it {}", verb(&why)))?;
+        let mut notes = Vec::new();
+        let aligned = match aligned {
+            Some(Ok(aligned)) => Some(aligned),
+            // `#line` was not legal in all places: the plain text is compared, and lines are not told apart.
+            Some(Err(why)) => {
+                notes.push(format!(
+                    "line numbers could not be kept, so line-only changes are not told apart: {why}"
+                ));
+                None
+            }
+            None => None,
+        };
+        Ok(States { old, new, aligned, notes })
+    }
+
+    /// One replay in one view.
+    pub fn replay(
+        &self,
+        call: &Call<'_>,
+        view: &View,
+        (number, state): (usize, &str),
+        extra: &[&str],
+        is_patched: bool,
+    ) -> Result<Replayed, String> {
+        let aside = self.scratch.join(format!("{number}-{state}.x"));
+        call.run(view, &aside, Wish { extra, edited: is_patched.then_some(&self.edited) })
+    }
+}
+
+/// The replays of one unit.
+struct States {
+    old: Replayed,
+    new: Replayed,
+    aligned: Option<Replayed>,
+    notes: Vec<String>,
+}
+
+fn verb(why: &str) -> String {
+    if why.starts_with("does ") { why.to_owned() } else { format!("cannot be replayed: {why}") }
+}
+
+/// Whether a finding is about what a function does.
+fn is_body(finding: &Finding) -> bool {
+    finding.kind == FindingKind::Function
+        && matches!(finding.change, Change::Changed | Change::New | Change::Removed)
+}
+
+/// What the unpatched replay made otherwise than the recorded build.
+fn drift(recorded: Option<&Fingerprints>, replayed: &Fingerprints, object: &BString) -> Vec<Drift> {
+    let Some(recorded) = recorded else { return Vec::new() };
+    let drift = |symbol: BString, detail: String| Drift { object: object.clone(), symbol, detail };
+    if recorded.recipe != RECIPE {
+        let detail = format!("recorded by recipe {}, this lpcc has {RECIPE}: not compared", recorded.recipe);
+        return vec![drift(object.clone(), detail)];
+    }
+    analysis::compare(recorded, replayed)
+        .into_iter()
+        .map(|finding| {
+            let parts: Vec<_> = finding.parts.iter().map(|part| part.as_str()).collect();
+            let detail =
+                format!("{} {} {}", finding.kind.as_str(), finding.change.as_str(), parts.join(", "));
+            let detail = [detail.trim(), finding.detail.as_str()].join(" ");
+            drift(finding.symbol, detail.trim().to_owned())
+        })
+        .collect()
+}
+
+/// Edited functions that the running object has no body of: there is nothing to hook, their copies are elsewhere.
+fn without_body(
+    edited: &std::collections::BTreeMap<BString, String>,
+    debug: &Debug,
+    old: &Fingerprints,
+    object: &BString,
+) -> Vec<String> {
+    let has_body = |name: &BString| {
+        debug.functions.iter().any(|function| function.name == *name)
+            || old.items.iter().any(|item| item.kind == Kind::Function && item.names.contains(name))
+    };
+    let holders = |name: &BString| -> Vec<String> {
+        let holds =
+            debug.functions.iter().filter(|holder| holder.inlined.iter().flatten().any(|it| it == name));
+        holds.filter_map(|holder| holder.symbols.first()).map(ToString::to_string).collect()
+    };
+    edited
+        .keys()
+        .filter(|name| debug.written.iter().any(|written| written.name == **name) && !has_body(name))
+        .map(|name| match holders(name).as_slice() {
+            [] => format!("{name} is edited and was never emitted in {object}: nothing there runs it"),
+            holders => format!(
+                "{name} is edited and has no body of its own in {object}: inlined into {}",
+                holders.join(", ")
+            ),
+        })
+        .collect()
+}
+
+/// Verdicts for a unit's functions, once the rest of the recording is known as far as it matters.
+pub fn judge(answer: &mut Answer, target: Target, neighbours: &Neighbours) {
+    if let Some(sides) = &answer.sides {
+        let unit = judge::Unit { old: &sides.old, new: &sides.new, debug: &sides.debug, neighbours };
+        judge::judge(&mut answer.closed.functions, target, &unit);
+    }
+}
+
+/// Whether a verdict asks for the rest of the recording: other callers, other functions of the name.
+pub fn asks_for_neighbours(answer: &Answer) -> bool {
+    answer.closed.functions.iter().any(|function| function.change == FunctionChange::Changed)
+}
+
+/// A path as an object's name.
+pub fn name_of(output: &Path, below: &Path) -> BString {
+    let name = output.strip_prefix(below).unwrap_or(output);
+    std::os::unix::ffi::OsStrExt::as_bytes(name.as_os_str()).as_bstr().into()
+}
