@@ -35,6 +35,9 @@ impl<'a> File<'a> {
     }
 }
 
+/// Lines above a function's name that its type may take.
+const MOST_TYPE: usize = 3;
+
 /// A side of the comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Which {
@@ -49,16 +52,18 @@ pub fn functions(files: &[File<'_>], old: &Debug, new: &Debug) -> BTreeMap<BStri
         for (which, debug, text) in [(Which::New, new, &file.edited.new), (Which::Old, old, &file.edited.old)]
         {
             let Some(text) = text else { continue };
-            let of_file = debug
-                .written
-                .iter()
-                .filter(|written| absolute(Path::new("/"), path(&written.file)) == file.recorded);
-            for (written, range) in ranges(text, of_file) {
-                for hunk in &file.hunks {
-                    let lines = if which == Which::Old { &hunk.old } else { &hunk.new };
-                    // What was only taken out leaves no line of its own: the other side has it.
-                    let touches = lines.start < range.end && range.start < lines.end;
-                    if touches {
+            let of_file = debug.written.iter();
+            let of_file = of_file.filter(|it| absolute(Path::new("/"), path(&it.file)) == file.recorded);
+            let mut written: Vec<&Written> = of_file.collect();
+            written.sort_by_key(|written| written.line);
+            let lines: Vec<&[u8]> = text.split(|byte| *byte == b'\n').collect();
+            for hunk in &file.hunks {
+                // What was only taken out, or put in, leaves no lines on one side, but a place.
+                let touched = if which == Which::Old { &hunk.old } else { &hunk.new };
+                for written in near(&written, touched) {
+                    let is_in = range(text, &lines, written)
+                        .is_some_and(|range| touched.start < range.end && range.start < touched.end);
+                    if is_in {
                         found
                             .entry(written.name.clone())
                             .or_insert_with(|| format!("{}:{}", file.edited.path.display(), hunk.new.start));
@@ -70,26 +75,25 @@ pub fn functions(files: &[File<'_>], old: &Debug, new: &Debug) -> BTreeMap<BStri
     found
 }
 
-/// The lines of each function, from 1, end not included: from its return type to its closing brace.
-fn ranges<'w>(
-    text: &[u8],
-    written: impl Iterator<Item = &'w Written>,
-) -> Vec<(&'w Written, std::ops::Range<usize>)> {
-    let lines: Vec<&[u8]> = text.split(|byte| *byte == b'\n').collect();
-    written
-        .filter_map(|written| {
-            let first = usize::try_from(written.line).ok()?;
-            let end = scan::end_of_function(text, first)?;
-            Some((written, with_type(&lines, first)..end + 1))
-        })
-        .collect()
+/// The functions that may reach into these lines: those that begin there or just below, and the last ones above.
+fn near<'w>(written: &[&'w Written], lines: &std::ops::Range<usize>) -> Vec<&'w Written> {
+    const ABOVE: usize = 4;
+    let first = written.partition_point(|it| it.line <= lines.start as u64).saturating_sub(ABOVE);
+    let end = written.partition_point(|it| it.line <= (lines.end + MOST_TYPE) as u64);
+    written.get(first..end).unwrap_or_default().to_vec()
+}
+
+/// The lines of a function, from 1, end not included: from its return type to its closing brace.
+fn range(text: &[u8], lines: &[&[u8]], written: &Written) -> Option<std::ops::Range<usize>> {
+    let first = usize::try_from(written.line).ok()?;
+    let end = scan::end_of_function(text, first)?;
+    Some(with_type(lines, first)..end + 1)
 }
 
 /// The first line of the declaration whose name stands on line `first`: a type may stand on lines of its own above.
 fn with_type(lines: &[&[u8]], first: usize) -> usize {
-    const MOST: usize = 3;
     let mut start = first;
-    for _ in 0..MOST {
+    for _ in 0..MOST_TYPE {
         let Some(above) = start.checked_sub(2).and_then(|index| lines.get(index)) else { break };
         let above = above.trim_ascii();
         let ends_something = above.ends_with(b";")

@@ -16,6 +16,7 @@ pub mod ablation;
 pub mod apply;
 pub mod edits;
 pub mod error;
+pub mod indirect;
 pub mod lines;
 pub mod patch;
 pub mod replay;

@@ -134,46 +134,59 @@ impl<'a> Call<'a> {
     /// Runs the call in `view`. `aside` is the beginning of the names of files that it writes. An error is a fragment: why
     /// there is no object to compare.
     pub fn run(&self, view: &View, aside: &Path, wish: Wish<'_>) -> Result<Replayed, String> {
-        let (object, list) = (aside.with_extension("o"), aside.with_extension("d"));
-        let directory = view.path(self.directory());
-        let mut command = Command::new(path(&self.identity.compiler.path));
-        command.args(self.arguments(view, &object, &list, wish.extra)).current_dir(&directory).env_clear();
-        for (name, value) in &self.identity.call.environment {
-            let name = OsStr::from_bytes(name);
-            let is_search = name.as_bytes().ends_with(b"PATH") && name != "PATH" && name != "LD_LIBRARY_PATH";
-            let value = OsStr::from_bytes(value);
-            if is_reported(name) {
-                continue;
-            }
-            command
-                .env(name, if is_search || name == "PWD" { view.word(value) } else { value.to_os_string() });
-        }
-        if let Some(folder) = aside.parent() {
-            command.env("TMPDIR", folder);
-        }
-        command.stdin(Stdio::null()).stdout(Stdio::null());
-        let output = command
-            .output()
-            .map_err(|error| format!("`{}` cannot be run: {error}", self.identity.compiler.path))?;
-        if !output.status.success() {
-            return Err(format!(
-                "does not compile: {}",
-                complaint(&output.stderr, &output.status.to_string())
-            ));
-        }
-        let read = fs::read(&list).map_err(|error| format!("the compiler listed no inputs: {error}"))?;
-        let inputs = self.inputs(view, &directory, &read, wish.edited)?;
-        let object = {
-            let bytes = fs::read(&object).map_err(|error| format!("the compiler left no object: {error}"))?;
-            let _ = (fs::remove_file(&object), fs::remove_file(&list)); // the folder goes at the end anyway
-            bytes
-        };
+        let (object, inputs) = self.output(view, &aside.with_extension("o"), wish)?;
         let prints =
             object::fingerprint(&object).map_err(|error| format!("its object is unreadable: {error}"))?;
         if let Basis::Deferred(why) = &prints.basis {
             return Err(format!("its object holds no function bytes before the link ({why})"));
         }
         Ok(Replayed { object, prints, inputs })
+    }
+
+    /// The preprocessed text of the source in `view`, like [`Self::run`].
+    pub fn preprocess(
+        &self,
+        view: &View,
+        aside: &Path,
+        edited: Option<&BTreeSet<PathBuf>>,
+    ) -> Result<Vec<u8>, String> {
+        Ok(self.output(view, &aside.with_extension("i"), Wish { extra: &["-E", "-P"], edited })?.0)
+    }
+
+    /// Runs the call, with its output going to `output`: its bytes, and what was read for it.
+    fn output(
+        &self,
+        view: &View,
+        output: &Path,
+        wish: Wish<'_>,
+    ) -> Result<(Vec<u8>, BTreeSet<PathBuf>), String> {
+        let list = output.with_extension("d");
+        let directory = view.path(self.directory());
+        let mut command = Command::new(path(&self.identity.compiler.path));
+        command.args(self.arguments(view, output, &list, wish.extra)).current_dir(&directory).env_clear();
+        for (name, value) in &self.identity.call.environment {
+            let (name, value) = (OsStr::from_bytes(name), OsStr::from_bytes(value));
+            if crate::env::REPORTS.iter().any(|known| name == *known) {
+                continue;
+            }
+            let names_sources = name == "PWD" || SEARCHED.iter().any(|known| name == *known);
+            command.env(name, if names_sources { view.word(value) } else { value.to_os_string() });
+        }
+        if let Some(folder) = output.parent() {
+            command.env("TMPDIR", folder);
+        }
+        command.stdin(Stdio::null()).stdout(Stdio::null());
+        let ended = command
+            .output()
+            .map_err(|error| format!("`{}` cannot be run: {error}", self.identity.compiler.path))?;
+        if !ended.status.success() {
+            return Err(format!("does not compile: {}", complaint(&ended.stderr, &ended.status.to_string())));
+        }
+        let read = fs::read(&list).map_err(|error| format!("the compiler listed no inputs: {error}"))?;
+        let inputs = self.inputs(view, &directory, &read, wish.edited)?;
+        let bytes = fs::read(output).map_err(|error| format!("the compiler left no output: {error}"))?;
+        let _ = (fs::remove_file(output), fs::remove_file(&list)); // the folder goes at the end anyway
+        Ok((bytes, inputs))
     }
 
     fn inputs(
@@ -201,10 +214,9 @@ impl<'a> Call<'a> {
     }
 }
 
-/// Requests for reports beside the object.
-fn is_reported(name: &OsStr) -> bool {
-    crate::env::REPORTS.iter().any(|known| name == *known)
-}
+/// Variables that hold search paths for what is read.
+const SEARCHED: [&str; 5] =
+    ["CPATH", "CPLUS_INCLUDE_PATH", "C_INCLUDE_PATH", "OBJCPLUS_INCLUDE_PATH", "OBJC_INCLUDE_PATH"];
 
 /// Options that write something of their own, or name the object.
 fn is_left_out(class: Class, value: Option<&OsStr>) -> bool {

@@ -218,6 +218,7 @@ pub fn end_of_function(text: &[u8], first: usize) -> Option<usize> {
     let (mut line, mut depth, mut parentheses) = (first.checked_sub(1)?, 0_i64, 0_i64);
     let mut branches: Vec<(i64, i64)> = Vec::new();
     let mut end = None;
+    let (mut last, mut lists) = (0, 0_usize);
     walk(text, from, |step| {
         match step {
             Step::Start(found) => {
@@ -240,20 +241,22 @@ pub fn end_of_function(text: &[u8], first: usize) -> Option<usize> {
                 }
             }
             Step::Code(b'(') => parentheses += 1,
-            Step::Code(b')') => parentheses -= 1,
-            // A prototype, or a declaration of K&R's style, which the body follows.
-            Step::Code(b';') if depth == 0 && parentheses == 0 && !next_is_body(text, line) => return false,
+            Step::Code(b')') => {
+                parentheses -= 1;
+                lists += usize::from(parentheses == 0);
+            }
+            // A prototype; in K&R's style declarations of parameters stand between, which the body follows.
+            Step::Code(b';') if depth == 0 && parentheses == 0 && last == b')' && lists == 1 => return false,
             _ => {}
+        }
+        if let Step::Code(byte) = step
+            && !byte.is_ascii_whitespace()
+        {
+            last = *byte;
         }
         true
     });
     end
-}
-
-/// Whether the line behind a `;` before any body goes on with parameters in K&R's style: it is indented, or is the `{`.
-fn next_is_body(text: &[u8], line: usize) -> bool {
-    let next = offset_of_line(text, line + 1).and_then(|start| text.get(start..));
-    next.is_some_and(|rest| rest.first().is_some_and(|byte| matches!(byte, b' ' | b'\t' | b'{')))
 }
 
 /// Where line `number`, from 1, begins.
@@ -298,7 +301,7 @@ mod tests {
     fn where_a_function_ends() {
         let end = |text: &str| end_of_function(text.as_bytes(), 2);
         assert_eq!(end("int x;\nint f(void)\n{\n  if (1) {\n  }\n}\nint g;\n"), Some(6));
-        assert_eq!(end("\nint f(a)\n    int a;\n{\n}\n"), Some(5));
+        assert_eq!(end("\nint f(a, b)\nint a;\nint (*b)(int);\n{\n}\n"), Some(6));
         assert_eq!(end("\nint f(void);\nint g(void) {\n}\n"), None);
         assert_eq!(
             end("\nint f(void) {\n#ifdef A\n if (a) {\n#else\n if (b) {\n#endif\n }\n}\nint g;\n"),

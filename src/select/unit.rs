@@ -1,19 +1,20 @@
 //! One unit on both sides: replayed, compared, and its findings given reasons.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use bstr::{BString, ByteSlice};
 
-use super::ablation;
 use super::edits::{self, File};
 use super::replay::{Call, Replayed, Wish};
 use super::view::View;
+use super::{ablation, indirect};
 use crate::analysis::close::{About, Closed, close};
 use crate::analysis::judge::{self, Neighbours, Target};
-use crate::analysis::selection::{Drift, FunctionChange, LineOnly};
+use crate::analysis::selection::{Drift, Function, FunctionChange, LineOnly, Why, WhyKind};
 use crate::analysis::why::{self, Evidence};
 use crate::analysis::{self, Change, Finding, FindingKind};
+use crate::argv::Language;
 use crate::object::debug::{self, Debug};
 use crate::object::fingerprint::RECIPE;
 use crate::object::{Fingerprints, Kind};
@@ -115,18 +116,39 @@ impl Context<'_> {
                 .collect();
         }
         let edited = edits::functions(&self.files, &old_debug, &new_debug);
-        let indirect = std::collections::BTreeMap::new();
-        let evidence = Evidence {
-            prints: (&old.prints, &shown.prints),
-            debug: (&old_debug, &new_debug),
-            edited: &edited,
-            indirect: &indirect,
-        };
-        why::explain(&mut answer.closed.functions, &answer.closed.data, &evidence);
+        let mut indirect = BTreeMap::new();
+        for attempt in 0..2 {
+            let evidence = Evidence {
+                prints: (&old.prints, &shown.prints),
+                debug: (&old_debug, &new_debug),
+                edited: &edited,
+                indirect: &indirect,
+            };
+            why::explain(&mut answer.closed.functions, &answer.closed.data, &evidence);
+            // Macros and types are looked into only where nothing more direct explains all.
+            if attempt > 0 || answer.closed.functions.iter().all(is_direct) {
+                break;
+            }
+            indirect = self.indirect(call, number);
+        }
         ablation::prove(self, call, number, &mut answer.closed.functions);
         answer.notes.extend(without_body(&edited, &old_debug, &old.prints, object));
         answer.sides = Some(Sides { old: old.prints, new: shown.prints.clone(), debug: old_debug });
         Ok(answer)
+    }
+
+    /// Functions whose preprocessed text the patch changes from afar; none where that cannot be told.
+    fn indirect(&self, call: &Call<'_>, number: usize) -> BTreeMap<BString, String> {
+        let text = |view, state, edited| {
+            call.preprocess(view, &self.scratch.join(format!("{number}-{state}.x")), edited)
+        };
+        if call.identity().unit.language != Language::C {
+            return BTreeMap::new();
+        }
+        match (text(&self.views.old, "old", None), text(&self.views.new, "new", Some(&self.edited))) {
+            (Ok(old), Ok(new)) => indirect::functions(&old, &new, &self.files),
+            _ => BTreeMap::new(),
+        }
     }
 
     fn debug(&self, replayed: &Replayed, answer: &mut Answer) -> Debug {
@@ -189,6 +211,12 @@ fn verb(why: &str) -> String {
     if why.starts_with("does ") { why.to_owned() } else { format!("cannot be replayed: {why}") }
 }
 
+/// Whether a function's reasons are direct ones.
+fn is_direct(function: &Function) -> bool {
+    let direct = |why: &Why| !matches!(why.kind, WhyKind::Caller | WhyKind::Sibling | WhyKind::Unexplained);
+    function.why.iter().any(direct)
+}
+
 /// Whether a finding is about what a function does.
 fn is_body(finding: &Finding) -> bool {
     finding.kind == FindingKind::Function
@@ -217,7 +245,7 @@ fn drift(recorded: Option<&Fingerprints>, replayed: &Fingerprints, object: &BStr
 
 /// Edited functions that the running object has no body of: there is nothing to hook, their copies are elsewhere.
 fn without_body(
-    edited: &std::collections::BTreeMap<BString, String>,
+    edited: &BTreeMap<BString, String>,
     debug: &Debug,
     old: &Fingerprints,
     object: &BString,
