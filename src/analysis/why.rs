@@ -24,7 +24,16 @@ pub struct Evidence<'a> {
     /// Functions of the source that the patch touches, and where.
     pub edited: &'a BTreeMap<BString, String>,
     /// Functions whose preprocessed text differs though no hunk lies in them, and through what.
-    pub indirect: &'a BTreeMap<BString, String>,
+    pub indirect: &'a BTreeMap<BString, Indirect>,
+}
+
+/// How an edit reaches a function that no hunk lies in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Indirect {
+    /// Through what.
+    pub detail: String,
+    /// Edited functions that went into it without a trace, the nearest first; empty for macros, types and declarations.
+    pub via: Vec<BString>,
 }
 
 /// Fills the reasons of `functions`, all of one unit. Every function has one afterwards.
@@ -150,12 +159,14 @@ impl<'a> Unit<'a> {
         }
         if why.is_empty() {
             let indirect = names.iter().find_map(|name| self.evidence.indirect.get(name));
-            why.extend(indirect.map(|through| why_of(WhyKind::Edited, Vec::new(), through.clone())));
+            let kind =
+                |through: &Indirect| if through.via.is_empty() { WhyKind::Edited } else { WhyKind::Inlined };
+            why.extend(indirect.map(|it| why_of(kind(it), it.via.clone(), it.detail.clone())));
         }
         if why.is_empty() {
             let through = self.chains(function).into_iter().find_map(|chain| {
                 let at = chain.iter().position(|name| self.evidence.indirect.contains_key(name))?;
-                let detail = self.evidence.indirect.get(chain.get(at)?)?.clone();
+                let detail = self.evidence.indirect.get(chain.get(at)?)?.detail.clone();
                 Some(why_of(WhyKind::Inlined, chain.get(..=at)?.to_vec(), detail))
             });
             why.extend(through);

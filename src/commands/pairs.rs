@@ -72,9 +72,9 @@ fn pair(
     };
     let mut closed = close(about, &findings);
     let (Some(old), Some(new)) = (was.or(&is), is.or(&was)) else { return Ok(closed) };
-    let nothing = BTreeMap::new();
+    let (edited, indirect) = (BTreeMap::new(), BTreeMap::new());
     let evidence =
-        Evidence { prints: (old, new), debug: (&was.debug, &is.debug), edited: &nothing, indirect: &nothing };
+        Evidence { prints: (old, new), debug: (&was.debug, &is.debug), edited: &edited, indirect: &indirect };
     why::explain(&mut closed.functions, &closed.data, &evidence);
     let neighbours = Neighbours::default();
     let unit = judge::Unit { old, new, debug: &was.debug, neighbours: &neighbours };

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use bstr::{BStr, BString, ByteSlice};
 
 use super::edits::File;
+use crate::analysis::why::Indirect;
 
 /// A piece of preprocessed text that ends at the top level.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,8 +21,14 @@ struct Piece<'t> {
     names: Vec<&'t BStr>,
 }
 
-/// Functions of either side that an edit reaches through something else, and through what.
-pub fn functions(old: &[u8], new: &[u8], files: &[File<'_>]) -> BTreeMap<BString, String> {
+/// Functions of either side that an edit reaches through something else, and through what. `has_body` tells which functions
+/// were compiled by themselves: one that was not, and that debug information does not know of, is in those that name it.
+pub fn functions(
+    old: &[u8],
+    new: &[u8],
+    files: &[File<'_>],
+    has_body: &dyn Fn(&BStr) -> bool,
+) -> BTreeMap<BString, Indirect> {
     let (old, new) = (pieces(old), pieces(new));
     let mut found = BTreeMap::new();
     let bodies = |pieces: &[Piece<'_>]| -> HashMap<BString, Vec<BString>> {
@@ -33,16 +40,44 @@ pub fn functions(old: &[u8], new: &[u8], files: &[File<'_>]) -> BTreeMap<BString
     let macros = edited_macros(files);
     for (name, body) in &is {
         if was.get(name).is_some_and(|other| other != body) {
-            found.insert(name.clone(), through_macro(&macros));
+            found.insert(name.clone(), Indirect { detail: through_macro(&macros), via: Vec::new() });
         }
     }
     for (name, place) in edited_names(&old, &new, files) {
         let users = old.iter().chain(&new).filter(|piece| piece.tokens.iter().any(|token| *token == name));
         for function in users.filter_map(|piece| piece.function) {
-            found.entry(function.into()).or_insert_with(|| place.clone());
+            found
+                .entry(function.into())
+                .or_insert_with(|| Indirect { detail: place.clone(), via: Vec::new() });
         }
     }
+    dissolved(&old, &new, has_body, &mut found);
     found
+}
+
+/// Adds the functions that name one of `found` which has no body anywhere: it went into them without a trace.
+fn dissolved(
+    old: &[Piece<'_>],
+    new: &[Piece<'_>],
+    has_body: &dyn Fn(&BStr) -> bool,
+    found: &mut BTreeMap<BString, Indirect>,
+) {
+    let mut waiting: Vec<BString> = found.keys().filter(|name| !has_body(name.as_bstr())).cloned().collect();
+    while let Some(callee) = waiting.pop() {
+        let via = found.get(&callee).map(|indirect| indirect.via.clone()).unwrap_or_default();
+        let users = old.iter().chain(new).filter(|piece| piece.tokens.iter().any(|token| **token == callee));
+        for user in users.filter_map(|piece| piece.function) {
+            if found.contains_key(&BString::from(user)) {
+                continue;
+            }
+            let via = std::iter::once(callee.clone()).chain(via.iter().cloned()).collect();
+            let detail = "by the source: nothing is left of it in debug information".to_owned();
+            found.insert(user.into(), Indirect { detail, via });
+            if !has_body(user) {
+                waiting.push(user.into());
+            }
+        }
+    }
 }
 
 fn owned(tokens: &[&BStr]) -> Vec<BString> {
@@ -297,17 +332,11 @@ mod tests {
     use super::*;
     use crate::select::apply::Edited;
 
-    fn reached(old: &str, new: &str) -> Vec<(String, String)> {
+    fn names(old: &str, new: &str) -> Vec<String> {
         let edited = Edited { path: "x.h".into(), old: Some(b"a\n".to_vec()), new: Some(b"b\n".to_vec()) };
         let files = [File::new(&edited, std::path::Path::new("/t"))];
-        functions(old.as_bytes(), new.as_bytes(), &files)
-            .into_iter()
-            .map(|(name, why)| (name.to_string(), why))
-            .collect()
-    }
-
-    fn names(old: &str, new: &str) -> Vec<String> {
-        reached(old, new).into_iter().map(|(name, _)| name).collect()
+        let found = functions(old.as_bytes(), new.as_bytes(), &files, &|name| name != "gone");
+        found.into_keys().map(|name| name.to_string()).collect()
     }
 
     #[test]
@@ -315,6 +344,12 @@ mod tests {
         let old = "\n# 1 \"x\"\nint a(void) { return 1; }\nint b(x)\nint x;\n{ return 2; }\n";
         assert_eq!(names(old, &old.replace("return 2", "return 3")), ["b"]);
         assert!(names(old, &old.replace("# 1", "# 7").replace("{ return", "{\n return")).is_empty());
+    }
+
+    #[test]
+    fn a_function_that_took_in_another_without_a_trace() {
+        let old = "static int gone(int x) { return x; } int f(int x) { return gone(x); } int g(int x) { return f(x); }";
+        assert_eq!(names(old, &old.replace("return x;", "return x + 1;")), ["f", "gone"]);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use super::{ablation, indirect};
 use crate::analysis::close::{About, Closed, close};
 use crate::analysis::judge::{self, Neighbours, Target};
 use crate::analysis::selection::{Drift, Function, FunctionChange, LineOnly, Why, WhyKind};
-use crate::analysis::why::{self, Evidence};
+use crate::analysis::why::{self, Evidence, Indirect};
 use crate::analysis::{self, Change, Finding, FindingKind};
 use crate::argv::Language;
 use crate::object::debug::{self, Debug};
@@ -129,7 +129,7 @@ impl Context<'_> {
             if attempt > 0 || answer.closed.functions.iter().all(is_direct) {
                 break;
             }
-            indirect = self.indirect(call, number);
+            indirect = self.indirect(call, number, &[&old.prints, &shown.prints]);
         }
         ablation::prove(self, call, number, &mut answer.closed.functions);
         answer.notes.extend(without_body(&edited, &old_debug, &old.prints, object));
@@ -138,7 +138,12 @@ impl Context<'_> {
     }
 
     /// Functions whose preprocessed text the patch changes from afar; none where that cannot be told.
-    fn indirect(&self, call: &Call<'_>, number: usize) -> BTreeMap<BString, String> {
+    fn indirect(
+        &self,
+        call: &Call<'_>,
+        number: usize,
+        sides: &[&Fingerprints],
+    ) -> BTreeMap<BString, Indirect> {
         let text = |view, state, edited| {
             call.preprocess(view, &self.scratch.join(format!("{number}-{state}.x")), edited)
         };
@@ -146,7 +151,10 @@ impl Context<'_> {
             return BTreeMap::new();
         }
         match (text(&self.views.old, "old", None), text(&self.views.new, "new", Some(&self.edited))) {
-            (Ok(old), Ok(new)) => indirect::functions(&old, &new, &self.files),
+            (Ok(old), Ok(new)) => indirect::functions(&old, &new, &self.files, &|name| {
+                let mut items = sides.iter().flat_map(|side| &side.items);
+                items.any(|item| item.kind == Kind::Function && item.names.iter().any(|known| *known == name))
+            }),
             _ => BTreeMap::new(),
         }
     }
