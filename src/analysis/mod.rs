@@ -5,6 +5,7 @@
 //! were compiled, and [`findings`] holds the types of the answer. [`producers`] reads what a file says itself about that.
 
 pub mod attributes;
+pub mod carried;
 pub mod close;
 pub mod correlate;
 pub mod detail;

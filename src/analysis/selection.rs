@@ -20,6 +20,23 @@ pub struct Selection {
     pub others: Vec<Other>,
     /// Patched files that no recorded unit read.
     pub unread: Vec<Unread>,
+    /// The recorded calls of the units that were replayed.
+    pub units: Vec<UnitCall>,
+}
+
+/// A recorded call, for tools that compile the unit themselves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnitCall {
+    /// The object's name in this answer.
+    pub object: BString,
+    /// The object, absolute.
+    pub output: BString,
+    /// The source, as the call named it.
+    pub source: BString,
+    /// The directory of the call.
+    pub directory: BString,
+    /// The compiler and its arguments.
+    pub arguments: Vec<BString>,
 }
 
 /// Does what is replayed equal what was recorded?

@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use super::{audit, diff, doctor, explain, generate, run, select, shims, show, store, version};
+use super::{audit, check, diff, doctor, explain, generate, run, select, shims, show, store, version};
 
 /// Shown below the list of commands.
 const EXAMPLE: &str = "\
@@ -46,6 +46,11 @@ pub enum Command {
     /// recordings or objects. The exit status is 0 if there is nothing to patch, 1 for a selection, 3 if something in it
     /// cannot be patched, 2 for trouble: anything not replayed, or not replayed as it was recorded.
     Select(select::Args),
+    /// Does a built live patch carry what was selected, no less and no more than is explained?
+    ///
+    /// Replacements are looked for under the names that kpatch, klp-ccp, clang-extract and libpulp give them. The exit status is 0 if
+    /// all is there and nothing else, 1 if not, 2 for trouble.
+    Check(check::Args),
     /// The state of `-flive-patching` in what was really built.
     ///
     /// Read from the objects, archives, linked files and `.debug` files themselves (`DW_AT_producer`,

@@ -9,10 +9,10 @@ use anyhow::{Context, bail};
 
 use super::{located, pairs, side};
 use crate::analysis::judge::Target;
-use crate::analysis::selection::Selection;
+use crate::analysis::selection::{Selection, Verdict};
 use crate::report::error::{DIFFERENT, SAME, TROUBLE, UNPATCHABLE};
 use crate::report::progress::Progress;
-use crate::report::{output, select_json, select_text};
+use crate::report::{output, select_json, select_lists, select_text};
 use crate::select::{self, Request, Watcher};
 use crate::store::Recording;
 
@@ -46,6 +46,12 @@ pub struct Args {
     /// How to print the answer.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
+    /// With `--format ulp`: the library to patch, as it is loaded.
+    #[arg(long, value_name = "PATH", default_value = "LIBRARY")]
+    library: String,
+    /// With `--format ulp`: the live patch to be made.
+    #[arg(long, value_name = "PATH", default_value = "LIVEPATCH.so")]
+    container: String,
     /// Look for recordings in this store instead of the one found from here.
     #[arg(long, value_name = "DIR")]
     store: Option<PathBuf>,
@@ -81,6 +87,16 @@ pub enum Format {
     Text,
     /// For a program: one JSON document, see docs/json.md.
     Json,
+    /// `file.c f1,f2`, for klp-ccp and SUSE's klp-build.
+    KlpCcp,
+    /// `file.o: changed function: f`, as kpatch lists them.
+    Kpatch,
+    /// libpulp's description of a live patch (`.dsc`).
+    Ulp,
+    /// `file.c -DCE_EXTRACT_FUNCTIONS=f1,f2`, for clang-extract.
+    ClangExtract,
+    /// `compile_commands.json` for the units concerned.
+    CompileCommands,
 }
 
 /// Runs the command.
@@ -98,9 +114,34 @@ pub fn main(args: &Args) -> anyhow::Result<ExitCode> {
     let text = match args.format {
         Format::Text => select_text::render(&what, &selection, target),
         Format::Json => select_json::render(&selection, target)?,
+        Format::KlpCcp => select_lists::klp_ccp(&selection),
+        Format::Kpatch => select_lists::kpatch(&selection),
+        Format::Ulp => select_lists::ulp(&selection, &args.library, &args.container),
+        Format::ClangExtract => select_lists::clang_extract(&selection),
+        Format::CompileCommands => select_lists::compile_commands(&selection)?,
     };
     output::print(&text)?;
+    if !matches!(args.format, Format::Text | Format::Json) {
+        warn(&selection);
+    }
     Ok(ExitCode::from(status(&selection)))
+}
+
+/// A list has no room for what must be known all the same.
+fn warn(selection: &Selection) {
+    for drift in &selection.rebuild.drift {
+        output::complain(&format!("drift: {} {}: {}", drift.object, drift.symbol, drift.detail));
+    }
+    for unit in &selection.rebuild.not_replayed {
+        output::complain(&format!("not replayed: {}: {}", unit.source, unit.reason));
+    }
+    for file in selection.unread.iter().filter(|file| file.matters) {
+        output::complain(&format!("not read: {}: {}", file.path, file.reason));
+    }
+    for function in selection.functions.iter().filter(|function| function.verdict == Verdict::Unpatchable) {
+        let why = function.obstacles.first().map(String::as_str).unwrap_or_default();
+        output::complain(&format!("cannot be patched: {}: {why}", function.symbol));
+    }
 }
 
 /// Trouble beats all: a selection that may lack something is not to be taken for one.

@@ -34,7 +34,7 @@ use bstr::BString;
 use rayon::prelude::*;
 
 use crate::analysis::judge::{Neighbours, Target};
-use crate::analysis::selection::{NotReplayed, Selection, Unread};
+use crate::analysis::selection::{NotReplayed, Selection, UnitCall, Unread};
 use crate::store::{Recording, Store, UnitEntry, absolute};
 use apply::{Applied, Edited};
 use edits::File;
@@ -357,6 +357,18 @@ fn collect(
         match answer {
             Ok(answer) => {
                 unit::judge(answer, target, &neighbours);
+                let identity = &unit.entry.identity;
+                selection.units.push(UnitCall {
+                    object: name.clone(),
+                    output: identity.unit.output.clone(),
+                    source: identity.unit.source.clone(),
+                    directory: identity.call.directory.clone(),
+                    arguments: [&identity.compiler.path]
+                        .into_iter()
+                        .chain(&identity.call.run)
+                        .cloned()
+                        .collect(),
+                });
                 if answer.drift.is_empty() {
                     selection.rebuild.reproduced += 1;
                 }

@@ -96,30 +96,18 @@ impl Context<'_> {
         answer.drift = drift;
         answer.notes.append(&mut states.notes);
         let States { old, new, aligned, .. } = states;
-        let (shown, has_aligned) = match &aligned {
-            Some(aligned) => (aligned, true),
-            None => (&new, false),
-        };
         let about = About { object, source: &call.identity().unit.source };
-        let findings = analysis::compare(&old.prints, &shown.prints);
-        answer.closed = close(about, &findings);
-        if has_aligned {
-            let carried: BTreeSet<&BString> = findings.iter().map(|finding| &finding.symbol).collect();
-            let plain = analysis::compare(&old.prints, &new.prints);
-            let only = plain.iter().filter(|finding| is_body(finding) && !carried.contains(&finding.symbol));
-            answer.line_only = only
-                .map(|finding| LineOnly {
-                    object: object.clone(),
-                    symbol: finding.symbol.clone(),
-                    is_path: false,
-                })
-                .collect();
+        let mut findings = analysis::compare(&old.prints, &new.prints);
+        if let Some(aligned) = &aligned {
+            let proved = analysis::compare(&old.prints, &aligned.prints);
+            answer.line_only = take_line_only(&mut findings, &proved, object);
         }
+        answer.closed = close(about, &findings);
         let edited = edits::functions(&self.files, &old_debug, &new_debug);
         let mut indirect = BTreeMap::new();
         for attempt in 0..2 {
             let evidence = Evidence {
-                prints: (&old.prints, &shown.prints),
+                prints: (&old.prints, &new.prints),
                 debug: (&old_debug, &new_debug),
                 edited: &edited,
                 indirect: &indirect,
@@ -129,11 +117,11 @@ impl Context<'_> {
             if attempt > 0 || answer.closed.functions.iter().all(is_direct) {
                 break;
             }
-            indirect = self.indirect(call, number, &[&old.prints, &shown.prints]);
+            indirect = self.indirect(call, number, &[&old.prints, &new.prints]);
         }
         ablation::prove(self, call, number, &mut answer.closed.functions);
         answer.notes.extend(without_body(&edited, &old_debug, &old.prints, object));
-        answer.sides = Some(Sides { old: old.prints, new: shown.prints.clone(), debug: old_debug });
+        answer.sides = Some(Sides { old: old.prints, new: new.prints, debug: old_debug });
         Ok(answer)
     }
 
@@ -217,6 +205,32 @@ struct States {
 
 fn verb(why: &str) -> String {
     if why.starts_with("does ") { why.to_owned() } else { format!("cannot be replayed: {why}") }
+}
+
+/// Takes out of `findings` what no longer differs once lines are numbered as before: `proved` is what still does. What differs only
+/// with the lines kept is an accident of the neighbourhood, for the text that is built is the plain one.
+fn take_line_only(findings: &mut Vec<Finding>, proved: &[Finding], object: &BString) -> Vec<LineOnly> {
+    let names = |finding: &Finding| -> Vec<BString> {
+        match (&finding.old, &finding.new) {
+            (Some(old), _) => vec![old.symbol.clone()],
+            // A clone that only one side has may have got another number.
+            (None, Some(new)) => vec![why::origin(new.symbol.as_bstr())],
+            (None, None) => vec![finding.symbol.clone()],
+        }
+    };
+    let still: BTreeSet<(FindingKind, Vec<BString>)> =
+        proved.iter().map(|finding| (finding.kind, names(finding))).collect();
+    let mut line_only = Vec::new();
+    findings.retain(|finding| {
+        let speaks_of_lines = is_body(finding) || finding.kind == FindingKind::Data;
+        let keep = !speaks_of_lines || still.contains(&(finding.kind, names(finding)));
+        if !keep {
+            let symbol = finding.symbol.clone();
+            line_only.push(LineOnly { object: object.clone(), symbol, is_path: false });
+        }
+        keep
+    });
+    line_only
 }
 
 /// Whether a function's reasons are direct ones.
