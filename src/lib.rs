@@ -7,7 +7,8 @@
 //! 3. `policy` decides what is done with the call; `wrap` runs it, so that the build never notices.
 //! 4. `object` turns the bytes that came out into fingerprints; `store` keeps them as a record.
 //! 5. `analysis` compares records and says what differs; `report` makes that text or JSON.
-//! 6. `commands` answers a person, one thin file per command.
+//! 6. `select` makes the other side of a comparison from a patch, by running recorded calls again.
+//! 7. `commands` answers a person, one thin file per command.
 
 pub mod analysis;
 pub mod argv;

@@ -77,7 +77,7 @@ pub fn check(built: &Fingerprints, wanted: &[Wanted]) -> Carried {
         explained.extend(carriers.iter().map(|(_, carrier)| carrier.clone()));
         let own = carriers.iter().find(|(name, _)| *name == function.symbol).or(carriers.first());
         match own {
-            Some((_, carrier)) => drop(carried.found.insert(function.symbol.clone(), carrier.clone())),
+            Some((_, symbol)) => drop(carried.found.insert(function.symbol.clone(), symbol.clone())),
             None if function.is_new => {}
             None => carried.missing.push(function.symbol.clone()),
         }

@@ -101,14 +101,12 @@ pub fn judge(functions: &mut [Function], target: Target, unit: &Unit<'_>) {
             function.obstacles.extend(sites(unit.new, new));
         }
         match (function.change, old) {
-            (FunctionChange::New, _) => continue,
+            (FunctionChange::New, _) | (FunctionChange::Changed, None) => {}
             (FunctionChange::Removed, _) => {
                 function
                     .obstacles
                     .push("gone in the patched code: nothing to carry, its callers change".into());
-                continue;
             }
-            (FunctionChange::Changed, None) => continue,
             (FunctionChange::Changed, Some(index)) => {
                 let Some(running) = unit.old.items.get(index) else { continue };
                 function.obstacles.extend(care(running, function, unit));

@@ -37,6 +37,8 @@ pub struct UnitCall {
     pub directory: BString,
     /// The compiler and its arguments.
     pub arguments: Vec<BString>,
+    /// The compiler's version.
+    pub version: String,
 }
 
 /// Does what is replayed equal what was recorded?

@@ -250,7 +250,7 @@ impl<'a> Unit<'a> {
 
     /// What it calls, and what is inlined into it.
     fn names_within(&self, function: &Function) -> BTreeSet<BString> {
-        let called = self.callees_of(function).into_iter().map(|name| name.to_owned());
+        let called = self.callees_of(function).into_iter().map(ToOwned::to_owned);
         called.chain(self.chains(function).into_iter().flatten()).collect()
     }
 

@@ -1,5 +1,6 @@
 //! `lpcc check`: does a built live patch carry what was selected?
 
+use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -82,14 +83,14 @@ fn text(built: &Path, carried: &Carried) -> String {
         carried.found.len() + carried.missing.len()
     );
     if !carried.extra.is_empty() {
-        out.push_str(&format!(", and {} more", carried.extra.len()));
+        let _ = write!(out, ", and {} more", carried.extra.len());
     }
     out.push('\n');
     for name in &carried.missing {
-        out.push_str(&format!("  missing  {}\n", shown(name)));
+        let _ = writeln!(out, "  missing  {}", shown(name));
     }
     for name in &carried.extra {
-        out.push_str(&format!("  extra    {}  was not selected, and nothing explains it\n", shown(name)));
+        let _ = writeln!(out, "  extra    {}  was not selected, and nothing explains it", shown(name));
     }
     out
 }

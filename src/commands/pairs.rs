@@ -47,7 +47,7 @@ pub fn select(sides: &(Side, Side), target: Target) -> Selection {
                 selection.line_only.append(&mut closed.path_only);
             }
             Err(reason) => {
-                selection.rebuild.not_replayed.push(not_compared(Some(name.clone()), name, reason))
+                selection.rebuild.not_replayed.push(not_compared(Some(name.clone()), name, reason));
             }
         }
     }

@@ -1,6 +1,7 @@
 //! `lpcc select`: from a fix to the functions that a live patch must carry.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::OnceLock;
@@ -10,11 +11,13 @@ use anyhow::{Context, bail};
 use super::{located, pairs, side};
 use crate::analysis::judge::Target;
 use crate::analysis::selection::{Selection, Verdict};
+use crate::argv::{self, Dialect};
 use crate::report::error::{DIFFERENT, SAME, TROUBLE, UNPATCHABLE};
 use crate::report::progress::Progress;
-use crate::report::{output, select_json, select_lists, select_text};
+use crate::report::{output, select_json, select_lists, select_matrix, select_text};
 use crate::select::{self, Request, Watcher};
 use crate::store::Recording;
+use crate::wrap::apply;
 
 /// The functions that a live patch must carry, each with the reason.
 #[derive(Debug, clap::Args)]
@@ -34,6 +37,16 @@ pub struct Args {
     /// The source tree that the patch applies to, as it was built. It is never written.
     #[arg(long, value_name = "DIR", default_value = ".")]
     source: PathBuf,
+    /// Patches that are applied already in what runs now, on top of the recorded build: the fix is selected on top of them.
+    #[arg(long, value_name = "FILE")]
+    on: Vec<PathBuf>,
+    /// Select in several builds and print one table: recordings, each with its source tree behind `=` where it is not that of
+    /// --source.
+    #[arg(long, value_name = "RECORDING[=DIR]", num_args = 1.., requires = "patch")]
+    matrix: Vec<OsString>,
+    /// A shipped binary or its debug file, to be compared with the recording by build id, producer and functions.
+    #[arg(long, value_name = "FILE", requires = "patch")]
+    shipped: Vec<PathBuf>,
     /// Where a directory of the recorded build lies now; may be given several times.
     #[arg(long, value_name = "OLD=NEW")]
     map: Vec<OsString>,
@@ -102,15 +115,19 @@ pub enum Format {
 /// Runs the command.
 pub fn main(args: &Args) -> anyhow::Result<ExitCode> {
     let target = Target::from(args.target);
-    let (what, selection) = match (&args.old, &args.new) {
+    if !args.matrix.is_empty() {
+        return matrix(args, target);
+    }
+    let (what, mut selection) = match (&args.old, &args.new) {
         (Some(old), Some(new)) => {
             let sides =
                 (side::resolve(old, args.store.as_deref()), side::resolve(new, args.store.as_deref()));
             let what = format!("{} -> {}", sides.0.label, sides.1.label);
             (what, pairs::select(&sides, target))
         }
-        _ => (names(&args.patch), by_patch(args, target)?),
+        _ => (names(&args.patch), by_patch(args, &args.recording, &args.source, target)?),
     };
+    accept(&mut selection)?;
     let text = match args.format {
         Format::Text => select_text::render(&what, &selection, target),
         Format::Json => select_json::render(&selection, target)?,
@@ -125,6 +142,50 @@ pub fn main(args: &Args) -> anyhow::Result<ExitCode> {
         warn(&selection);
     }
     Ok(ExitCode::from(status(&selection)))
+}
+
+/// The same fix in several builds.
+fn matrix(args: &Args, target: Target) -> anyhow::Result<ExitCode> {
+    let mut columns = Vec::new();
+    for build in &args.matrix {
+        let (recording, source) = match split(build) {
+            Some((recording, source)) => (recording, source.into()),
+            None => (build.clone(), args.source.clone()),
+        };
+        let selection = by_patch(args, &recording, &source, target);
+        let mut selection = selection.with_context(|| format!("`{}`", build.to_string_lossy()))?;
+        accept(&mut selection)?;
+        columns.push((recording.to_string_lossy().into_owned(), selection));
+    }
+    let text = match args.format {
+        Format::Text => select_matrix::render(&names(&args.patch), &columns),
+        Format::Json => select_matrix::json(&columns, target)?,
+        _ => bail!("--matrix prints text or json"),
+    };
+    output::print(&text)?;
+    let severity =
+        |status: u8| [SAME, DIFFERENT, UNPATCHABLE, TROUBLE].iter().position(|known| *known == status);
+    let statuses = columns.iter().map(|(_, selection)| status(selection));
+    Ok(ExitCode::from(statuses.max_by_key(|status| severity(*status)).unwrap_or(SAME)))
+}
+
+/// Marks what the configuration accepts.
+fn accept(selection: &mut Selection) -> anyhow::Result<()> {
+    let directory = std::env::current_dir().context("cannot tell the working directory")?;
+    let nothing = argv::parse(&[], Dialect::Unknown, &mut |_| None);
+    let loaded = apply::load(&nothing, &directory);
+    for trouble in &loaded.troubles {
+        output::complain(trouble);
+    }
+    let accepted = loaded.policy.config.map(|config| config.accepted).unwrap_or_default();
+    for function in &mut selection.functions {
+        if function.verdict == Verdict::Unpatchable {
+            let (symbol, object) = (OsStr::from_bytes(&function.symbol), OsStr::from_bytes(&function.object));
+            let exception = accepted.iter().find(|accept| accept.covers(symbol, Path::new(object)));
+            function.accepted = exception.map(|accept| accept.reason.clone());
+        }
+    }
+    Ok(())
 }
 
 /// A list has no room for what must be known all the same.
@@ -162,12 +223,11 @@ fn names(patches: &[PathBuf]) -> String {
     names.join(", ")
 }
 
-fn by_patch(args: &Args, target: Target) -> anyhow::Result<Selection> {
-    let recording = recording(args)?;
-    let tree = args
-        .source
+fn by_patch(args: &Args, recording: &OsStr, source: &Path, target: Target) -> anyhow::Result<Selection> {
+    let recording = open(recording, args)?;
+    let tree = source
         .canonicalize()
-        .with_context(|| format!("cannot find the source tree `{}`", args.source.display()))?;
+        .with_context(|| format!("cannot find the source tree `{}`", source.display()))?;
     if !tree.is_dir() {
         bail!(
             "`{}` is no directory; hint: --source names the tree that the patch applies to",
@@ -176,42 +236,49 @@ fn by_patch(args: &Args, target: Target) -> anyhow::Result<Selection> {
     }
     let request = Request {
         patches: args.patch.clone(),
+        earlier: args.on.clone(),
         tree,
-        maps: args.map.iter().map(map).collect::<anyhow::Result<_>>()?,
+        maps: args.map.iter().map(|map| self::map(map)).collect::<anyhow::Result<_>>()?,
         strip: args.strip,
         target,
     };
     let store = located::find(args.store.as_deref()).ok().flatten();
-    Ok(select::by_patch(&request, &recording, store.as_ref(), &Watch::default())?)
+    let mut selection = select::by_patch(&request, &recording, store.as_ref(), &Watch::default())?;
+    for shipped in &args.shipped {
+        select::shipped::compare(shipped, &recording, &mut selection)
+            .map_err(|why| anyhow::anyhow!("cannot compare with `{}`: {why}", shipped.display()))?;
+    }
+    Ok(selection)
 }
 
 /// The recording to ask, by name or place.
-fn recording(args: &Args) -> anyhow::Result<Recording> {
-    match side::target(&args.recording, args.store.as_deref()) {
+fn open(name: &OsStr, args: &Args) -> anyhow::Result<Recording> {
+    match side::target(name, args.store.as_deref()) {
         Ok(side::Target::Recording(recording)) => Ok(recording),
-        Ok(_) => bail!(
-            "`{}` is no recording; hint: `lpcc store list` names them",
-            args.recording.to_string_lossy()
-        ),
+        Ok(_) => bail!("`{}` is no recording; hint: `lpcc store list` names them", name.to_string_lossy()),
         Err(why) => bail!(why),
     }
 }
 
-/// `OLD=NEW`, both absolute afterwards.
-fn map(text: &OsString) -> anyhow::Result<(PathBuf, PathBuf)> {
-    use std::os::unix::ffi::OsStrExt;
+/// What stands on both sides of the first `=`.
+fn split(text: &OsStr) -> Option<(OsString, OsString)> {
     let bytes = text.as_bytes();
-    let equals = bytes.iter().position(|byte| *byte == b'=');
-    let (old, new) = match equals.map(|at| bytes.split_at(at)) {
-        Some((old, new)) => (Path::new(std::ffi::OsStr::from_bytes(old)), new.get(1..).unwrap_or_default()),
-        None => bail!("--map `{}`: expected OLD=NEW", text.to_string_lossy()),
+    let equals = bytes.iter().position(|byte| *byte == b'=')?;
+    let side = |bytes: &[u8]| OsStr::from_bytes(bytes).to_os_string();
+    Some((side(bytes.get(..equals)?), side(bytes.get(equals + 1..)?)))
+}
+
+/// `OLD=NEW`, both absolute afterwards.
+fn map(text: &OsStr) -> anyhow::Result<(PathBuf, PathBuf)> {
+    let Some((old, new)) = split(text) else {
+        bail!("--map `{}`: expected OLD=NEW", text.to_string_lossy());
     };
-    if !old.is_absolute() {
+    if !Path::new(&old).is_absolute() {
         bail!("--map `{}`: the recorded directory must be absolute", text.to_string_lossy());
     }
-    let new = Path::new(std::ffi::OsStr::from_bytes(new));
+    let new = Path::new(&new);
     let new = new.canonicalize().with_context(|| format!("--map: cannot find `{}`", new.display()))?;
-    Ok((crate::store::absolute(Path::new("/"), old), new))
+    Ok((crate::store::absolute(Path::new("/"), Path::new(&old)), new))
 }
 
 /// Shows how far the replay has come.

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::accept::{self, Accept};
 use super::matcher::{Glob, Matcher, VersionRange};
 use super::rules::{LivePatching, Lto, OnConflict, Rule, Settings};
 use crate::argv::options::Class;
@@ -21,6 +22,8 @@ pub struct Config {
     pub path: PathBuf,
     /// `[default]` first, where it is given, then the rules in order. Later ones win.
     pub rules: Vec<Rule>,
+    /// Exceptions, in order.
+    pub accepted: Vec<Accept>,
 }
 
 /// Why a configuration cannot be used.
@@ -43,6 +46,8 @@ struct Document {
     default: Option<Spanned<Table>>,
     #[serde(default)]
     rule: Vec<Spanned<Table>>,
+    #[serde(default)]
+    accept: Vec<accept::Table>,
 }
 
 #[derive(Deserialize)]
@@ -109,7 +114,9 @@ impl Config {
             let rule = rule(Some(index + 1), line_of(at), at, table.get_ref());
             rules.push(rule.map_err(|(at, what)| fail(at, what))?);
         }
-        Ok(Self { path: path.to_path_buf(), rules })
+        let accepted = document.accept.iter().map(Accept::new).collect::<Result<_, _>>();
+        let accepted = accepted.map_err(|(at, what)| fail(at, what))?;
+        Ok(Self { path: path.to_path_buf(), rules, accepted })
     }
 }
 

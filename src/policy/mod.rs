@@ -7,6 +7,7 @@
 //! to run and the reason. Nothing in it runs anything: what must be known of the compiler is asked through
 //! [`Compiler`].
 
+pub mod accept;
 pub mod config;
 pub mod conflict;
 pub mod decide;
@@ -16,6 +17,7 @@ pub mod rules;
 
 use serde::{Deserialize, Serialize};
 
+pub use accept::Accept;
 pub use config::{Config, ConfigError};
 pub use decide::{Call, Compiler, Ruling, decide, may_matter};
 pub use rules::{Effective, LivePatching, Lto, OnConflict, Origin, Policy, Settings, Sourced};

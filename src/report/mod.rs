@@ -10,6 +10,7 @@ pub mod output;
 pub mod progress;
 pub mod select_json;
 pub mod select_lists;
+pub mod select_matrix;
 pub mod select_text;
 pub mod show_json;
 pub mod show_text;

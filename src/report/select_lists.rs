@@ -4,6 +4,7 @@
 //! the code that uses it. What cannot be patched stands in none of the lists: what to patch instead does.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
 
 use bstr::{BString, ByteSlice};
 use serde_json::{Value, json};
@@ -74,17 +75,13 @@ pub fn ulp(selection: &Selection, library: &str, container: &str) -> String {
         match function.verdict {
             Verdict::Patchable => drop(names.insert(function.symbol.clone())),
             Verdict::Unpatchable => {
-                names.extend(function.instead.iter().filter(|it| !it.contains(&b' ')).cloned())
+                names.extend(function.instead.iter().filter(|it| !it.contains(&b' ')).cloned());
             }
         }
     }
     for name in names {
         let new = why::origin(name.as_bstr());
-        out.push_str(&format!(
-            "{}:{}_lp\n",
-            bytes::printable(name.as_bstr()),
-            bytes::printable(new.as_bstr())
-        ));
+        let _ = writeln!(out, "{}:{}_lp", bytes::printable(name.as_bstr()), bytes::printable(new.as_bstr()));
     }
     out
 }

@@ -3,7 +3,7 @@
 //! Only the files that the patches name are copied, aside, and `patch` works on those. What was edited is then told by
 //! comparing contents, whatever the hunks said: so fuzz, renames and several patches on one file need no further thought.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::fs;
 use std::io;
@@ -21,7 +21,9 @@ use super::patch;
 pub struct Edited {
     /// Its path in the tree.
     pub path: PathBuf,
-    /// Its contents in the tree; `None` where the patches add it.
+    /// Its contents in the tree, as recorded; `None` where it has no such file.
+    pub shipped: Option<Vec<u8>>,
+    /// Its contents under the earlier patches; the same where there are none.
     pub old: Option<Vec<u8>>,
     /// Its contents after the patches; `None` where they delete it.
     pub new: Option<Vec<u8>>,
@@ -32,6 +34,8 @@ pub struct Edited {
 pub struct Applied {
     /// The files whose contents changed, by path.
     pub files: Vec<Edited>,
+    /// Files that only the earlier patches changed.
+    pub earlier: Vec<Edited>,
     /// What is to be said: fuzz, offsets, the level where it was found out.
     pub notes: Vec<String>,
 }
@@ -73,16 +77,47 @@ fn listed(series: &[u8]) -> impl Iterator<Item = &Path> {
         .map(|name| Path::new(OsStr::from_bytes(name)))
 }
 
-/// Applies `patches` in order to copies of the files of `tree` that they name, made below `aside`, which is empty.
+/// Applies `earlier` patches and then `patches`, each in order, to copies of the files of `tree` that they name, made below `aside`, which is empty.
 /// `strip` is `patch`'s `-p`; without it, each patch's own is found out.
 pub fn apply(
     tree: &Path,
-    patches: &[PathBuf],
+    (earlier, patches): (&[PathBuf], &[PathBuf]),
     strip: Option<usize>,
     aside: &Path,
 ) -> Result<Applied, SelectError> {
     let mut copied = BTreeSet::new();
     let mut notes = Vec::new();
+    run_all(tree, earlier, strip, aside, &mut copied, &mut notes)?;
+    let mut before = BTreeMap::new();
+    for path in &copied {
+        before.insert(path.clone(), contents(&aside.join(path))?);
+    }
+    run_all(tree, patches, strip, aside, &mut copied, &mut notes)?;
+    let mut applied = Applied { notes, ..Applied::default() };
+    for path in copied {
+        let shipped = contents(&tree.join(&path))?;
+        let old = before.remove(&path).unwrap_or_else(|| shipped.clone());
+        let new = contents(&aside.join(&path))?;
+        let is_fixed = old != new;
+        let is_edited = shipped != old;
+        let edited = Edited { path, shipped, old, new };
+        if is_fixed {
+            applied.files.push(edited);
+        } else if is_edited {
+            applied.earlier.push(edited);
+        }
+    }
+    Ok(applied)
+}
+
+fn run_all(
+    tree: &Path,
+    patches: &[PathBuf],
+    strip: Option<usize>,
+    aside: &Path,
+    copied: &mut BTreeSet<PathBuf>,
+    notes: &mut Vec<String>,
+) -> Result<(), SelectError> {
     for file in patches {
         let text = fs::read(file).map_err(SelectError::file("read", file))?;
         let named = patch::named(&text);
@@ -104,14 +139,7 @@ pub fn apply(
         }
         notes.extend(run(tree, file, level, aside)?);
     }
-    let mut files = Vec::new();
-    for path in copied {
-        let (old, new) = (contents(&tree.join(&path))?, contents(&aside.join(&path))?);
-        if old != new {
-            files.push(Edited { path, old, new });
-        }
-    }
-    Ok(Applied { files, notes })
+    Ok(())
 }
 
 fn copy(from: &Path, to: &Path) -> Result<(), SelectError> {

@@ -117,7 +117,7 @@ mod tests {
         let old = b"int a(void)\n{\n  return 1;\n}\n\nstatic int\nb(void)\n{\n  return 2;\n}\n".to_vec();
         let new =
             b"int a(void)\n{\n  return 1;\n}\n\nstatic int\nb(void)\n{\n  x();\n  return 2;\n}\n".to_vec();
-        let edited = Edited { path: "l/x.c".into(), old: Some(old), new: Some(new) };
+        let edited = Edited { path: "l/x.c".into(), shipped: None, old: Some(old), new: Some(new) };
         let file = File::new(&edited, Path::new("/t"));
         let written = |name: &str, line| Written { file: "/t/l/../l/x.c".into(), line, name: name.into() };
         let debug = Debug { written: vec![written("a", 1), written("b", 7)], ..Debug::default() };

@@ -44,7 +44,7 @@ pub fn functions(
         }
     }
     for (name, place) in edited_names(&old, &new, files) {
-        let users = old.iter().chain(&new).filter(|piece| piece.tokens.iter().any(|token| *token == name));
+        let users = old.iter().chain(&new).filter(|piece| piece.tokens.contains(&name));
         for function in users.filter_map(|piece| piece.function) {
             found
                 .entry(function.into())
@@ -182,13 +182,11 @@ fn pieces(text: &[u8]) -> Vec<Piece<'_>> {
                     pieces.push(Piece { tokens, function: Some(function), names: Vec::new() });
                 }
             }
-            b";" if depth == 0 => {
-                // In K&R's style the parameters are declared before the body.
-                if !is_old_style(&tokens) {
-                    let tokens = std::mem::take(&mut tokens);
-                    let names = declared(&tokens);
-                    pieces.push(Piece { tokens, function: None, names });
-                }
+            // In K&R's style the parameters are declared before the body.
+            b";" if depth == 0 && !is_old_style(&tokens) => {
+                let tokens = std::mem::take(&mut tokens);
+                let names = declared(&tokens);
+                pieces.push(Piece { tokens, function: None, names });
             }
             _ => {}
         }
@@ -271,14 +269,16 @@ fn declared<'t>(tokens: &[&'t BStr]) -> Vec<&'t BStr> {
             }
             b"}" | b")" | b"]" => depth = depth.saturating_sub(1),
             b";" | b"," | b"=" if depth == 0 && is_name(previous) => names.push(previous),
-            _ if depth == 0 && matches!(previous.as_bytes(), b"struct" | b"union" | b"enum") => {
-                // A tag is declared where a body follows it, else only used.
-                if tokens.iter().any(|token| *token == "{") && is_name(token) {
-                    names.push(token);
-                }
+            // A tag is declared where a body follows it, else only used.
+            _ if depth == 0
+                && matches!(previous.as_bytes(), b"struct" | b"union" | b"enum")
+                && tokens.contains(&BStr::new("{"))
+                && is_name(token) =>
+            {
+                names.push(token);
             }
             _ if depth == 1 && in_enum && is_name(token) && matches!(previous.as_bytes(), b"{" | b",") => {
-                names.push(token)
+                names.push(token);
             }
             _ => {}
         }
@@ -333,7 +333,12 @@ mod tests {
     use crate::select::apply::Edited;
 
     fn names(old: &str, new: &str) -> Vec<String> {
-        let edited = Edited { path: "x.h".into(), old: Some(b"a\n".to_vec()), new: Some(b"b\n".to_vec()) };
+        let edited = Edited {
+            path: "x.h".into(),
+            shipped: None,
+            old: Some(b"a\n".to_vec()),
+            new: Some(b"b\n".to_vec()),
+        };
         let files = [File::new(&edited, std::path::Path::new("/t"))];
         let found = functions(old.as_bytes(), new.as_bytes(), &files, &|name| name != "gone");
         found.into_keys().map(|name| name.to_string()).collect()

@@ -21,6 +21,7 @@ pub mod lines;
 pub mod patch;
 pub mod replay;
 pub mod scan;
+pub mod shipped;
 pub mod unit;
 pub mod units;
 pub mod view;
@@ -49,6 +50,8 @@ use view::{Root, View};
 pub struct Request {
     /// Patch files and directories of patches, in order.
     pub patches: Vec<PathBuf>,
+    /// Patches that are applied already in what runs now, on top of the recorded build.
+    pub earlier: Vec<PathBuf>,
     /// The source tree that they apply to, absolute.
     pub tree: PathBuf,
     /// Directories of the recorded build that lie elsewhere now: old, new.
@@ -80,10 +83,11 @@ pub fn by_patch(
         .map_err(SelectError::file("make a directory in", Path::new("the directory for temporary files")))?;
     // A path through a link would not be recognised in what compilers list.
     let top = scratch.path().canonicalize().map_err(SelectError::file("read", scratch.path()))?;
-    let patches = apply::series(&request.patches)?;
+    let (earlier, patches) = (apply::series(&request.earlier)?, apply::series(&request.patches)?);
     let aside = top.join("patched");
     fs::create_dir(&aside).map_err(SelectError::file("make", &aside))?;
-    let Applied { files, notes } = apply::apply(&request.tree, &patches, request.strip, &aside)?;
+    let Applied { files, earlier, notes } =
+        apply::apply(&request.tree, (&earlier, &patches), request.strip, &aside)?;
 
     let mut selection = Selection::default();
     selection.rebuild.notes = notes;
@@ -108,7 +112,7 @@ pub fn by_patch(
 
     let files: Vec<File<'_>> = files.iter().map(|file| File::new(file, &tree)).collect();
     let context = Context {
-        views: views(request, &calls, &files, &tree, &top)?,
+        views: views(request, &calls, (&files, &earlier), &tree, &top)?,
         edited: edited_really(&files, &request.tree),
         files,
         scratch: top.clone(),
@@ -133,6 +137,13 @@ pub fn by_patch(
             (*index, answer)
         })
         .collect();
+    // A new header that a patched file includes was read after all.
+    let read: BTreeSet<PathBuf> = answers
+        .iter()
+        .filter_map(|(_, answer)| answer.as_ref().ok())
+        .flat_map(|it| it.read.clone())
+        .collect();
+    selection.unread.retain(|file| !read.contains(&absolute(&tree, replay::path(&file.path))));
     collect(answers, &known, &tree, request.target, &mut selection);
     Ok(finished(selection))
 }
@@ -290,7 +301,7 @@ fn strangers(
 fn views(
     request: &Request,
     calls: &[(usize, Call<'_>)],
-    files: &[File<'_>],
+    (files, earlier): (&[File<'_>], &[Edited]),
     tree: &Path,
     top: &Path,
 ) -> Result<Views, SelectError> {
@@ -308,9 +319,21 @@ fn views(
         .iter()
         .map(|file| lines::aligned(file.edited.old.as_ref()?, file.edited.new.as_ref()?))
         .collect();
-    let make = |name: &str| View::new(&top.join(name), &roots);
+    let make = |name: &str| -> Result<View, SelectError> {
+        let view = View::new(&top.join(name), &roots)?;
+        for file in earlier {
+            view.put(&absolute(tree, &file.path), file.new.as_deref())?;
+        }
+        Ok(view)
+    };
     let (old, new) = (make("old")?, make("new")?);
+    let is_cumulative =
+        !earlier.is_empty() || files.iter().any(|file| file.edited.shipped != file.edited.old);
+    let shipped = if is_cumulative { Some(View::new(&top.join("rec"), &roots)?) } else { None };
     for file in files {
+        if file.edited.shipped != file.edited.old {
+            old.put(&file.recorded, file.edited.old.as_deref())?;
+        }
         new.put(&file.recorded, new_contents(file).as_deref())?;
     }
     let moves_lines = aligned.iter().any(Option::is_some);
@@ -320,7 +343,7 @@ fn views(
             view.put(&file.recorded, aligned.or_else(|| new_contents(file)).as_deref())?;
         }
     }
-    Ok(Views { old, new, aligned: aligned_view })
+    Ok(Views { shipped, old, new, aligned: aligned_view })
 }
 
 /// Edited files that exist, by their real paths.
@@ -363,6 +386,7 @@ fn collect(
                     output: identity.unit.output.clone(),
                     source: identity.unit.source.clone(),
                     directory: identity.call.directory.clone(),
+                    version: identity.compiler.version.clone(),
                     arguments: [&identity.compiler.path]
                         .into_iter()
                         .chain(&identity.call.run)

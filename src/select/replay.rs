@@ -64,6 +64,9 @@ impl<'a> Call<'a> {
             let name = name.as_bytes();
             files.iter().find(|(known, _)| *known == name).map(|(_, text)| text.to_vec())
         });
+        if let Some(word) = hidden_output(&line) {
+            return Err(format!("`{word}` writes a file that a replay must not write"));
+        }
         if line.lto() && !line.fat_lto() {
             return Err("compiled for link-time optimisation: its object holds no function bytes".into());
         }
@@ -183,40 +186,66 @@ impl<'a> Call<'a> {
             return Err(format!("does not compile: {}", complaint(&ended.stderr, &ended.status.to_string())));
         }
         let read = fs::read(&list).map_err(|error| format!("the compiler listed no inputs: {error}"))?;
-        let inputs = self.inputs(view, &directory, &read, wish.edited)?;
+        let inputs = read_files(view, &directory, &read, wish.edited)?;
         let bytes = fs::read(output).map_err(|error| format!("the compiler left no output: {error}"))?;
         let _ = (fs::remove_file(output), fs::remove_file(&list)); // the folder goes at the end anyway
         Ok((bytes, inputs))
     }
+}
 
-    fn inputs(
-        &self,
-        view: &View,
-        directory: &Path,
-        list: &[u8],
-        edited: Option<&BTreeSet<PathBuf>>,
-    ) -> Result<BTreeSet<PathBuf>, String> {
-        let mut inputs = BTreeSet::new();
-        for file in dependency_file::parse(list) {
-            let named = absolute(directory, path(&file));
-            if let Some(edited) = edited
-                && let Ok(real) = named.canonicalize()
-                && edited.contains(&real)
-            {
-                return Err(format!(
-                    "it reads `{}` by a path that cannot be moved into a scratch view",
-                    real.display()
-                ));
-            }
-            inputs.insert(view.recorded(&named));
+/// The files of a dependency list, as recorded paths; an error where an edited file's original is among them.
+fn read_files(
+    view: &View,
+    directory: &Path,
+    list: &[u8],
+    edited: Option<&BTreeSet<PathBuf>>,
+) -> Result<BTreeSet<PathBuf>, String> {
+    let mut inputs = BTreeSet::new();
+    for file in dependency_file::parse(list) {
+        let named = absolute(directory, path(&file));
+        if let Some(edited) = edited
+            && let Ok(real) = named.canonicalize()
+            && edited.contains(&real)
+        {
+            return Err(format!(
+                "it reads `{}` by a path that cannot be moved into a scratch view",
+                real.display()
+            ));
         }
-        Ok(inputs)
+        inputs.insert(view.recorded(&named));
     }
+    Ok(inputs)
 }
 
 /// Variables that hold search paths for what is read.
 const SEARCHED: [&str; 5] =
     ["CPATH", "CPLUS_INCLUDE_PATH", "C_INCLUDE_PATH", "OBJCPLUS_INCLUDE_PATH", "OBJC_INCLUDE_PATH"];
+
+/// An option that hands the request for a file of its own to the preprocessor or assembler, among others, so that it cannot
+/// simply be left out.
+fn hidden_output(line: &CommandLine) -> Option<String> {
+    let parts =
+        |text: &OsStr| text.as_bytes().split(|byte| *byte == b',').map(<[u8]>::to_vec).collect::<Vec<_>>();
+    line.arguments().iter().find_map(|argument| {
+        let Kind::Option { row, .. } = argument.kind else { return None };
+        let parts = parts(line.value(argument)?);
+        let writes = match row.class {
+            Class::Pass(Stage::Preprocessor) => {
+                parts.iter().skip(1).any(|part| part.starts_with(b"-M")) && !is_dependency(&parts)
+            }
+            Class::Pass(Stage::Assembler) => parts
+                .iter()
+                .any(|part| part.starts_with(b"--MD") || part.starts_with(b"-a") && part.contains(&b'=')),
+            _ => false,
+        };
+        writes.then(|| line.word(argument.word).to_string_lossy().into_owned())
+    })
+}
+
+/// `-MD,file` and what belongs to it: left out as a whole.
+fn is_dependency(parts: &[Vec<u8>]) -> bool {
+    parts.first().is_some_and(|first| first.starts_with(b"-M"))
+}
 
 /// Options that write something of their own, or name the object.
 fn is_left_out(class: Class, value: Option<&OsStr>) -> bool {

@@ -226,7 +226,7 @@ pub fn end_of_function(text: &[u8], first: usize) -> Option<usize> {
                 match found.directive {
                     Directive::If => branches.push((depth, parentheses)),
                     Directive::Else => {
-                        (depth, parentheses) = branches.last().copied().unwrap_or((depth, parentheses))
+                        (depth, parentheses) = branches.last().copied().unwrap_or((depth, parentheses));
                     }
                     Directive::Endif => drop(branches.pop()),
                     _ => {}
@@ -293,8 +293,16 @@ mod tests {
             .iter()
             .map(|l| l.directive)
             .collect();
-        use Directive::{Else, Endif, If, Line, None, Other};
-        assert_eq!(kinds, [If, Else, Endif, Line(12), Line(7), Other, None]);
+        let expected = [
+            Directive::If,
+            Directive::Else,
+            Directive::Endif,
+            Directive::Line(12),
+            Directive::Line(7),
+            Directive::Other,
+            Directive::None,
+        ];
+        assert_eq!(kinds, expected);
     }
 
     #[test]

@@ -22,7 +22,9 @@ use crate::object::{Fingerprints, Kind};
 /// The views of the tree, each with another state of the edited files.
 #[derive(Debug)]
 pub struct Views {
-    /// As recorded.
+    /// As recorded, where what runs now has earlier patches on top.
+    pub shipped: Option<View>,
+    /// What runs now.
     pub old: View,
     /// Patched.
     pub new: View,
@@ -56,6 +58,8 @@ pub struct Answer {
     pub line_only: Vec<LineOnly>,
     /// What is to be said.
     pub notes: Vec<String>,
+    /// Files that the patched side read.
+    pub read: BTreeSet<PathBuf>,
     /// Fingerprints and debug information, for the verdicts.
     pub sides: Option<Sides>,
 }
@@ -86,14 +90,19 @@ impl Context<'_> {
         let mut answer = Answer::default();
         let mut states = self.states(call, number, DEBUG)?;
         let mut drift = drift(recorded, &states.old.prints, object);
-        let (old_debug, new_debug) =
-            (self.debug(&states.old, &mut answer), self.debug(&states.new, &mut answer));
-        if !drift.is_empty() {
+        let (old_debug, new_debug) = (debug_of(&states.old, &mut answer), debug_of(&states.new, &mut answer));
+        if !drift.is_empty() && self.views.shipped.is_none() {
             // Debug information should change no code; where it does, both sides go without.
             states = self.states(call, number, &[])?;
             drift = self::drift(recorded, &states.old.prints, object);
         }
+        if let Some(view) = &self.views.shipped {
+            let shipped = self.replay(call, view, (number, "rec"), &[], false);
+            let shipped = shipped.map_err(|why| format!("without any patch it {}", verb(&why)))?;
+            drift = self::drift(recorded, &shipped.prints, object);
+        }
         answer.drift = drift;
+        answer.read.clone_from(&states.new.inputs);
         answer.notes.append(&mut states.notes);
         let States { old, new, aligned, .. } = states;
         let about = About { object, source: &call.identity().unit.source };
@@ -147,15 +156,6 @@ impl Context<'_> {
         }
     }
 
-    fn debug(&self, replayed: &Replayed, answer: &mut Answer) -> Debug {
-        debug::read(&replayed.object).unwrap_or_else(|why| {
-            answer
-                .notes
-                .push(format!("its debug information cannot be read, so that inlining is not told: {why}"));
-            Debug::default()
-        })
-    }
-
     fn states(&self, call: &Call<'_>, number: usize, extra: &[&str]) -> Result<States, String> {
         let old = || self.replay(call, &self.views.old, (number, "old"), extra, false);
         let new = || self.replay(call, &self.views.new, (number, "new"), extra, true);
@@ -193,6 +193,14 @@ impl Context<'_> {
         let aside = self.scratch.join(format!("{number}-{state}.x"));
         call.run(view, &aside, Wish { extra, edited: is_patched.then_some(&self.edited) })
     }
+}
+
+fn debug_of(replayed: &Replayed, answer: &mut Answer) -> Debug {
+    debug::read(&replayed.object).unwrap_or_else(|why| {
+        let said = "its debug information cannot be read, so that inlining is not told";
+        answer.notes.push(format!("{said}: {why}"));
+        Debug::default()
+    })
 }
 
 /// The replays of one unit.

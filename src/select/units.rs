@@ -90,28 +90,24 @@ pub fn touched(known: &[Known], files: &[(PathBuf, bool)]) -> Touched {
     for (file, is_new) in files {
         let name = file.file_name().map(OsStrExt::as_bytes).unwrap_or_default();
         let readers = if *is_new { by_name.get(name) } else { by_path.get(file) };
-        match readers {
-            Some(readers) => touched.units.extend(readers),
-            None => {
-                // The record may know it by another way to the same file.
-                let real = file.canonicalize();
-                let same = |index: &&usize| {
-                    let unit = known.get(**index);
-                    let mut files = unit.into_iter().flat_map(Known::files);
-                    real.as_ref().is_ok_and(|real| {
-                        files.any(|it| {
-                            it.ends_with(name_of(file)) && it.canonicalize().is_ok_and(|it| it == *real)
-                        })
-                    })
-                };
-                let found: Vec<usize> =
-                    by_name.get(name).into_iter().flatten().filter(same).copied().collect();
-                if found.is_empty() {
-                    touched.unread.push(file.clone());
-                }
-                touched.units.extend(found);
-            }
+        if let Some(readers) = readers {
+            touched.units.extend(readers);
+            continue;
         }
+        // The record may know it by another way to the same file.
+        let real = file.canonicalize();
+        let same = |index: &&usize| {
+            let unit = known.get(**index);
+            let mut files = unit.into_iter().flat_map(Known::files);
+            real.as_ref().is_ok_and(|real| {
+                files.any(|it| it.ends_with(name_of(file)) && it.canonicalize().is_ok_and(|it| it == *real))
+            })
+        };
+        let found: Vec<usize> = by_name.get(name).into_iter().flatten().filter(same).copied().collect();
+        if found.is_empty() {
+            touched.unread.push(file.clone());
+        }
+        touched.units.extend(found);
     }
     if files.iter().any(|(file, _)| is_included(file)) {
         for (index, unit) in known.iter().enumerate() {

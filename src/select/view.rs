@@ -19,7 +19,6 @@ use std::path::{Path, PathBuf};
 use bstr::ByteSlice;
 use walkdir::WalkDir;
 
-use super::apply::Edited;
 use super::error::SelectError;
 use crate::store::{absolute, locate};
 
@@ -184,18 +183,6 @@ impl View {
             fs::create_dir_all(folder).map_err(SelectError::file("make", folder))?;
         }
         fs::write(&at, contents).map_err(SelectError::file("write", &at))
-    }
-
-    /// [`Self::put`] for edited files of the tree whose recorded path is `tree`.
-    pub fn edit<'a>(
-        &self,
-        tree: &Path,
-        files: impl Iterator<Item = (&'a Edited, Option<&'a [u8]>)>,
-    ) -> Result<(), SelectError> {
-        for (file, contents) in files {
-            self.put(&absolute(tree, &file.path), contents)?;
-        }
-        Ok(())
     }
 }
 
