@@ -23,7 +23,8 @@ pub fn render(what: &str, columns: &[Column]) -> String {
         .flat_map(|(_, selection)| &selection.functions)
         .map(|function| (&function.object, &function.symbol))
         .collect();
-    let _ = writeln!(out, "{what}: {} functions over {} builds", rows.len(), columns.len());
+    let noun = if rows.len() == 1 { "function" } else { "functions" };
+    let _ = writeln!(out, "{what}: {} {noun} in {} builds", rows.len(), columns.len());
     let mut cells = vec![heading(columns)];
     for (object, symbol) in rows {
         let mut row = vec![

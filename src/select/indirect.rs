@@ -154,9 +154,12 @@ fn edited_names<'t>(old: &[Piece<'t>], new: &[Piece<'t>], files: &[File<'_>]) ->
     }
 }
 
+/// Whether a piece defines a type: a body before any list (which may be that of a pointer to a function in it), or a typedef.
 fn is_type(tokens: &[&BStr]) -> bool {
-    tokens.iter().any(|token| matches!(token.as_bytes(), b"typedef" | b"struct" | b"union" | b"enum"))
-        && !tokens.contains(&BStr::new("("))
+    let first = |wanted: &str| tokens.iter().position(|token| *token == wanted);
+    let names_kind = tokens.iter().any(|token| matches!(token.as_bytes(), b"struct" | b"union" | b"enum"));
+    let has_body = first("{").is_some_and(|body| first("(").is_none_or(|list| body < list));
+    (names_kind && has_body) || tokens.first().is_some_and(|token| *token == "typedef")
 }
 
 fn is_word(byte: u8) -> bool {
@@ -361,6 +364,9 @@ mod tests {
     fn a_function_that_uses_an_edited_type() {
         let old = "struct in { int a; }; struct out { struct in i; }; typedef struct out out_t;\n\
                    int f(out_t *o) { return o->i.a; } int g(int x) { return x; }\n";
+        assert_eq!(names(old, &old.replace("int a;", "long a;")), ["f"]);
+        let old = "struct in { int a; }; struct out { struct in i; int (*call)(int); };\n\
+                   int f(void *p) { struct out *o = p; return o->i.a; } int g(int x) { return x; }\n";
         assert_eq!(names(old, &old.replace("int a;", "long a;")), ["f"]);
         let old = "enum { A, B }; int f(void) { return B; } int g(void) { return 0; }";
         assert_eq!(names(old, &old.replace("A,", "A, C,")), ["f"]);
