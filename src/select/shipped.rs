@@ -5,6 +5,7 @@
 //! as the linker did not rewrite them.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::path::Path;
 
 use bstr::BString;
@@ -23,7 +24,7 @@ pub fn compare(path: &Path, recording: &Recording, selection: &mut Selection) ->
     match &prints.image.build_id {
         None => notes.push(format!("{name} has no build id to compare")),
         Some(id) => {
-            let hex: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
+            let hex = hexadecimal(id);
             let known = recording.links().flatten().find(|link| link.build_id.as_ref() == Some(id));
             notes.push(match known {
                 Some(link) if link.hash == Some(Hash::of(&bytes)) => {
@@ -40,7 +41,7 @@ pub fn compare(path: &Path, recording: &Recording, selection: &mut Selection) ->
     selection.rebuild.notes.append(&mut notes);
 
     let mut sizes: BTreeMap<&BString, Vec<u64>> = BTreeMap::new();
-    for item in prints.items.iter().filter(|item| item.kind == Kind::Function && item.section != "") {
+    for item in prints.items.iter().filter(|item| item.kind == Kind::Function && !item.section.is_empty()) {
         for symbol in &item.names {
             sizes.entry(symbol).or_default().push(item.size);
         }
@@ -62,6 +63,14 @@ pub fn compare(path: &Path, recording: &Recording, selection: &mut Selection) ->
         selection.rebuild.drift.push(drift(function, detail));
     }
     Ok(())
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    let mut text = String::new();
+    for byte in bytes {
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
 }
 
 fn drift(function: &Function, detail: String) -> Drift {
