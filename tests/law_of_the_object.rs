@@ -1,27 +1,29 @@
 //! The law of the whole object, by flipping: change any bit of an allocated section, any relocation, any symbol's
-//! value, size, type, binding or visibility, any section's flags or alignment, and some finding appears.
+//! value, size, type, binding or visibility, any section's flags or alignment, and `diff` says so, at the owner and
+//! at every reader.
 //!
-//! Each object is sampled at random with a printed seed (`LPCC_SEED`); `LPCC_FLIPS` says how many flips each.
+//! Each object is sampled at random with a printed seed (`LPCC_SEED`); `LPCC_FLIPS` says how many flips all objects
+//! of a test share. `LPCC_FLIP_OBJECTS` names folders of more objects and archives (`scripts/flip` fills one).
 
 #![allow(
     clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
     clippy::indexing_slicing,
     clippy::string_slice,
     clippy::disallowed_methods,
     reason = "a test that fails to set up fails; its settings come from the environment"
 )]
 
-#[path = "support/elf_layout.rs"]
-mod elf_layout;
+mod flip;
 #[path = "support/random.rs"]
 mod random;
 
-use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use elf_layout::{Field, FieldKind};
-use lpcc::{analysis, object};
+use flip::Account;
+use lpcc::object;
 use random::{Random, setting};
 
 const SOURCE: &str = r#"
@@ -70,63 +72,33 @@ fn compile(dir: &Path, name: &str, source: &str, flags: &[&str]) -> Vec<u8> {
     std::fs::read(out).unwrap()
 }
 
-/// Flips one bit of a field at random; `None` where the result is no other object.
-fn flip(file: &[u8], field: &Field, random: &mut Random) -> (Vec<u8>, usize) {
-    let bit = random.below(field.width.min(3) * 8);
-    let mut flipped = file.to_vec();
-    flipped[field.offset + bit / 8] ^= 1 << (bit % 8);
-    (flipped, bit)
-}
-
-fn silent_flips(name: &str, file: &[u8], flips: u64, random: &mut Random) -> Vec<String> {
-    let old = object::fingerprint(file).unwrap();
-    let fields = elf_layout::fields(file);
-    // Every kind of field gets its share: bytes are the many.
-    let mut by_kind: BTreeMap<String, Vec<&Field>> = BTreeMap::new();
-    for field in &fields {
-        let kind = match &field.kind {
-            FieldKind::Byte(section, _) => format!("byte of {section}"),
-            FieldKind::Relocation(which) => format!("relocation {which}"),
-            FieldKind::Symbol(_, _, which) => format!("symbol {which}"),
-            FieldKind::Section(_, which) => format!("section {which}"),
-        };
-        by_kind.entry(kind).or_default().push(field);
+/// Shares `flips` among the objects, prints the table, and fails on anything that was not told.
+fn law_holds(objects: &[(String, Vec<u8>)], flips: u64) {
+    let seed = setting("LPCC_SEED", 0x5eed);
+    let flips = setting("LPCC_FLIPS", flips);
+    eprintln!("LPCC_SEED={seed} LPCC_FLIPS={flips}, {} objects", objects.len());
+    eprintln!("{}", Account::heading());
+    let mut total = Account::default();
+    for (at, (name, file)) in objects.iter().enumerate() {
+        // Every object has a seed of its own, so that one can be looked at alone.
+        let mut random = Random(seed.wrapping_add(at as u64));
+        let left = flips.saturating_sub(total.flips);
+        let account = flip::run(name, file, left.div_ceil((objects.len() - at) as u64), &mut random);
+        eprintln!("{}", account.line(name));
+        total.add(account);
     }
-    let mut silent = Vec::new();
-    let kinds: Vec<_> = by_kind.into_iter().collect();
-    for _ in 0..flips {
-        let (_, fields) = &kinds[random.below(kinds.len())];
-        let field = fields[random.below(fields.len())];
-        let (flipped, bit) = flip(file, field, random);
-        let Ok(new) = object::fingerprint(&flipped) else { continue };
-        if analysis::compare(&old, &new).is_empty() && !same_place(file, &flipped, field, bit) {
-            silent.push(format!("{name}: {} (bit {bit})", field.what));
-        }
+    eprintln!("{}", total.line("all"));
+    for (kind, count) in &total.by_kind {
+        eprintln!("  {kind:?}: {count}");
     }
-    silent
-}
-
-/// Flips that are no change, each for its reason.
-fn same_place(file: &[u8], flipped: &[u8], field: &Field, bit: usize) -> bool {
-    match &field.kind {
-        // Alignment 0 and 1 mean the same (ELF specification, sh_addralign).
-        FieldKind::Section(_, "alignment") => bit == 0,
-        // Another symbol of the same section and value: the same place by another name, if no one else can
-        // define either.
-        FieldKind::Relocation("symbol") => {
-            let place = |file: &[u8]| elf_layout::local_symbol_place(file, field.offset);
-            place(file).is_some() && place(file) == place(flipped)
-        }
-        _ => false,
-    }
+    assert!(total.flips * 2 > flips, "too few flips were possible");
+    let wrong = &total.wrong;
+    let shown = wrong.iter().take(200).cloned().collect::<Vec<_>>().join("\n");
+    assert!(wrong.is_empty(), "{} flips were not told to all:\n{shown}", wrong.len());
 }
 
 #[test]
-fn no_flip_is_silent() {
-    let seed = setting("LPCC_SEED", 0x5eed);
-    let flips = setting("LPCC_FLIPS", 600);
-    eprintln!("LPCC_SEED={seed} LPCC_FLIPS={flips}");
-    let mut random = Random(seed);
+fn small_objects() {
     let dir = tempfile::tempdir().unwrap();
     let kernel: &[&str] = &[
         "-O2",
@@ -138,17 +110,61 @@ fn no_flip_is_silent() {
         "-pg",
         "-mfentry",
     ];
-    let mut silent = Vec::new();
-    for (name, source, flags) in [
+    let objects: Vec<_> = [
         ("c-plain", C_SOURCE, &["-O2"][..]),
         ("c-kernel", C_SOURCE, kernel),
         ("c-pic", C_SOURCE, &["-O2", "-fPIC", "-ffunction-sections"][..]),
         ("cxx", SOURCE, &["-O2"][..]),
-    ] {
-        let file = compile(dir.path(), name, source, flags);
-        silent.extend(silent_flips(name, &file, flips, &mut random));
+    ]
+    .into_iter()
+    .map(|(name, source, flags)| (name.to_owned(), compile(dir.path(), name, source, flags)))
+    .collect();
+    law_holds(&objects, 3000);
+}
+
+/// The members of an archive, a sample of `count` of those with code.
+fn members(archive: &Path, count: usize, random: &mut Random) -> Vec<(String, Vec<u8>)> {
+    let Ok(bytes) = std::fs::read(archive) else { return Vec::new() };
+    let stem = archive.file_stem().unwrap().to_string_lossy().into_owned();
+    let mut all: Vec<_> = object::members(&bytes)
+        .unwrap()
+        .into_iter()
+        .filter_map(|member| Some((format!("{stem}({})", member.name), member.data?.to_vec())))
+        .filter(|(_, data)| flip::elf::is_readable(data) && data.len() < 200_000)
+        .collect();
+    random.shuffle(&mut all);
+    all.truncate(count);
+    all
+}
+
+/// What every machine with a compiler has: the C library and the C++ library, as archives.
+#[test]
+fn members_of_the_system_libraries() {
+    let mut random = Random(setting("LPCC_SEED", 0x5eed));
+    let mut objects = Vec::new();
+    for name in ["libc.a", "libstdc++.a"] {
+        let output = Command::new("gcc").arg(format!("-print-file-name={name}")).output().unwrap();
+        let path = PathBuf::from(String::from_utf8(output.stdout).unwrap().trim());
+        assert!(path.is_absolute(), "no {name}; hint: scripts/setup");
+        objects.extend(members(&path, setting("LPCC_FLIP_MEMBERS", 30) as usize, &mut random));
     }
-    silent.sort();
-    silent.dedup();
-    assert!(silent.is_empty(), "{} silent flips:\n{}", silent.len(), silent.join("\n"));
+    law_holds(&objects, 2000);
+}
+
+/// Whatever `LPCC_FLIP_OBJECTS` holds: objects, or archives of them.
+#[test]
+fn objects_of_real_projects() {
+    let Some(folder) = std::env::var_os("LPCC_FLIP_OBJECTS") else {
+        eprintln!("SKIPPED: no LPCC_FLIP_OBJECTS; scripts/flip makes some");
+        return;
+    };
+    let mut paths: Vec<PathBuf> =
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    let mut objects = Vec::new();
+    for path in paths.iter().filter(|path| path.extension().is_some_and(|it| it == "o")) {
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        objects.push((name, std::fs::read(path).unwrap()));
+    }
+    law_holds(&objects, 2000);
 }

@@ -3,23 +3,15 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that fails to set up fails")]
 
 mod kit;
+mod support;
 
-use std::path::Path;
 use std::process::Output;
 
 use bstr::ByteSlice;
-use kit::{LPCC, Place, run, skip};
+use kit::{LPCC, Place, have, run};
 use lpcc::policy::Action;
 
-const CLONE: &str = "[default]\nlive-patching = \"inline-clone\"\n";
-
-fn have(program: &str) -> bool {
-    let here = Path::new("/usr/bin").join(program).exists();
-    if !here {
-        skip(&format!("no {program}"));
-    }
-    here
-}
+const CLONE: &str = "[default]\nlive-patching = \"inline-clone\"\nclones = true\n";
 
 /// Runs a build in a shell with CC set; the configuration lies in the tree or not.
 fn build(place: &Place, policy: bool, script: &str) -> Output {
@@ -132,5 +124,48 @@ fn builds_with_lto_and_with_icf_go_to_their_end() {
         let records = place.records();
         assert_eq!(records.len(), 2);
         assert!(records.iter().all(|record| record.decision.action == action), "{flags}");
+    }
+}
+
+/// zlib as shipped, its objects and programs, with the flags that GCC refuses beside `-flive-patching`.
+#[test]
+fn zlib_with_lto_and_with_icf() {
+    if !have("gcc-12") {
+        return;
+    }
+    let place = Place::new();
+    let pristine = place.beside("zlib");
+    if support::source("zlib", &pristine).is_none() {
+        return;
+    }
+    for (flags, dumps) in
+        [("-O2 -g -flto -ffat-lto-objects", false), ("-O2 -g -fipa-icf", true), ("-O2 -g", true)]
+    {
+        std::fs::remove_dir_all(place.tree()).unwrap();
+        let _ = std::fs::remove_dir_all(place.store());
+        support::copy_tree(&pristine, &place.tree());
+        let output = build(
+            &place,
+            true,
+            &format!(
+                "CFLAGS='{flags}' ./configure --static >log; make -j2 libz.a minigzip >>log
+                 ./minigzip <inflate.c >packed; ./minigzip -d <packed | cmp - inflate.c"
+            ),
+        );
+        assert!(output.stderr.is_empty(), "{flags}: {}", output.stderr.as_bstr());
+        let units: Vec<_> =
+            place.records().into_iter().filter(|it| it.unit.output.ends_with(b"flate.o")).collect();
+        assert_eq!(units.len(), 2, "{flags}: inflate and deflate");
+        let plain = flags == "-O2 -g";
+        for unit in units {
+            let action = if plain { Action::InlineClone } else { Action::Keep };
+            assert_eq!(unit.decision.action, action, "{flags}: {}", unit.decision.reason);
+            assert_eq!(unit.clones.is_some_and(|dump| !dump.is_empty()), dumps, "{flags}: {:?}", unit.notes);
+        }
+        let stray = place.listing().into_keys().find(|name| name.to_string_lossy().contains("ipa-clones"));
+        assert_eq!(stray, None, "{flags}");
+        let expected = if plain { "inline-clone" } else { "none" };
+        let audited = run(place.lpcc().args(["audit", "--expect", expected, "libz.a", "minigzip"]), None);
+        assert_eq!(audited.status.code(), Some(0), "{flags}: {}", audited.stdout.as_bstr());
     }
 }

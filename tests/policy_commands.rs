@@ -9,27 +9,19 @@
 mod kit;
 
 use std::path::Path;
-use std::process::Command;
 
 use bstr::ByteSlice;
-use kit::{Place, run, skip};
+use kit::{Place, json, run, skip};
 
 fn place() -> Place {
-    let place = Place::new();
-    place.write("t.c", "static int g(int x) { return x * 3; }\nint f(int x) { return g(x) + 1; }\n");
-    place.write("u.c", "int u(void) { return 2; }\n");
-    place.write("lpcc.toml", "[default]\nlive-patching = \"keep\"\n\n[[rule]]\nsource = \"t.c\"\nlive-patching = \"inline-clone\"\n");
-    place
-}
-
-fn shell(place: &Place, script: &str) {
-    let output = run(place.command("/bin/sh").args(["-ec", script]), None);
-    assert!(output.status.success(), "{output:?}");
-}
-
-fn json(command: &mut Command) -> serde_json::Value {
-    let output = run(command, None);
-    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"))
+    Place::of(&[
+        ("t.c", "static int g(int x) { return x * 3; }\nint f(int x) { return g(x) + 1; }\n"),
+        ("u.c", "int u(void) { return 2; }\n"),
+        (
+            "lpcc.toml",
+            "[default]\nlive-patching = \"keep\"\n\n[[rule]]\nsource = \"t.c\"\nlive-patching = \"inline-clone\"\n",
+        ),
+    ])
 }
 
 #[test]
@@ -103,11 +95,45 @@ fn diff_says_first_that_the_flag_differs() {
 }
 
 #[test]
+fn diff_says_first_what_response_files_order_and_objects_tell() {
+    let place = place();
+    let first = |one: &str, other: &str| {
+        let mut diff = place.lpcc();
+        let output = run(diff.arg("diff").args([place.beside(one), place.beside(other)]), None);
+        output.stdout.to_str_lossy().lines().nth(1).unwrap_or_default().to_owned()
+    };
+    for (store, arguments, flags) in [
+        ("plain", "@flags -O2 -c t.c", ""),
+        ("file", "@flags -O2 -c t.c", "-flive-patching"),
+        ("clone", "-O2 -flive-patching=inline-only-static -flive-patching=inline-clone -c t.c", ""),
+        ("static", "-O2 -flive-patching=inline-clone -flive-patching=inline-only-static -c t.c", ""),
+    ] {
+        place.write("flags", flags);
+        let mut call = place.lpcc();
+        call.env("LPCC_STORE", place.beside(store)).env("LPCC_POLICY", "keep").arg("gcc-12");
+        assert!(run(call.args(arguments.split(' ')), None).status.success());
+    }
+    let line = first("plain", "file");
+    assert!(line.starts_with("flags") && line.contains("now with -flive-patching"), "{line}");
+    let line = first("clone", "static");
+    assert!(line.contains("-flive-patching=inline-clone -> -flive-patching=inline-only-static"), "{line}");
+    // Without records, the objects tell.
+    place.shell(
+        "gcc-12 -g -O2 -c t.c -o ../one.o; gcc-12 -g -O2 -flive-patching -c t.c -o ../two.o
+         gcc-12 -g -O2 -DX=1 -c t.c -o ../three.o",
+    );
+    let line = first("one.o", "two.o");
+    assert!(line.contains("no -flive-patching -> -flive-patching=inline-clone"), "{line}");
+    let line = first("one.o", "three.o");
+    assert!(!line.contains("flags"), "{line}");
+    let line = first("clone", "two.o");
+    assert!(!line.starts_with("flags"), "the same state: {line}");
+}
+
+#[test]
 fn audit_reads_what_was_really_built() {
     let place = place();
-    shell(
-        &place,
-        "mkdir d; gcc-12 -g -O2 -flive-patching -c t.c -o d/clone.o
+    place.shell("mkdir d; gcc-12 -g -O2 -flive-patching -c t.c -o d/clone.o
          gcc-12 -g -O2 -flive-patching=inline-only-static -c t.c -o d/static.o
          gcc-12 -g -O2 -c u.c -o d/plain.o
          gcc-12 -gz -g -O2 -flive-patching -c t.c -o d/compressed.o
@@ -155,10 +181,10 @@ fn audit_reads_what_was_really_built() {
         text.to_str_lossy().split_whitespace().collect::<Vec<_>>(),
         ["r.o", "inline-clone", "record", "1", "unit:", "t.c"]
     );
-    shell(&place, "gcc-12 -O1 -c t.c -o r.o");
+    place.shell("gcc-12 -O1 -c t.c -o r.o");
     assert!(run(place.lpcc().args(["audit", "r.o"]), None).stdout.contains_str("unknown"));
     if Path::new("/usr/bin/aarch64-linux-gnu-gcc").exists() {
-        shell(&place, "aarch64-linux-gnu-gcc -g -flive-patching -c t.c -o arm.o");
+        place.shell("aarch64-linux-gnu-gcc -g -flive-patching -c t.c -o arm.o");
         assert_eq!(status(&["--expect", "inline-clone", "arm.o"]), Some(0));
     }
 }

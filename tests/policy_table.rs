@@ -7,76 +7,18 @@ use std::path::Path;
 use std::process::Output;
 
 use bstr::ByteSlice;
-use kit::{Place, compilers, run, write_script};
+use kit::fakes::FAKES;
+use kit::{Place, compilers, run};
 use lpcc::policy::Action;
 use lpcc::store::record::Record;
 
-/// A compiler that takes and refuses what the one it stands for does, and leaves the work to the real one.
-struct Fake {
-    name: &'static str,
-    version: &'static str,
-    /// Whether it knows the flag.
-    knows: bool,
-    /// The levels that it takes beside LTO.
-    beside_lto: &'static str,
-}
-
-const FAKES: [Fake; 6] = [
-    Fake { name: "suse-4.8/gcc", version: "4.8.5", knows: true, beside_lto: "" },
-    Fake { name: "plain-8/gcc", version: "8.5.0", knows: false, beside_lto: "" },
-    Fake { name: "nine/gcc", version: "9.3.0", knows: true, beside_lto: "" },
-    Fake { name: "ten/gcc", version: "10.5.0", knows: true, beside_lto: "" },
-    Fake { name: "thirteen/gcc", version: "13.2.0", knows: true, beside_lto: "inline-clone" },
-    Fake { name: "sixteen/gcc", version: "16.2.0", knows: true, beside_lto: "inline-clone" },
-];
-
-impl Fake {
-    fn lay(&self, place: &Place) -> String {
-        let path = place.beside(self.name);
-        let refuse_flag = if self.knows { "" } else { "echo 'unrecognized option' >&2; exit 1" };
-        write_script(
-            &path,
-            &format!(
-                r#"#!/bin/sh
-echo "$@" >> "{log}"
-live= lto=
-for word; do case $word in
-  --version) echo 'gcc (Fake) {version}'; echo 'Copyright (C) Free Software Foundation, Inc.'; exit;;
-  -dumpfullversion) echo {version}; exit;;
-  -dumpmachine|-print-prog-name=*) exec /usr/bin/gcc "$word";;
-  -flive-patching) live=inline-clone;;
-  -flive-patching=*) live=${{word#*=}};;
-  -flto|-flto=*) lto=1;;
-  -fno-lto) lto=;;
-esac; done
-if [ "$live" ]; then
-  {refuse_flag}
-  if [ "$lto" ] && [ "$live" != "{beside_lto}" ]; then
-    echo 'sorry, unimplemented: live patching is not supported with LTO' >&2; exit 1
-  fi
-fi
-for word; do
-  shift
-  case $word in -flive-patching*) ;; *) set -- "$@" "$word";; esac
-done
-exec /usr/bin/gcc "$@"
-"#,
-                log = place.beside("log").display(),
-                version = self.version,
-                beside_lto = self.beside_lto,
-            ),
-        );
-        path.into_os_string().into_string().unwrap()
-    }
-}
-
 fn place(config: &str) -> Place {
-    let place = Place::new();
-    place.write("t.c", "static int g(int x) { return x * 3; }\nint f(int x) { return g(x) + 1; }\n");
-    place.write("u.c", "int u(void) { return 2; }\n");
-    place.write("lib/v.c", "int v(void) { return 2; }\n");
-    place.write("lpcc.toml", config);
-    place
+    Place::of(&[
+        ("t.c", "static int g(int x) { return x * 3; }\nint f(int x) { return g(x) + 1; }\n"),
+        ("u.c", "int u(void) { return 2; }\n"),
+        ("lib/v.c", "int v(void) { return 2; }\n"),
+        ("lpcc.toml", config),
+    ])
 }
 
 fn call(place: &Place, compiler: &str, args: &str) -> (Output, Vec<Record>) {

@@ -99,6 +99,7 @@ prop_compose! {
         partial in option::of(".*"),
         variants in vec(variant(), 0..3),
         notes in vec(".*", 0..3),
+        clones in option::of(bytes()),
     ) -> Record {
         let files = files.into_iter().map(|(path, hash)| Input { path, hash }).collect();
         Record {
@@ -115,6 +116,7 @@ prop_compose! {
             inputs: Inputs { completeness: partial.map_or(Completeness::Full, Completeness::Partial), files },
             variants,
             notes,
+            clones,
         }
     }
 }
@@ -199,7 +201,15 @@ fn every_flipped_bit_and_every_truncation_is_found() {
 fn a_damaged_section_is_found_by_whoever_reads_it() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("x.lpcc");
-    let record = store_support::record(b"/build/a.o", 300, 1);
+    let with_dump = store_support::record(b"/build/a.o", 300, 1);
+    let mut file = encode(&with_dump).unwrap();
+    let last = file.len() - 1;
+    file[last] ^= 1;
+    std::fs::write(&path, &file).unwrap();
+    let lazy = RecordFile::open(&path).unwrap();
+    assert_eq!(lazy.clones(), Err(FormatError::Damaged("section CLON has another hash".into())));
+
+    let record = Record { clones: None, ..with_dump };
     let mut file = encode(&record).unwrap();
     let last = file.len() - 1;
     file[last] ^= 1;

@@ -17,12 +17,12 @@ use lpcc::store::record::{Completeness, Family, Record};
 use lpcc::store::{Recording, Store, Want};
 
 fn place() -> Place {
-    let place = Place::new();
-    place.write("t.h", "#define T 1\n#include \"deep.h\"\n");
-    place.write("deep.h", "#define DEEP 1\n");
-    place.write("t.c", "#include <stddef.h>\n#include \"t.h\"\nint t(void) { return T; }\n");
-    place.write("u.c", "#include \"deep.h\"\nint u;\n");
-    place
+    Place::of(&[
+        ("t.h", "#define T 1\n#include \"deep.h\"\n"),
+        ("deep.h", "#define DEEP 1\n"),
+        ("t.c", "#include <stddef.h>\n#include \"t.h\"\nint t(void) { return T; }\n"),
+        ("u.c", "#include \"deep.h\"\nint u;\n"),
+    ])
 }
 
 /// The records of one call.

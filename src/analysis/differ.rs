@@ -16,6 +16,7 @@ use super::detail::{self, Spot};
 use super::findings::{Change, CodePair, Finding, FindingKind, Place};
 use super::maybe_line;
 use super::path_only;
+use super::rebound;
 use super::regrouped::Names;
 use crate::object::{Fingerprints, Item, Kind, PartKind, Reference, Scope};
 
@@ -128,6 +129,11 @@ impl Differ<'_> {
         // Whoever is reached under another set of names is reached all the same, if the references agree.
         if self.disagreement(old, new).is_none() {
             parts.retain(|part| !NAMES_TARGETS.contains(part) || !self.is_regrouped(old, new, *part));
+            if old.kind == Kind::Function
+                && rebound::explains((self.old, old), (self.new, new), &parts, self.correlation)
+            {
+                parts.clear();
+            }
         }
         let mut spot = Spot::first((self.old, old), (self.new, new), &parts);
         if parts.is_empty()

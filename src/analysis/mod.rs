@@ -2,10 +2,12 @@
 //!
 //! [`pairing`] says which object of one side stands against which of the other, [`correlate`] which item of an
 //! object is which item of the other, [`differ`] what differs between them, [`inputs`] what differs in how they
-//! were compiled, and [`findings`] holds the types of the answer. [`producers`] reads what a file says itself about that.
+//! were compiled, and [`findings`] holds the types of the answer. [`producers`] reads what a file says itself about that,
+//! [`clones`] what the compiler said it inlined and cloned.
 
 pub mod attributes;
 pub mod carried;
+pub mod clones;
 pub mod close;
 pub mod correlate;
 pub mod detail;
@@ -17,6 +19,7 @@ pub mod maybe_line;
 pub mod pairing;
 pub mod path_only;
 pub mod producers;
+mod rebound;
 mod regrouped;
 pub mod selection;
 pub mod stem;

@@ -2,15 +2,22 @@
 //! writes under `-g`, and in `.GCC.command.line`, which it writes under `-frecord-gcc-switches`.
 //!
 //! Absence speaks only where flags were written at all: a producer without any flag (`-gno-record-gcc-switches`) leaves
-//! the state unknown, and is never taken for "without".
+//! the state unknown, and is never taken for "without". Nor is a text that names no compiler known here taken for a foreign
+//! compiler's: what was misread must not pass for something that need not be looked at.
+//!
+//! Debug information may lie in another file: a `.dwo` ([`Beside::Split`]), what `dwz` shares ([`Beside::Shared`]), what
+//! was stripped ([`Beside::Stripped`]). Such a file comes in through a reader, and counts only if it is of the same build.
 
-use std::borrow::Cow;
+mod beside;
+mod debug_information;
 
 use bstr::{BString, ByteSlice};
-use gimli::{EndianSlice, RunTimeEndian, SectionId};
-use object::{Object, ObjectSection, ObjectSymbol};
+use object::{Object, ObjectSection};
 
-use crate::object::dwarf;
+use crate::store::Identity;
+use crate::store::record::Family;
+
+pub use beside::{Beside, Reader};
 
 /// The state of the flag in one unit.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -61,68 +68,85 @@ pub struct Built {
 
 /// Evidence: debug information.
 pub const DWARF: &str = "DW_AT_producer";
+/// Evidence: debug information in a `.dwo`.
+pub const SPLIT: &str = "DW_AT_producer in the .dwo";
+/// Evidence: debug information that was stripped into a file of its own.
+pub const STRIPPED: &str = "DW_AT_producer in the debug file";
 /// Evidence: recorded switches.
 pub const SWITCHES: &str = ".GCC.command.line";
+/// Evidence: a record in the store.
+pub const RECORD: &str = "record";
+/// No evidence.
+pub const NOTHING: &str = "nothing";
 
-/// Reads `file`, a relocatable object, a linked file or one that holds only debug information.
-pub fn built(file: &[u8]) -> Result<Built, String> {
+/// Reads `file`, a relocatable object, a linked file or one that holds only debug information; `reader` gives the files that
+/// its debug information lies in besides.
+pub fn built(file: &[u8], reader: Reader<'_>) -> Result<Built, String> {
     let file = object::File::parse(file).map_err(|error| error.to_string().to_lowercase())?;
     let mut built = Built::default();
-    for dwo in [false, true] {
-        if let Err(error) = debug_information(&file, dwo, &mut built) {
-            built.notes.push(format!("debug information: {error}"));
-        }
-    }
-    if built.units.is_empty()
-        && let Some(section) = file.section_by_name(SWITCHES)
-    {
+    debug_information::read(&file, reader, &mut built);
+    let told = built.units.iter().any(|unit| unit.producer.is_some());
+    if !told && let Some(section) = file.section_by_name(SWITCHES) {
         match section.uncompressed_data() {
-            Ok(data) => switches(&data, &mut built),
+            Ok(data) => {
+                built.units.clear();
+                switches(&data, &mut built);
+            }
             Err(error) => built.notes.push(format!("`{SWITCHES}`: {error}")),
         }
+    }
+    if built.units.is_empty() {
+        stripped(&file, reader, &mut built);
     }
     Ok(built)
 }
 
-/// The units of `.debug_info`, or of `.debug_info.dwo`.
-fn debug_information(file: &object::File<'_>, dwo: bool, built: &mut Built) -> Result<(), String> {
-    let name = |id: SectionId| if dwo { id.dwo_name() } else { Some(id.name()) };
-    let present = name(SectionId::DebugInfo).is_some_and(|name| file.section_by_name(name).is_some());
-    if !present {
-        return Ok(());
-    }
-    let endian = if file.is_little_endian() { RunTimeEndian::Little } else { RunTimeEndian::Big };
-    let load = |id: SectionId| -> Result<Cow<'_, [u8]>, String> {
-        let section = name(id).and_then(|name| file.section_by_name(name));
-        section.map_or(Ok(Cow::Borrowed(&[][..])), |section| {
-            dwarf::relocated(file, &section, &|symbol| symbol.address())
-        })
-    };
-    let sections = gimli::DwarfSections::load(load)?;
-    let dwarf = sections.borrow(|data| EndianSlice::new(data, endian));
-    let said = |error: gimli::Error| error.to_string().to_lowercase();
-    let mut headers = dwarf.units();
-    while let Some(header) = headers.next().map_err(said)? {
-        // A part that others import is no unit of its own.
-        let unit = dwarf.unit(header).map_err(said)?;
-        let mut entries = unit.entries();
-        let Some(root) = entries.next_dfs().map_err(said)? else { continue };
-        if root.tag() != gimli::DW_TAG_compile_unit {
-            continue;
+/// What a file tells whose debug information was stripped from this one.
+fn stripped(file: &object::File<'_>, reader: Reader<'_>, built: &mut Built) {
+    let build_id = file.build_id().ok().flatten().unwrap_or_default();
+    let Ok(Some((name, crc))) = file.gnu_debuglink() else {
+        if !build_id.is_empty()
+            && let Some(bytes) = reader(&Beside::Stripped { name: b"", crc: 0, build_id })
+            && let Ok(debug) = object::File::parse(bytes.as_slice())
+        {
+            in_debug_file(&debug, reader, built);
         }
-        let text = |attribute| {
-            let value = root.attr_value(attribute)?;
-            dwarf.attr_string(&unit, value).ok().map(|text| BString::from(text.slice()))
-        };
-        let producer = text(gimli::DW_AT_producer);
-        built.units.push(BuiltUnit {
-            name: text(gimli::DW_AT_name),
-            state: producer.as_ref().map_or(State::Unknown, |producer| state_of(producer)),
-            producer,
-            evidence: DWARF,
-        });
+        return;
+    };
+    match reader(&Beside::Stripped { name, crc, build_id }) {
+        Some(bytes) => match object::File::parse(bytes.as_slice()) {
+            Ok(debug) => in_debug_file(&debug, reader, built),
+            Err(error) => built.notes.push(format!("`{}`: {error}", name.as_bstr())),
+        },
+        None => built
+            .notes
+            .push(format!("its debug information was stripped into `{}`, which is not here", name.as_bstr())),
     }
-    Ok(())
+}
+
+fn in_debug_file(debug: &object::File<'_>, reader: Reader<'_>, built: &mut Built) {
+    debug_information::read(debug, reader, built);
+    for unit in built.units.iter_mut().filter(|unit| unit.evidence == DWARF) {
+        unit.evidence = STRIPPED;
+    }
+}
+
+/// What the record of a unit tells.
+pub fn recorded(identity: &Identity) -> Built {
+    let state = match (&identity.decision.live_patching, identity.compiler.family) {
+        (Some(level), _) => State::Level(level.clone()),
+        (None, Family::Gcc) => State::Without,
+        (None, Family::Clang) => State::Foreign,
+        (None, Family::Unknown) => State::Unknown,
+    };
+    let producer = format!("{} {}", identity.compiler.family.as_str(), identity.compiler.version);
+    let unit = BuiltUnit {
+        name: Some(identity.unit.source.clone()),
+        state,
+        producer: Some(producer.into()),
+        evidence: RECORD,
+    };
+    Built { units: vec![unit], notes: Vec::new() }
 }
 
 /// Since GCC 11 one string a unit; before, one string an option, which after a link belong to nobody.
@@ -143,9 +167,30 @@ fn switches(data: &[u8], built: &mut Built) {
     }
 }
 
+/// What the producers of other compilers and assemblers hold: sorted.
+const FOREIGN: [&str; 14] = [
+    "Arm C/C++",
+    "Free Pascal",
+    "Go cmd/compile",
+    "Intel(R)",
+    "LDC",
+    "LLVM",
+    "NASM",
+    "NVIDIA",
+    "OCaml",
+    "The Glorious Glasgow Haskell",
+    "clang",
+    "rustc",
+    "yasm",
+    "zig",
+];
+
 /// The state that a producer's text tells.
 fn state_of(producer: &[u8]) -> State {
-    let Some(rest) = producer.strip_prefix(b"GNU ") else { return State::Foreign };
+    let Some(rest) = producer.strip_prefix(b"GNU ") else {
+        let foreign = FOREIGN.iter().any(|name| producer.contains_str(name));
+        return if foreign { State::Foreign } else { State::Unknown };
+    };
     // `GNU C17`, `GNU C++14`, `GNU GIMPLE`, `GNU Fortran2008`, `GNU AS`.
     let language = rest.split_str(" ").next().unwrap_or_default();
     if language == b"AS" {
@@ -184,6 +229,9 @@ mod tests {
             ("GNU C17 12.2.0", State::Unknown),
             ("GNU AS 2.40", State::Foreign),
             ("Debian clang version 14.0.6", State::Foreign),
+            ("clang LLVM (rustc version 1.63.0)", State::Foreign),
+            ("au", State::Unknown),
+            ("", State::Unknown),
         ] {
             assert_eq!(state_of(producer.as_bytes()), state, "{producer}");
         }
@@ -194,6 +242,7 @@ mod tests {
 
     #[test]
     fn nonsense_is_an_error() {
-        assert!(built(b"").is_err() && built(b"\x7fELF").is_err());
+        assert!(built(b"", &mut |_| None).is_err() && built(b"\x7fELF", &mut |_| None).is_err());
+        assert!(FOREIGN.is_sorted());
     }
 }

@@ -11,8 +11,7 @@ use bstr::ByteSlice;
 
 use super::correlate::Correlation;
 use super::detail::In;
-use super::stem::without_numbers;
-use crate::object::{Fingerprints, PartKind, listing};
+use crate::object::{Fingerprints, PartKind, listing, names};
 
 /// The items of both sides by the words that stand for them.
 pub struct Names<'a> {
@@ -61,7 +60,7 @@ impl<'a> Names<'a> {
 fn sets(prints: &Fingerprints) -> HashMap<String, Option<u32>> {
     let mut sets = HashMap::new();
     for (index, item) in (0..).zip(&prints.items) {
-        let stem = without_numbers(item.name.as_bstr()).to_str_lossy().into_owned();
+        let stem = names::stem(&item.name).to_str_lossy().into_owned();
         sets.entry(stem).and_modify(|one| *one = None).or_insert(Some(index));
     }
     sets

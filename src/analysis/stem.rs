@@ -7,7 +7,7 @@
 
 use bstr::{BStr, BString, ByteSlice};
 
-use crate::object::{Item, Kind, Scope};
+use crate::object::{Item, Kind, Scope, names};
 
 /// The name of `item` without compiler-made numbers, or `None` where the name itself is the identity: another
 /// file may refer to a global by it, and a name without a dot was written by a person.
@@ -29,10 +29,11 @@ fn local(name: &BStr) -> Option<BString> {
         return Some(name.trim_end_with(|c| c.is_ascii_digit()).into());
     }
     if name.contains(&b'.') {
-        return Some(without_numbers(name));
+        return Some(names::stem(name).into());
     }
-    if name.starts_with(b"_ZZ") {
-        return Some(without_discriminator(name).into());
+    let counted = names::stem(name);
+    if name.starts_with(b"_ZZ") || names::is_counted(name, &counted) {
+        return Some(without_discriminator(counted.as_bstr()).into());
     }
     None
 }
@@ -43,24 +44,6 @@ fn promoted(name: &BStr) -> Option<BString> {
     let hash = name.get(at + ".llvm.".len()..)?;
     let is_hash = !hash.is_empty() && hash.iter().all(u8::is_ascii_digit);
     is_hash.then(|| name.get(..at).unwrap_or_default().into())
-}
-
-/// Drops the dotted components that are numbers, and `llvm` before one.
-pub(super) fn without_numbers(name: &BStr) -> BString {
-    let is_number = |word: &[u8]| !word.is_empty() && word.iter().all(u8::is_ascii_digit);
-    let mut out = BString::default();
-    let mut words = name.split_str(".").enumerate().peekable();
-    while let Some((index, word)) = words.next() {
-        let followed_by_number = words.peek().is_some_and(|(_, next)| is_number(next));
-        if index > 0 && (is_number(word) || (word == b"llvm" && followed_by_number)) {
-            continue;
-        }
-        if index > 0 {
-            out.push(b'.');
-        }
-        out.extend_from_slice(word);
-    }
-    out
 }
 
 /// Drops the discriminator of a C++ local name: `_ZZ1fvE1x_0`, `_ZZ1fvE1x__10_` (Itanium ABI, 5.1.7).

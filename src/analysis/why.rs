@@ -10,7 +10,6 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use bstr::{BStr, BString, ByteSlice};
 
 use super::selection::{Datum, Function, FunctionChange, Why, WhyKind};
-use super::stem;
 use crate::object::debug::Debug;
 use crate::object::{Fingerprints, Kind, Reference};
 
@@ -277,9 +276,8 @@ fn names_symbol(readers: &[BString], function: &Function) -> bool {
 
 /// The name of the function that a clone was made of: up to the first dot, for compilers add with dots.
 pub fn origin(symbol: &BStr) -> BString {
-    let plain = stem::without_numbers(symbol);
-    let end = plain.iter().skip(1).position(|byte| *byte == b'.').map_or(plain.len(), |at| at + 1);
-    plain.get(..end).unwrap_or(&plain).into()
+    let end = symbol.iter().skip(1).position(|byte| *byte == b'.').map_or(symbol.len(), |at| at + 1);
+    symbol.get(..end).unwrap_or(symbol).into()
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! Changing a command line: words are deleted or inserted, never reordered or rewritten.
+//! Changing a command line: words are deleted or inserted, never reordered. What is left of a word of which only a part
+//! goes (a marker among others behind `-Wp,`) stands in its place.
 //!
 //! A response file stays `@file` unless a deleted word comes from it; then its words stand in its place.
 
@@ -18,6 +19,8 @@ pub struct Edit<'a> {
     line: &'a CommandLine,
     /// Indices of deleted words, sorted, each once.
     deleted: Vec<usize>,
+    /// What stands in the place of deleted words.
+    instead: Vec<(usize, OsString)>,
     first: Vec<OsString>,
     last: Vec<OsString>,
 }
@@ -25,7 +28,7 @@ pub struct Edit<'a> {
 impl CommandLine {
     /// Starts an edit.
     pub fn edit(&self) -> Edit<'_> {
-        Edit { line: self, deleted: Vec::new(), first: Vec::new(), last: Vec::new() }
+        Edit { line: self, deleted: Vec::new(), instead: Vec::new(), first: Vec::new(), last: Vec::new() }
     }
 }
 
@@ -34,7 +37,9 @@ impl Edit<'_> {
     #[must_use]
     pub fn without_markers(mut self) -> Self {
         for marker in self.line.markers() {
+            let word = marker.words.start;
             self = self.without_words(marker.words);
+            self.instead.extend(marker.rest.map(|rest| (word, rest)));
         }
         self
     }
@@ -51,6 +56,7 @@ impl Edit<'_> {
     /// Takes out these words.
     #[must_use]
     pub fn without_words(mut self, words: Range<usize>) -> Self {
+        self.instead.retain(|(at, _)| !words.contains(at));
         self.deleted.extend(words.start..words.end.min(self.line.word_count()));
         self.deleted.sort_unstable();
         self.deleted.dedup();
@@ -92,9 +98,7 @@ impl Edit<'_> {
                 self.render_file(file, &entry.words, &entry.word, &mut out);
                 word = entry.words.end;
             } else {
-                if !self.is_deleted(word) {
-                    out.push(argument.clone());
-                }
+                out.extend(self.kept(word, argument));
                 word += 1;
             }
         }
@@ -143,9 +147,15 @@ impl Edit<'_> {
     }
 
     fn render_words(&self, range: Range<usize>, out: &mut Vec<OsString>) {
-        out.extend(
-            range.filter(|&word| !self.is_deleted(word)).map(|word| self.line.word(word).to_os_string()),
-        );
+        out.extend(range.filter_map(|word| self.kept(word, self.line.word(word))));
+    }
+
+    /// What is left of a word.
+    fn kept(&self, word: usize, as_given: &OsStr) -> Option<OsString> {
+        if !self.is_deleted(word) {
+            return Some(as_given.to_os_string());
+        }
+        self.instead.iter().find(|(at, _)| *at == word).map(|(_, rest)| rest.clone())
     }
 
     fn is_deleted(&self, word: usize) -> bool {
@@ -176,7 +186,13 @@ mod tests {
 
     #[test]
     fn markers_go_and_nothing_else() {
-        let files = [("a", "-O2 -D__LPCC_POLICY__=x @b"), ("b", "-g -Wall"), ("c", "-fPIC"), ("e", "")];
+        let files = [
+            ("a", "-O2 -D__LPCC_POLICY__=x @b"),
+            ("b", "-g -Wall"),
+            ("c", "-fPIC"),
+            ("e", ""),
+            ("w", "-g -Wp,-DX,-D__LPCC_POLICY__"),
+        ];
         for (given, expected) in [
             ("-D__LPCC_POLICY__ -c t.c", "-c t.c"),
             ("-D __LPCC_POLICY__=add -c t.c", "-c t.c"),
@@ -187,6 +203,10 @@ mod tests {
             ),
             ("-o -D__LPCC_POLICY__ t.c", "-o -D__LPCC_POLICY__ t.c"),
             ("@c -D__LPCC_POLICY__ @e @c", "@c @e @c"),
+            ("-Wp,-D__LPCC_POLICY__=a -c t.c", "-c t.c"),
+            ("-O2 -Wp,-MD,t.d,-D__LPCC_POLICY__=a,-DX -c t.c", "-O2 -Wp,-MD,t.d,-DX -c t.c"),
+            ("-Xpreprocessor -D__LPCC_POLICY__=a -c t.c", "-c t.c"),
+            ("@w -c t.c", "-g -Wp,-DX -c t.c"),
             ("@e @a @e -c t.c", "@e -O2 @b @e -c t.c"),
             ("-c @b @a", "-c @b -O2 @b"),
             ("-D @d -c", "-D @d -c"),

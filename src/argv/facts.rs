@@ -7,18 +7,50 @@ use std::os::unix::ffi::OsStrExt;
 
 use super::CommandLine;
 use super::options::Class;
+use super::options::Stage;
 use super::response_file;
 
 /// The macro that carries a policy through a build's flags.
 const MARKER: &[u8] = b"__LPCC_POLICY__";
 
-/// A marker in the flags: `-D__LPCC_POLICY__[=value]`, in one word or two.
+/// A marker in the flags: `-D__LPCC_POLICY__[=value]`, in one word or two, or among the words that `-Wp,` or
+/// `-Xpreprocessor` hand over.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Marker {
     /// Its words.
     pub words: Range<usize>,
     /// What is behind the `=`.
     pub value: Option<OsString>,
+    /// What is left of its words without it, where `-Wp,` hands over more than the marker.
+    pub rest: Option<OsString>,
+}
+
+/// The marker's value, where `definition` (what is behind `-D`) is one.
+#[expect(clippy::option_option, reason = "a marker may have no value")]
+fn marker_value(definition: &[u8]) -> Option<Option<OsString>> {
+    match definition.strip_prefix(MARKER)? {
+        [] => Some(None),
+        [b'=', value @ ..] => Some(Some(response_file::word(value.to_vec()))),
+        _ => None,
+    }
+}
+
+/// The last marker's value among the words between the commas of `-Wp,`, and the other words.
+fn marker_between_commas(list: &[u8]) -> Option<(Option<OsString>, Vec<&[u8]>)> {
+    let mut found = None;
+    let mut others = Vec::new();
+    let mut words = list.split(|byte| *byte == b',').peekable();
+    while let Some(word) = words.next() {
+        let apart = if word == b"-D" { words.peek().and_then(|next| marker_value(next)) } else { None };
+        if apart.is_some() {
+            words.next();
+        }
+        match apart.or_else(|| marker_value(word.strip_prefix(b"-D")?)) {
+            Some(value) => found = Some(value),
+            None => others.push(word),
+        }
+    }
+    Some((found?, others))
 }
 
 /// Where temporary files are kept.
@@ -101,15 +133,22 @@ impl CommandLine {
     /// The markers, in order; also those inside response files.
     pub fn markers(&self) -> Vec<Marker> {
         self.options()
-            .filter(|(_, class, _)| *class == Class::Define)
-            .filter_map(|(argument, _, value)| {
-                let rest = value?.as_bytes().strip_prefix(MARKER)?;
-                let value = match rest {
-                    [] => None,
-                    [b'=', value @ ..] => Some(response_file::word(value.to_vec())),
-                    _ => return None,
-                };
-                Some(Marker { words: self.words_of(argument), value })
+            .filter_map(|(argument, class, value)| {
+                let (words, handed) = (self.words_of(argument), value?.as_bytes());
+                match class {
+                    Class::Define => Some(Marker { words, value: marker_value(handed)?, rest: None }),
+                    Class::Pass(Stage::Preprocessor) if words.len() == 1 => {
+                        let (value, others) = marker_between_commas(handed)?;
+                        let rest = [b"-Wp,".to_vec(), others.join(&b',')].concat();
+                        let rest = (!others.is_empty()).then(|| response_file::word(rest));
+                        Some(Marker { words, value, rest })
+                    }
+                    Class::Pass(Stage::Preprocessor) => {
+                        let value = marker_value(handed.strip_prefix(b"-D")?)?;
+                        Some(Marker { words, value, rest: None })
+                    }
+                    _ => None,
+                }
             })
             .collect()
     }
@@ -173,5 +212,25 @@ mod tests {
                 .markers();
         let found: Vec<_> = found.into_iter().map(|marker| (marker.words, marker.value)).collect();
         assert_eq!(found, [(0..1, None), (1..3, Some("strip".into())), (4..5, Some("".into()))]);
+    }
+
+    #[test]
+    fn markers_handed_to_the_preprocessor() {
+        for (call, value, rest) in [
+            ("-Wp,-D__LPCC_POLICY__=strip", Some("strip"), None),
+            ("-Wp,-D,__LPCC_POLICY__=strip", Some("strip"), None),
+            ("-Wp,-DA,-D__LPCC_POLICY__=strip,-MD,f.d", Some("strip"), Some("-Wp,-DA,-MD,f.d")),
+            ("-Wp,-D,__LPCC_POLICY__,-D,B", None, Some("-Wp,-D,B")),
+            ("-Xpreprocessor -D__LPCC_POLICY__=keep", Some("keep"), None),
+        ] {
+            let line = line(call);
+            let words = line.word_count();
+            let expected =
+                Marker { words: 0..words, value: value.map(Into::into), rest: rest.map(Into::into) };
+            assert_eq!(line.markers(), [expected], "{call}");
+        }
+        for call in ["-Wp,-D__LPCC_POLICY__X", "-Wp,-U__LPCC_POLICY__", "-Wa,-D__LPCC_POLICY__", "-Wp,-D"] {
+            assert_eq!(line(call).markers(), [], "{call}");
+        }
     }
 }

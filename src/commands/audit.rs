@@ -1,8 +1,11 @@
 //! `lpcc audit`: the state of `-flive-patching` in what was really built.
 
+mod beside;
+mod package;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use bstr::{BString, ByteSlice};
@@ -14,18 +17,15 @@ use crate::analysis::producers::{self, Built, BuiltUnit, State};
 use crate::report::error::{DIFFERENT, SAME, TROUBLE};
 use crate::report::table::{self, Cell};
 use crate::report::{Format, bytes, output};
-use crate::store::{Identity, Recording};
+use crate::store::Recording;
 
 /// Sources named in a line of text; JSON names all.
 const NAMED: usize = 5;
 
-/// Evidence: a record in the store.
-const RECORD: &str = "record";
-
 /// The state of `-flive-patching` in what was really built.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// An object, an archive, a linked file, a `.debug` file, a directory, or a recording's name.
+    /// An object, an archive, a linked file, a `.debug` file, a .deb or .rpm, a directory, or a recording's name.
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<OsString>,
     /// Exit with status 1 unless every unit of GCC's is in this state: a level, or `none`.
@@ -48,12 +48,29 @@ pub fn main(args: &Args) -> anyhow::Result<ExitCode> {
     };
     let (mut found, mut troubles) = (Vec::new(), Vec::new());
     for path in &args.paths {
-        let side = side::resolve(path, args.store.as_deref());
+        let unpacked = match package::unpack(Path::new(path)).transpose() {
+            Ok(unpacked) => unpacked,
+            Err(why) => {
+                troubles.push(format!("`{}`: {why}", path.display()));
+                continue;
+            }
+        };
+        let place = unpacked.as_ref().map_or(path.as_os_str(), |folder| folder.path().as_os_str());
+        let side = side::resolve(place, args.store.as_deref());
+        if side.objects.is_empty() && (unpacked.is_some() || side.troubles.is_empty()) {
+            troubles.push(format!("`{}`: no objects in it", path.display()));
+            continue;
+        }
         troubles.extend(side.troubles.iter().cloned());
         for object in &side.objects {
+            let mut name = object.name.clone();
+            if unpacked.is_some() {
+                let package = Path::new(path).file_name().unwrap_or(path).as_encoded_bytes();
+                name = bstr::concat([package, b"(", name.as_slice(), b")"]).into();
+            }
             match audit(object, recording.as_ref()) {
-                Ok(built) => found.push((object.name.clone(), built)),
-                Err(why) => troubles.push(format!("`{}`: {why}", object.name.to_str_lossy())),
+                Ok(built) => found.push((name, built)),
+                Err(why) => troubles.push(format!("`{}`: {why}", name.to_str_lossy())),
             }
         }
     }
@@ -79,8 +96,8 @@ pub fn main(args: &Args) -> anyhow::Result<ExitCode> {
 fn audit(object: &Object, recording: Option<&Recording>) -> Result<Built, String> {
     let loaded = side::load(object)?;
     let mut built = match &loaded {
-        Loaded::Bytes(_, bytes) => producers::built(bytes)?,
-        Loaded::Record(unit) => return Ok(recorded(&unit.identity)),
+        Loaded::Bytes(_, bytes) => producers::built(bytes, &mut |wanted| beside::find(object, wanted))?,
+        Loaded::Record(unit) => return Ok(producers::recorded(&unit.identity)),
     };
     if built.units.is_empty() {
         // The object keeps silent: its record may not, if it is of these very bytes.
@@ -89,34 +106,16 @@ fn audit(object: &Object, recording: Option<&Recording>) -> Result<Built, String
             && let Ok(Some(unit)) = recording.find(&path)
             && Loaded::Record(&unit).hash() == loaded.hash()
         {
-            return Ok(recorded(&unit.identity));
+            return Ok(producers::recorded(&unit.identity));
         }
         built.units.push(BuiltUnit {
             name: None,
             state: State::Unknown,
             producer: None,
-            evidence: "nothing",
+            evidence: producers::NOTHING,
         });
     }
     Ok(built)
-}
-
-fn recorded(identity: &Identity) -> Built {
-    use crate::store::record::Family;
-    let state = match (&identity.decision.live_patching, identity.compiler.family) {
-        (Some(level), _) => State::Level(level.clone()),
-        (None, Family::Gcc) => State::Without,
-        (None, Family::Clang) => State::Foreign,
-        (None, Family::Unknown) => State::Unknown,
-    };
-    let producer = format!("{} {}", identity.compiler.family.as_str(), identity.compiler.version);
-    let unit = BuiltUnit {
-        name: Some(identity.unit.source.clone()),
-        state,
-        producer: Some(producer.into()),
-        evidence: RECORD,
-    };
-    Built { units: vec![unit], notes: Vec::new() }
 }
 
 /// A line for each state in each file.

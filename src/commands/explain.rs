@@ -8,11 +8,12 @@ use bstr::{BString, ByteSlice};
 use serde_json::{Value, json};
 
 use super::located;
-use crate::policy::{Decision, Effective, Origin};
+use crate::analysis::clones;
+use crate::policy::{Decision, Dump, Effective, Origin};
 use crate::report::error::{SAME, TROUBLE};
 use crate::report::table::{self, Cell};
 use crate::report::{Format, bytes, output};
-use crate::store::{Identity, Recording};
+use crate::store::{Recording, UnitEntry};
 use crate::wrap::apply::{self, Explained};
 
 /// What the policy does with a compiler call, or did with a recorded object, and why.
@@ -35,7 +36,7 @@ pub struct Args {
 /// Runs the command.
 pub fn main(args: &Args) -> anyhow::Result<ExitCode> {
     let answer = match &args.object {
-        Some(object) => recorded(&find(object, args.store.as_deref())?),
+        Some(object) => recorded(&find(object, args.store.as_deref())?)?,
         None => of_call(&apply::explain(&args.call)?),
     };
     let text = match args.format {
@@ -60,27 +61,35 @@ struct Answer {
     settings: Vec<(&'static str, String, String)>,
     added: Vec<String>,
     turned_off: Option<Vec<String>>,
+    dump: Option<String>,
     notes: Vec<String>,
     troubles: Vec<String>,
 }
 
-fn find(object: &Path, store: Option<&Path>) -> anyhow::Result<Identity> {
+fn find(object: &Path, store: Option<&Path>) -> anyhow::Result<UnitEntry> {
     let missing = || anyhow::anyhow!("`{}` has no record", object.display());
     let store = located::find(store)?.ok_or_else(missing)?;
     let recording = Recording::open(&store, None)?;
     for path in [std::path::absolute(object).ok(), object.canonicalize().ok()].into_iter().flatten() {
         let found = recording.find(&path);
         if let Some(unit) = found.map_err(|damaged| anyhow::anyhow!("the record {damaged}"))? {
-            return Ok(unit.identity);
+            return Ok(unit);
         }
     }
     Err(missing())
 }
 
-fn recorded(identity: &Identity) -> Answer {
+fn recorded(unit: &UnitEntry) -> anyhow::Result<Answer> {
+    let identity = &unit.identity;
+    let dump = unit.record.clones().map_err(|why| unit.damaged(why))?.map(|dump| {
+        let edges = clones::parse(&dump).edges;
+        let inlined = edges.iter().filter(|edge| edge.is_inlining()).count();
+        format!("kept with the record: {inlined} inlined, {} cloned", edges.len() - inlined)
+    });
     let compiler = &identity.compiler;
     let run = compiler_first(compiler.path.clone(), &identity.call.launchers, &identity.call.run);
-    Answer {
+    Ok(Answer {
+        dump,
         decision: identity.decision.clone(),
         refused: None,
         compiler: format!("{} {}, {}", compiler.family.as_str(), compiler.version, compiler.target),
@@ -98,7 +107,7 @@ fn recorded(identity: &Identity) -> Answer {
         turned_off: None,
         notes: identity.notes.clone(),
         troubles: Vec::new(),
-    }
+    })
 }
 
 fn compiler_first(compiler: BString, launchers: &[BString], run: &[BString]) -> Vec<BString> {
@@ -112,6 +121,13 @@ fn of_call(explained: &Explained) -> Answer {
         _ => "none: a launcher is called for something else".to_owned(),
     };
     Answer {
+        dump: match &ruling.dump {
+            Dump::Unasked => None,
+            Dump::Wanted => {
+                Some("`-fdump-ipa-clones=` is added when it runs, and the dump kept with the record".into())
+            }
+            Dump::LeftOut(why) => Some(format!("left out: {why}")),
+        },
         decision: ruling.decision.clone(),
         refused: ruling.refused.clone(),
         compiler,
@@ -133,6 +149,7 @@ fn settings(effective: &Effective) -> Vec<(&'static str, String, String)> {
     vec![
         row("live-patching", effective.live_patching.value.as_str().into(), &effective.live_patching.origin),
         row("lto", effective.lto.value.as_str().into(), &effective.lto.origin),
+        row("clones", effective.clones.value.to_string(), &effective.clones.origin),
         row("on-conflict", effective.on_conflict.value.as_str().into(), &effective.on_conflict.origin),
         row("add", list(effective.add.value.clone()), &effective.add.origin),
         row(
@@ -174,6 +191,9 @@ impl Answer {
             let off = if off.is_empty() { "nothing".to_owned() } else { off.join(" ") };
             row(&["turns off", &off]);
         }
+        if let Some(dump) = &self.dump {
+            row(&["clones", dump]);
+        }
         if let Some(file) = &self.configuration {
             row(&["configuration", &file.display().to_string()]);
         }
@@ -205,6 +225,7 @@ impl Answer {
             "command": text(&self.command),
             "added": self.added,
             "turned_off": self.turned_off,
+            "clones": self.dump,
             "configuration": self.configuration.as_ref().map(|file| file.display().to_string()),
             "ignored": self.ignored.iter().map(|(file, reason)| json!({
                 "file": file.display().to_string(), "reason": reason,

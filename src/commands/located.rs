@@ -6,6 +6,7 @@ use anyhow::Context;
 
 use crate::env;
 use crate::store::{Store, StoreError, layout, locate};
+use crate::wrap::configuration::Configuration;
 
 /// Where it is; it need not exist yet. A build directory stands for the store in it. `None`: no home, and none named.
 pub fn root(explicit: Option<&Path>) -> anyhow::Result<Option<PathBuf>> {
@@ -14,7 +15,7 @@ pub fn root(explicit: Option<&Path>) -> anyhow::Result<Option<PathBuf>> {
         let inner = named.join(locate::DIRECTORY);
         return Ok(Some(if inner.join(layout::MARKER).is_file() { inner } else { named }));
     }
-    let (named, home) = (env::path(env::STORE), env::path(env::HOME));
+    let (named, home) = (Configuration::of(directory.clone()).store(), env::path(env::HOME));
     let state = env::path(env::XDG_STATE_HOME);
     Ok(locate(named.as_deref(), &directory, home.as_deref(), state.as_deref()))
 }

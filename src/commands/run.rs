@@ -8,8 +8,9 @@ use anyhow::Context;
 
 use super::shims::{self, How};
 use crate::env;
-use crate::store::{SnapshotName, Store};
+use crate::store::{SnapshotName, Store, locate};
 use crate::sys::{self, Ending, Program};
+use crate::wrap::configuration::Configuration;
 
 /// Where `lpcc run` keeps its shims, within the store.
 const SHIMS: &str = "shims";
@@ -20,9 +21,9 @@ pub struct Args {
     /// Keep the recording under this name once the build has succeeded.
     #[arg(long, value_name = "NAME")]
     name: Option<OsString>,
-    /// Record here instead.
-    #[arg(long, value_name = "DIR", default_value = ".lpcc")]
-    store: PathBuf,
+    /// Record here instead of ./.lpcc, or the store that the configuration names.
+    #[arg(long, value_name = "DIR")]
+    store: Option<PathBuf>,
     /// The build and its arguments.
     #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "CMD")]
     command: Vec<OsString>,
@@ -33,7 +34,10 @@ pub fn main(args: &Args) -> anyhow::Result<ExitCode> {
     if let Some(name) = &args.name {
         SnapshotName::new(name)?; // before the build, not after an hour of it
     }
-    let root = std::path::absolute(&args.store).context("cannot tell the working directory")?;
+    let named =
+        args.store.clone().or_else(|| Configuration::here().read().config.as_ref()?.names.store.clone());
+    let root = named.unwrap_or_else(|| PathBuf::from(locate::DIRECTORY));
+    let root = std::path::absolute(root).context("cannot tell the working directory")?;
     let store = Store::create(&root)?;
     let folder = root.join(SHIMS);
     shims::lay(&folder, How::Symbolic, false)?;

@@ -11,13 +11,12 @@ use anyhow::{Context, bail};
 use super::{located, pairs, side};
 use crate::analysis::judge::Target;
 use crate::analysis::selection::{Selection, Verdict};
-use crate::argv::{self, Dialect};
 use crate::report::error::{DIFFERENT, SAME, TROUBLE, UNPATCHABLE};
 use crate::report::progress::Progress;
 use crate::report::{output, select_json, select_lists, select_matrix, select_text};
 use crate::select::{self, Request, Watcher};
 use crate::store::Recording;
-use crate::wrap::apply;
+use crate::wrap::configuration::Configuration;
 
 /// The functions that a live patch must carry, each with the reason.
 #[derive(Debug, clap::Args)]
@@ -127,7 +126,7 @@ pub fn main(args: &Args) -> anyhow::Result<ExitCode> {
         }
         _ => (names(&args.patch), by_patch(args, &args.recording, &args.source, target)?),
     };
-    accept(&mut selection)?;
+    accept(&mut selection);
     let text = match args.format {
         Format::Text => select_text::render(&what, &selection, target),
         Format::Json => select_json::render(&selection, target)?,
@@ -154,7 +153,7 @@ fn matrix(args: &Args, target: Target) -> anyhow::Result<ExitCode> {
         };
         let selection = by_patch(args, &recording, &source, target);
         let mut selection = selection.with_context(|| format!("`{}`", build.to_string_lossy()))?;
-        accept(&mut selection)?;
+        accept(&mut selection);
         columns.push((recording.to_string_lossy().into_owned(), selection));
     }
     let text = match args.format {
@@ -170,14 +169,13 @@ fn matrix(args: &Args, target: Target) -> anyhow::Result<ExitCode> {
 }
 
 /// Marks what the configuration accepts.
-fn accept(selection: &mut Selection) -> anyhow::Result<()> {
-    let directory = std::env::current_dir().context("cannot tell the working directory")?;
-    let nothing = argv::parse(&[], Dialect::Unknown, &mut |_| None);
-    let loaded = apply::load(&nothing, &directory);
-    for trouble in &loaded.troubles {
+fn accept(selection: &mut Selection) {
+    let configuration = Configuration::here();
+    let read = configuration.read();
+    if let Some(trouble) = &read.trouble {
         output::complain(trouble);
     }
-    let accepted = loaded.policy.config.map(|config| config.accepted).unwrap_or_default();
+    let accepted = read.config.as_ref().map(|config| config.accepted.as_slice()).unwrap_or_default();
     for function in &mut selection.functions {
         if function.verdict == Verdict::Unpatchable {
             let (symbol, object) = (OsStr::from_bytes(&function.symbol), OsStr::from_bytes(&function.object));
@@ -185,7 +183,6 @@ fn accept(selection: &mut Selection) -> anyhow::Result<()> {
             function.accepted = exception.map(|accept| accept.reason.clone());
         }
     }
-    Ok(())
 }
 
 /// A list has no room for what must be known all the same.

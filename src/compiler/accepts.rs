@@ -5,46 +5,89 @@
 //! is no answer: it counts as a refusal for this call, and is asked again by the next.
 
 use std::path::Path;
+use std::process::Stdio;
 
 use super::guard::Passed;
 use super::identity::Question;
 use crate::argv::{CommandLine, Language};
 use crate::store::Store;
 
-/// Whether the compiler at `path` compiles an empty file of `language` with `options`.
-pub fn accepts(
+/// Whom a question is put to, and in what circumstances.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// The compiler.
+    pub path: &'a Path,
+    /// The call, whose options may lead to another compiler proper.
+    pub line: &'a CommandLine,
+    /// The language.
+    pub language: Language,
+    /// The wrappers that the call has passed.
+    pub passed: &'a Passed,
+}
+
+/// Whether it compiles an empty file with `options`.
+pub fn accepts(store: Option<&Store>, asked: &Asked<'_>, options: &[&str]) -> bool {
+    kept(store, asked, "accepts 1", options, || {
+        let status = asked.compile(options, "/dev/null").stdout(Stdio::null()).status().ok()?;
+        status.code().map(|_| status.success())
+    })
+}
+
+/// Whether `option`, given beside these, leaves no trace in the assembly that comes of an empty file: neither among
+/// the recorded switches, nor in debug information, nor in an LTO object's own list of options.
+pub fn hides(store: Option<&Store>, asked: &Asked<'_>, option: &str, beside: &[&str]) -> bool {
+    let with: Vec<&str> = beside.iter().copied().chain([option]).collect();
+    kept(store, asked, "hides 1", &with, || {
+        let made = |options: &[&str]| {
+            let options: Vec<&str> = options.iter().copied().chain(["-g", "-frandom-seed=lpcc"]).collect();
+            let output = asked.compile(&options, "-").stdout(Stdio::piped()).output().ok()?;
+            output.status.code().map(|status| (status, output.stdout))
+        };
+        let (without, with) = (made(beside)?, made(&with)?);
+        Some(without.0 == 0 && without == with)
+    })
+}
+
+/// The answer to a question, from the store where it was asked before.
+fn kept(
     store: Option<&Store>,
-    path: &Path,
-    line: &CommandLine,
-    language: Language,
+    asked: &Asked<'_>,
+    what: &str,
     options: &[&str],
-    passed: &Passed,
+    ask: impl FnOnce() -> Option<bool>,
 ) -> bool {
-    let question = Question::new(path, line, language);
-    let mut key = b"accepts 1".to_vec();
+    let mut key = what.as_bytes().to_vec();
     for option in options {
         key.extend_from_slice(&(option.len() as u64).to_le_bytes());
         key.extend_from_slice(option.as_bytes());
     }
-    key.extend_from_slice(&question.key());
+    key.extend_from_slice(&asked.question().key());
     let cached = store
         .and_then(|store| store.compiler_cache_get(&key))
         .and_then(|bytes| postcard::from_bytes::<bool>(&bytes).ok());
     if let Some(answer) = cached {
         return answer;
     }
-    let language = if language == Language::Cxx { "c++" } else { "c" };
-    let mut words: Vec<&str> = options.to_vec();
-    // Assembly, so that neither assembler nor linker has a say.
-    words.extend(["-S", "-o", "/dev/null", "-x", language, "/dev/null"]);
-    let status = question.command(&words, passed).stdout(std::process::Stdio::null()).status();
-    let answer = status.as_ref().is_ok_and(std::process::ExitStatus::success);
-    tracing::debug!(compiler = %path.display(), ?options, answer, "asked what the compiler accepts");
-    if status.is_ok_and(|status| status.code().is_some())
-        && let Some(store) = store
+    let heard = ask();
+    tracing::debug!(compiler = %asked.path.display(), what, ?options, ?heard, "asked the compiler");
+    if let (Some(answer), Some(store)) = (heard, store)
         && let Ok(bytes) = postcard::to_stdvec(&answer)
     {
         let _ = store.compiler_cache_put(&key, &bytes); // asked again next time
     }
-    answer
+    heard.unwrap_or(false)
+}
+
+impl<'a> Asked<'a> {
+    fn question(&self) -> Question<'a> {
+        Question::new(self.path, self.line, self.language)
+    }
+
+    /// The compiler with an empty file, ready to make assembly: neither assembler nor linker has a say.
+    fn compile(&self, options: &[&str], output: &str) -> std::process::Command {
+        let language = if self.language == Language::Cxx { "c++" } else { "c" };
+        let mut words: Vec<&str> = options.to_vec();
+        words.extend(["-S", "-o", output, "-x", language, "/dev/null"]);
+        self.question().command(&words, self.passed)
+    }
 }

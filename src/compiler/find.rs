@@ -1,7 +1,8 @@
 //! From the way lpcc was called to the program that is run: the real compiler, or a launcher before it.
 //!
 //! Three forms. A shim is called by a compiler's name and finds the next program of that name on PATH. `lpcc gcc-12 …` names
-//! the compiler, perhaps behind launchers (`lpcc ccache gcc-12 …`). `lpcc -c x.c` names none: [`env::CC`], else `cc`.
+//! the compiler, perhaps behind launchers (`lpcc ccache gcc-12 …`). `lpcc -c x.c` names none: [`env::CC`], else the
+//! configuration's, else `cc`.
 //!
 //! What is found is made absolute but keeps its own name: gcc finds its parts by argv[0], and given a bare
 //! name while a shim stands first on PATH it would look for them beside the shim.
@@ -50,7 +51,7 @@ impl Target {
 
 /// The languages lpcc itself can be called for without a compiler being named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Own {
+pub enum Own {
     /// `lpcc`
     C,
     /// `lpcc++`
@@ -83,8 +84,13 @@ fn is_launcher(program: &OsStr) -> bool {
     argv::launcher_name(base(program))
 }
 
-/// Finds what stands behind `call`, the whole command line of this process.
-pub fn target(call: &[OsString], passed: &Passed) -> Result<Target, NotFound> {
+/// Finds what stands behind `call`, the whole command line of this process. `configured` gives the compiler that the
+/// configuration names, asked only where the call and the environment name none.
+pub fn target(
+    call: &[OsString],
+    passed: &Passed,
+    configured: &dyn Fn(Own) -> Option<OsString>,
+) -> Result<Target, NotFound> {
     let (name, args) =
         call.split_first().map_or((OsStr::new("lpcc"), call), |(name, args)| (name.as_os_str(), args));
     if own(name).is_none() && is_compiler(name) {
@@ -112,7 +118,8 @@ pub fn target(call: &[OsString], passed: &Passed) -> Result<Target, NotFound> {
         Own::C => (env::CC, "cc"),
         Own::Cxx => (env::CXX, "c++"),
     };
-    let words = env::get(variable).map(|line| split(&line)).unwrap_or_default();
+    let line = env::get(variable).or_else(|| configured(called));
+    let words = line.map(|line| split(&line)).unwrap_or_default();
     let words: Vec<OsString> = words.into_iter().skip_while(|word| own(word).is_some()).collect();
     let Some((first, rest)) = words.split_first() else { return named(OsStr::new(usual), args, passed) };
     let whole: Vec<OsString> = rest.iter().chain(args).cloned().collect();

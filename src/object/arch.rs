@@ -18,11 +18,13 @@ pub struct Shape {
     pub relative: bool,
 }
 
-const fn absolute(size: u8) -> Shape {
+/// A field of so many bytes.
+pub const fn absolute(size: u8) -> Shape {
     Shape { size, relative: false }
 }
 
-const fn relative(size: u8) -> Shape {
+/// A field of so many bytes from which its own place is subtracted.
+pub const fn relative(size: u8) -> Shape {
     Shape { size, relative: true }
 }
 
@@ -31,17 +33,12 @@ pub fn shape(machine: u16, kind: u32) -> Option<Shape> {
     match machine {
         X86_64 => x86_64(kind),
         I386 => i386(kind),
-        _ => None,
+        other => super::machine::of_number(other)?.shape(kind),
     }
 }
 
-/// Whether instructions of this machine can be decoded.
-pub fn has_decoder(machine: u16) -> bool {
-    matches!(machine, X86_64 | I386)
-}
-
-// System V ABI, AMD64 supplement, table 4.9.
-fn x86_64(kind: u32) -> Option<Shape> {
+/// System V ABI, AMD64 supplement, table 4.9.
+pub fn x86_64(kind: u32) -> Option<Shape> {
     Some(match kind {
         0 | 35 => absolute(0),                                       // NONE, TLSDESC_CALL
         1 | 6..=8 | 16..=18 | 25 | 27 | 31 | 33 | 37 => absolute(8), // 64, GLOB_DAT, JUMP_SLOT, RELATIVE, ...
@@ -57,8 +54,8 @@ fn x86_64(kind: u32) -> Option<Shape> {
     })
 }
 
-// System V ABI, Intel386 supplement, table 4.9.
-fn i386(kind: u32) -> Option<Shape> {
+/// System V ABI, Intel386 supplement, table 4.9.
+pub fn i386(kind: u32) -> Option<Shape> {
     Some(match kind {
         0 | 40 => absolute(0),     // NONE, TLS_DESC_CALL
         2 | 4 | 10 => relative(4), // PC32, PLT32, GOTPC

@@ -15,12 +15,14 @@ pub fn of_thing(model: &Model<'_>, thing: &Thing, hook: Hook, out: &mut Vec<u8>)
     let home = thing.pieces.first().and_then(|p| model.section(p.section));
     if let Some(section) = home {
         out.byte(key::SECTION);
-        out.blob(&section_name(section.name, first.name));
+        // Of several names, the one that the section is called after.
+        let named = thing.symbols.iter().filter_map(symbol).find(|s| is_own_section(section, s.name));
+        out.blob(&section_name(section.name, named.unwrap_or(first).name));
         if let Some(group) = section.group {
             out.byte(key::GROUP);
             out.blob(&names::stem(group));
         }
-        if is_own_section(section, first.name) {
+        if named.is_some() {
             of_section(section, out);
         }
     }
@@ -73,7 +75,8 @@ fn size_and_place(thing: &Thing, first: &Symbol<'_>, out: &mut Vec<u8>) {
     }
 }
 
-/// Labels inside, by instruction number in functions and by offset in data.
+/// Labels inside, and what this lies inside of: by instruction number (and the distance into the instruction) in
+/// functions, by offset in data.
 fn labels(model: &Model<'_>, thing: &Thing, out: &mut Vec<u8>) {
     let Some(index) = thing.symbols.first().and_then(|s| model.owner.of_symbol(*s)) else { return };
     let mut all: Vec<_> = thing
@@ -81,21 +84,38 @@ fn labels(model: &Model<'_>, thing: &Thing, out: &mut Vec<u8>) {
         .iter()
         .filter_map(|(symbol, piece, offset)| {
             let symbol = model.facts.symbols.get(*symbol as usize)?;
-            let start = thing.pieces.get(*piece)?.start;
-            let at = match thing.kind {
-                Kind::Function => u64::from(model.instruction_at(index, *piece, *offset).0),
-                _ => offset - start,
-            };
-            Some((at, names::stem(symbol.name), symbol))
+            Some((position(model, (index, *piece, *offset))?, names::stem(symbol.name), symbol))
         })
         .collect();
     all.sort_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
-    for (at, stem, symbol) in all {
+    for ((at, into), stem, symbol) in all {
         out.byte(key::LABEL);
         out.blob(&stem);
         out.extend([symbol.binding, symbol.other, symbol.kind]);
         out.number(at);
+        out.number(into);
     }
+    if let Some(outer) = thing.inside
+        && let Some((at, into)) = position(model, outer)
+    {
+        out.byte(key::INSIDE);
+        out.blob(model.stems.get(outer.0).map_or(b"", |(stem, _)| stem));
+        out.number(at);
+        out.number(into);
+    }
+}
+
+/// Where an offset lies in a thing.
+fn position(model: &Model<'_>, (thing, piece, offset): (usize, usize, u64)) -> Option<(u64, u64)> {
+    let owner = model.owner.things.get(thing)?;
+    let start = owner.pieces.get(piece)?.start;
+    Some(match owner.kind {
+        Kind::Function => {
+            let (number, into) = model.instruction_at(thing, piece, offset);
+            (number.into(), into.into())
+        }
+        _ => (offset.wrapping_sub(start), 0),
+    })
 }
 
 /// Writes a section's own attributes.
@@ -157,17 +177,18 @@ pub fn hook(model: &Model<'_>, index: usize, thing: &Thing, sites: &Sites) -> Ho
     if calls(&[b"__fentry__"], 2) {
         return Hook::Fentry;
     }
-    let listed_in = |name: &[u8]| {
-        sites.of(index).iter().any(|e| model.section(e.section).is_some_and(|s| s.name == name))
-    };
+    let listed_in =
+        |name: &[u8]| sites.of(index).any(|e| model.section(e.section).is_some_and(|s| s.name == name));
     if listed_in(b"__patchable_function_entries") {
         let before = sites.prefixes.get(&index).map_or(0, |(_, start, end)| end - start);
         return Hook::Patchable { before: before as u16, after: entry_nops(model, thing) };
     }
-    if listed_in(b"__mcount_loc") && entry_nops(model, thing) == 5 {
+    let nops = entry_nops(model, thing);
+    let x86 = matches!(model.facts.image.machine, super::arch::X86_64 | super::arch::I386);
+    if listed_in(b"__mcount_loc") && (nops == 5 || (nops > 0 && !x86)) {
         return Hook::Fentry;
     }
-    if calls(&[b"mcount", b"_mcount"], 24) { Hook::Mcount } else { Hook::None }
+    if calls(&[b"mcount", b"_mcount", b"__gnu_mcount_nc"], 24) { Hook::Mcount } else { Hook::None }
 }
 
 /// Bytes of no-operations at the entry, behind a possible endbr64.
@@ -175,9 +196,10 @@ fn entry_nops(model: &Model<'_>, thing: &Thing) -> u16 {
     let Some(piece) = thing.pieces.first() else { return 0 };
     let Some(section) = model.section(piece.section) else { return 0 };
     let mut bytes = section.bytes(piece.start, piece.end);
-    bytes = bytes.strip_prefix(&[0xf3, 0x0f, 0x1e, 0xfa]).unwrap_or(bytes);
+    let Some(machine) = model.machine else { return 0 };
+    bytes = bytes.get(machine.entry_mark(bytes)..).unwrap_or_default();
     let mut count = 0;
-    while let Some(length) = super::x86::nop_length(bytes) {
+    while let Some(length) = machine.nop_length(bytes) {
         count += length as u16;
         bytes = bytes.get(length..).unwrap_or_default();
     }

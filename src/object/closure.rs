@@ -11,15 +11,16 @@ use super::arch;
 use super::facts::{Relocation, Section};
 use super::fingerprint::Kind;
 use super::names;
-use super::places::{Model, Place};
-use super::private::{Extent, Privates};
+use super::places::{DIRECT, Model, Place};
+use super::private::{Extent, Privates, SizedName};
+use super::recipe::clear_implicit;
 use super::stream::{Write, target};
 
 /// What an item refers to, before items have their final numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Concrete {
     /// A thing.
-    Thing(usize),
+    Thing(u32),
     /// An undefined symbol.
     External(u32),
 }
@@ -38,6 +39,8 @@ pub struct Closure<'m, 'd> {
     /// Nameless bytes met but not yet written.
     pending: Vec<(Extent, Role)>,
     counts: [u64; 3],
+    /// Where the table begins whose entries are being written as distances from there.
+    pub table_base: Option<u64>,
     /// Named tables of labels already written.
     label_tables: Vec<usize>,
     concrete: Vec<Concrete>,
@@ -52,26 +55,35 @@ pub struct Closure<'m, 'd> {
     pub tables: Vec<u8>,
 }
 
+/// Type, binding and `st_other` of a compiler's name for nameless data: a local object.
+const PLAIN_NAME: [u8; 3] = [1, 0, 0];
+
 /// What nameless bytes are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Role {
     String,
     Constant,
     /// Places in functions, in order.
-    Table(Vec<(u64, u32, Place)>),
+    Table(Entries),
+    /// Likewise by distances in the bytes, up to an offset; what follows are bytes.
+    Distances(Entries, u64),
 }
 
+/// Offset, relocation type (or [`DIRECT`]) and place of each entry.
+type Entries = Vec<(u64, u32, Place)>;
+
 impl<'m, 'd> Closure<'m, 'd> {
-    /// Starts the streams of a thing, or of something that is no thing.
-    pub fn new(model: &'m Model<'d>, privates: &'m Privates, own: Option<usize>) -> Self {
+    /// Starts the streams of something that is no thing; [`Self::restart`] starts a thing's.
+    pub fn new(model: &'m Model<'d>, privates: &'m Privates) -> Self {
         Self {
             model,
             privates,
-            own,
+            own: None,
             numbered: FxHashMap::default(),
             met: FxHashMap::default(),
             pending: Vec::new(),
             counts: [0; 3],
+            table_base: None,
             label_tables: Vec::new(),
             concrete: Vec::new(),
             concrete_seen: FxHashSet::default(),
@@ -82,9 +94,26 @@ impl<'m, 'd> Closure<'m, 'd> {
         }
     }
 
+    /// Starts anew for a thing. What was taken in memory is kept: to touch fresh memory for each of thousands of
+    /// functions would cost more than to write their streams.
+    pub fn restart(&mut self, own: usize) {
+        self.own = Some(own);
+        self.numbered.clear();
+        self.met.clear();
+        self.pending.clear();
+        self.counts = [0; 3];
+        self.label_tables.clear();
+        self.concrete.clear();
+        self.concrete_seen.clear();
+        self.covered.clear();
+        self.constants.clear();
+        self.strings.clear();
+        self.tables.clear();
+    }
+
     /// The concrete targets in the order of first use.
-    pub fn into_concrete(self) -> Vec<Concrete> {
-        self.concrete
+    pub fn concrete(&self) -> &[Concrete] {
+        &self.concrete
     }
 
     /// Writes what a place means.
@@ -99,12 +128,17 @@ impl<'m, 'd> Closure<'m, 'd> {
                 } else {
                     out.byte(target::CODE);
                     self.names(thing, None, out);
-                    self.note(Concrete::Thing(thing));
+                    self.note(Concrete::Thing(thing as u32));
                 }
                 out.number(number.into());
                 out.number(inside.into());
             }
             Place::Private(section, offset) => self.private(section, offset, access, out),
+            Place::Beyond(section, base, distance) => {
+                out.byte(target::BEYOND);
+                out.signed(distance);
+                self.private(section, base.cast_signed(), 0, out);
+            }
             Place::Absolute(value) => {
                 out.byte(target::ABSOLUTE);
                 out.signed(value);
@@ -149,7 +183,7 @@ impl<'m, 'd> Closure<'m, 'd> {
         out.byte(target::ITEM);
         self.names(thing, symbol, out);
         out.signed(offset);
-        self.note(Concrete::Thing(thing));
+        self.note(Concrete::Thing(thing as u32));
         self.label_table(thing);
     }
 
@@ -198,7 +232,7 @@ impl<'m, 'd> Closure<'m, 'd> {
             Some(other) => {
                 let name = model.facts.symbols.get(other as usize).map_or(&[][..], |s| s.name);
                 fresh = names::stem(name);
-                (fresh.as_slice(), fresh != name)
+                (fresh.as_slice(), names::is_counted(name, &fresh))
             }
         };
         out.blob(stem);
@@ -230,7 +264,7 @@ impl<'m, 'd> Closure<'m, 'd> {
             let (tag, kind) = match role {
                 Role::String => (target::STRING, 0),
                 Role::Constant => (target::CONSTANT, 1),
-                Role::Table(_) => (target::TABLE, 2),
+                Role::Table(_) | Role::Distances(..) => (target::TABLE, 2),
             };
             let number = self.counts.get(kind).copied().unwrap_or(0);
             if let Some(count) = self.counts.get_mut(kind) {
@@ -254,9 +288,20 @@ impl<'m, 'd> Closure<'m, 'd> {
         }
         let relocations = home.relocations_in(extent.start, extent.end);
         if relocations.is_empty() {
-            return Role::Constant;
+            return self
+                .distances(home, extent)
+                .map_or(Role::Constant, |(entries, end)| Role::Distances(entries, end));
         }
         self.table(home, extent, relocations).map_or(Role::Constant, Role::Table)
+    }
+
+    /// A table of distances: the places that its entries lead to, and where it ends.
+    fn distances(&self, home: &Section<'_>, extent: &Extent) -> Option<(Entries, u64)> {
+        let (table, piece) = self.model.distances_at(self.own?, (extent.section, extent.start))?;
+        let all = table.entries(home, extent.end);
+        let end = extent.start + all.len() as u64 * u64::from(table.width);
+        let entry = |(offset, target)| Some((offset, DIRECT, table.place(target, piece)?));
+        Some((all.into_iter().map(entry).collect::<Option<_>>()?, end))
     }
 
     fn table(
@@ -302,7 +347,8 @@ impl<'m, 'd> Closure<'m, 'd> {
     /// Writes the nameless bytes that were met, and those that they reach, until there are no more.
     pub fn follow(&mut self) {
         let mut next = 0;
-        while let Some((extent, role)) = self.pending.get(next).cloned() {
+        while let Some((extent, role)) = self.pending.get_mut(next) {
+            let (extent, role) = (*extent, std::mem::replace(role, Role::Constant));
             next += 1;
             self.covered.push((extent.section, extent.start, extent.end));
             let Some(home) = self.model.section(extent.section) else { continue };
@@ -310,11 +356,21 @@ impl<'m, 'd> Closure<'m, 'd> {
                 Role::String => {
                     self.strings.number(home.entry_size);
                     self.strings.blob(home.bytes(extent.start, extent.end));
+                    let odd = self.odd_names(&extent);
+                    self.strings.number(odd.len() as u64);
+                    for (offset, size, kind) in odd {
+                        self.strings.number(offset - extent.start);
+                        self.strings.number(size);
+                        self.strings.extend(kind);
+                    }
                 }
                 Role::Constant => {
                     let mut out = std::mem::take(&mut self.constants);
                     self.sized_names(&extent, &mut out);
+                    self.table_base =
+                        self.is_relative_table(home, extent.start, extent.end).then_some(extent.start);
                     self.bytes(home, extent.start, extent.end, &mut out);
+                    self.table_base = None;
                     self.constants = out;
                 }
                 Role::Table(entries) => {
@@ -326,12 +382,28 @@ impl<'m, 'd> Closure<'m, 'd> {
                     out.blob(raw.trim_end_with(|c| c == '\0'));
                     self.tables = out;
                 }
+                Role::Distances(entries, end) => {
+                    let mut out = std::mem::take(&mut self.tables);
+                    self.entries(entries, &mut out);
+                    out.blob(home.bytes(end.min(extent.end), extent.end));
+                    self.tables = out;
+                }
             }
         }
     }
 
+    /// The compiler-made symbols in nameless bytes that are no plain name of the whole: LLVM keeps such a name
+    /// (`.L.str.3`) where some relocation wants a symbol, which is no fact about the bytes.
+    pub fn odd_names(&self, extent: &Extent) -> Vec<SizedName> {
+        let all = self.privates.sized_names(extent.section);
+        let from = all.partition_point(|n| n.0 < extent.start);
+        let whole = (extent.start, extent.end - extent.start, PLAIN_NAME);
+        let inside = all.iter().skip(from).take_while(|n| n.0 < extent.end);
+        inside.filter(|n| **n != whole).copied().collect()
+    }
+
     /// Writes where in nameless bytes a compiler-made symbol with a size (`CSWTCH.5`) lies, its name aside.
-    fn sized_names(&self, extent: &Extent, out: &mut Vec<u8>) {
+    pub fn sized_names(&self, extent: &Extent, out: &mut Vec<u8>) {
         let all = self.privates.sized_names(extent.section);
         let from = all.partition_point(|n| n.0 < extent.start);
         let inside: Vec<_> =
@@ -370,9 +442,29 @@ impl<'m, 'd> Closure<'m, 'd> {
         for relocation in relocations {
             out.number(relocation.offset - start);
             out.number(relocation.kind.into());
-            let place = self.model.resolve(home, relocation, 0);
+            let mut at = *relocation;
+            if let Some(base) = self.table_base {
+                at.addend = at.addend.wrapping_sub((relocation.offset - base).cast_signed());
+            }
+            let place = self.model.resolve(home, &at, 0);
             self.target(place, 0, out);
         }
+    }
+
+    /// A table of distances from its own start to strings or data (LLVM makes one of an array of pointers in
+    /// position-independent code): PC-relative entries, one behind the other. The distance from the start to the
+    /// entry is in the addend, as in jump tables.
+    pub fn is_relative_table(&self, home: &Section<'_>, start: u64, end: u64) -> bool {
+        let relocations = home.relocations_in(start, end);
+        let machine = self.model.facts.image.machine;
+        let mut end = start;
+        relocations.len() > 1
+            && relocations.iter().all(|relocation| {
+                let Some(shape) = arch::shape(machine, relocation.kind) else { return false };
+                let follows = relocation.offset == end;
+                end = end.saturating_add(shape.size.into());
+                follows && shape.relative && !relocation.implicit
+            })
     }
 
     /// Contents with the fields zeroed that hold an addend (`SHT_REL`): the addend is part of the target.
@@ -381,7 +473,10 @@ impl<'m, 'd> Closure<'m, 'd> {
         for relocation in relocations.iter().filter(|r| r.implicit) {
             let size = arch::shape(self.model.facts.image.machine, relocation.kind).map_or(4, |s| s.size);
             let from = (relocation.offset - start) as usize;
-            bytes.iter_mut().skip(from).take(size.into()).for_each(|b| *b = 0);
+            let to = from.saturating_add(size.into()).min(bytes.len());
+            if let Some(field) = bytes.get_mut(from..to) {
+                clear_implicit(self.model, relocation.kind, field);
+            }
         }
         bytes.into()
     }

@@ -138,7 +138,7 @@ pub struct Symbol<'d> {
     pub kind: u8,
     /// `STB_*`.
     pub binding: u8,
-    /// `st_other`, whose low two bits are the visibility.
+    /// `st_other`, whose low two bits are the visibility; [`THUMB`] on Arm.
     pub other: u8,
     /// Where it is defined.
     pub definition: Definition,
@@ -229,6 +229,9 @@ fn read_class<Elf: FileHeader<Endian = Endianness>>(data: &[u8], bits: u8) -> Re
             section.relocations.sort_by_key(|r| r.offset);
         }
     }
+    if header.e_machine(endian) == elf::EM_ARM {
+        symbols.iter_mut().for_each(thumb_bit);
+    }
     let build_id = build_id::<Elf>(&table, endian, data);
     Ok(Facts {
         image: Image {
@@ -243,6 +246,18 @@ fn read_class<Elf: FileHeader<Endian = Endianness>>(data: &[u8], bits: u8) -> Re
         symbols,
         defining: dynamic_base,
     })
+}
+
+/// In `st_other` of an Arm function: its code is Thumb. (No bit of the file's: there the address is odd.)
+pub const THUMB: u8 = 0x80;
+
+/// Takes the bit that says Thumb out of a function's address and keeps it beside.
+fn thumb_bit(symbol: &mut Symbol<'_>) {
+    let function = symbol.kind == elf::STT_FUNC.0 || symbol.kind == elf::STT_GNU_IFUNC.0;
+    if function && matches!(symbol.definition, Definition::Section(_)) && symbol.value & 1 == 1 {
+        symbol.value -= 1;
+        symbol.other ^= THUMB;
+    }
 }
 
 type SectionTable<'d, Elf> = object::read::elf::SectionTable<'d, Elf>;

@@ -3,15 +3,17 @@
 //! allocated section is covered by some item: the law of the whole object.
 
 use bstr::BString;
+use object::elf;
 
 use super::attributes;
 use super::closure::Closure;
 use super::facts::{Definition, Section, Symbol};
 use super::fingerprint::{Item, Kind, PartKind, Scope, Traits};
 use super::names;
+use super::places::Model;
+use super::private::Extent;
 use super::recipe::{Collector, Known};
 use super::stream::{Write, attribute as key};
-use super::x86;
 
 /// Adds items for everything that is left.
 pub fn collect(known: &Known<'_, '_>, collector: &mut Collector) {
@@ -46,9 +48,10 @@ fn sections(known: &Known<'_, '_>, collector: &mut Collector) {
     let model = known.model;
     let mut own = vec![false; model.facts.sections.len()];
     for thing in &model.owner.things {
-        let symbol = thing.symbols.first().and_then(|s| model.facts.symbols.get(*s as usize));
-        if let (Some(piece), Some(symbol)) = (thing.pieces.first(), symbol)
-            && model.section(piece.section).is_some_and(|s| attributes::is_own_section(s, symbol.name))
+        let mut names = thing.symbols.iter().filter_map(|s| model.facts.symbols.get(*s as usize));
+        if let Some(piece) = thing.pieces.first()
+            && let Some(section) = model.section(piece.section)
+            && names.any(|symbol| attributes::is_own_section(section, symbol.name))
             && let Some(slot) = own.get_mut(piece.section)
         {
             *slot = true;
@@ -70,10 +73,11 @@ fn sections(known: &Known<'_, '_>, collector: &mut Collector) {
             stream.blob(symbol.name);
             stream.extend([symbol.binding, symbol.other, symbol.kind]);
             stream.number(section.size.wrapping_sub(symbol.value));
+            stream.number(0);
         }
         let item = blank(Kind::Section, section.name.into(), section, 0, section.size);
-        let closure = Closure::new(model, known.privates, None);
-        collector.add(item, &[(PartKind::Attributes, stream)], closure, None);
+        let closure = Closure::new(model, known.privates);
+        collector.add(item, &[(PartKind::Attributes, &stream)], &closure, None);
     }
 }
 
@@ -81,14 +85,15 @@ fn sections(known: &Known<'_, '_>, collector: &mut Collector) {
 /// ones' like (`.L` labels that an assembler kept).
 fn symbols(known: &Known<'_, '_>, collector: &mut Collector) {
     let model = known.model;
+    let referred = collector.referred();
     let mut stream = Vec::new();
     let mut rest: Vec<_> = (0_u32..)
         .zip(&model.facts.symbols)
         .take(model.facts.defining)
         .skip(1)
         .filter(|(index, s)| {
-            let unmentioned = s.definition == Definition::Undefined && !collector.referred.contains(index);
-            attributes::names_something(s) && (unmentioned || is_odd(s))
+            let unmentioned = s.definition == Definition::Undefined && referred.binary_search(index).is_err();
+            attributes::names_something(s) && (unmentioned || is_odd(model, s))
         })
         .map(|(_, s)| s)
         .collect();
@@ -107,16 +112,32 @@ fn symbols(known: &Known<'_, '_>, collector: &mut Collector) {
     }
     let section = Section { name: b"*UNDEFINED*", ..Section::default() };
     let item = blank(Kind::Section, "undefined symbols".into(), &section, 0, 0);
-    let closure = Closure::new(model, known.privates, None);
-    collector.add(item, &[(PartKind::Attributes, stream)], closure, None);
+    let closure = Closure::new(model, known.privates);
+    collector.add(item, &[(PartKind::Attributes, &stream)], &closure, None);
 }
 
-/// A label of nameless data that says more than a label does: no compiler writes one.
-fn is_odd(symbol: &Symbol<'_>) -> bool {
-    let says = symbol.size != 0 || symbol.kind != 0 || symbol.binding != 0 || symbol.other != 0;
+/// A label of nameless data that says more than a label does, where no nameless bytes are that it would belong to; or
+/// a symbol of a type that has one shape only, in another.
+fn is_odd(model: &Model<'_>, symbol: &Symbol<'_>) -> bool {
+    // A label in thread-local data has the type of such data.
+    let usual = match symbol.definition {
+        Definition::Section(at) if model.section(at).is_some_and(is_thread_local) => elf::STT_TLS.0,
+        _ => elf::STT_NOTYPE.0,
+    };
+    let says = symbol.size != 0 || symbol.kind != usual || symbol.binding != 0 || symbol.other != 0;
     let label = symbol.definition != Definition::Undefined && symbol.name.starts_with(b".L") && says;
+    let home = match symbol.definition {
+        Definition::Section(at) => model.section(at).filter(|_| model.owner.at(at, symbol.value).is_none()),
+        _ => None,
+    };
+    let belongs = symbol.size != 0 && home.is_some_and(|s| s.is_allocated() && !s.is_executable());
     // Sources and sections have symbols of one shape only.
-    label || ((symbol.kind == 3 || symbol.kind == 4) && !symbol.is_file() && !symbol.is_section())
+    (label && !belongs)
+        || ((symbol.kind == 3 || symbol.kind == 4) && !symbol.is_file() && !symbol.is_section())
+}
+
+fn is_thread_local(section: &Section<'_>) -> bool {
+    section.flags & elf::SHF_TLS.0 != 0
 }
 
 /// One item for the entries of each special section that serve no function.
@@ -127,7 +148,7 @@ fn site_items(known: &Known<'_, '_>, collector: &mut Collector) {
         let (own, rest) = entries.split_at(count);
         entries = rest;
         let Some(section) = known.model.section(first.section) else { continue };
-        let mut closure = Closure::new(known.model, known.privates, None);
+        let mut closure = Closure::new(known.model, known.privates);
         let mut stream = Vec::new();
         for entry in own {
             closure.bytes(section, entry.start, entry.end, &mut stream);
@@ -135,19 +156,26 @@ fn site_items(known: &Known<'_, '_>, collector: &mut Collector) {
         }
         let size = own.iter().map(|e| e.end - e.start).sum();
         let item = blank(Kind::Site, section.name.into(), section, first.start, size);
-        finish(collector, item, stream, closure);
+        finish(collector, item, &stream, &[], closure);
     }
 }
 
-fn finish(collector: &mut Collector, item: Item, content: Vec<u8>, mut closure: Closure<'_, '_>) {
+fn finish(
+    collector: &mut Collector,
+    item: Item,
+    content: &[u8],
+    attributes: &[u8],
+    mut closure: Closure<'_, '_>,
+) {
     closure.follow();
     let parts = [
         (PartKind::Content, content),
-        (PartKind::Constants, std::mem::take(&mut closure.constants)),
-        (PartKind::Strings, std::mem::take(&mut closure.strings)),
-        (PartKind::Tables, std::mem::take(&mut closure.tables)),
+        (PartKind::Constants, &closure.constants),
+        (PartKind::Strings, &closure.strings),
+        (PartKind::Tables, &closure.tables),
+        (PartKind::Attributes, attributes),
     ];
-    collector.add(item, &parts, closure, None);
+    collector.add(item, &parts, &closure, None);
 }
 
 /// One item for every run of bytes that nobody covers and that is no fill.
@@ -165,7 +193,7 @@ fn gaps(known: &Known<'_, '_>, collector: &mut Collector) {
         loop {
             let next = at.next_if(|c| c.0 == index);
             let start = next.map_or(section.size, |c| c.1);
-            if start > end_of_covered && !is_fill(section, end_of_covered, start) {
+            if start > end_of_covered && !is_fill(known, section, end_of_covered, start) {
                 gap(known, collector, (index, section), (end_of_covered, start), &mut number);
             }
             let Some(next) = next else { break };
@@ -181,9 +209,19 @@ fn gap<'m, 'd>(
     (start, end): (u64, u64),
     number: &mut u32,
 ) {
-    let mut closure = Closure::new(known.model, known.privates, None);
+    let mut closure = Closure::new(known.model, known.privates);
     let mut stream = Vec::new();
     closure.bytes(section, start, end, &mut stream);
+    let mut labels = Vec::new();
+    for (offset, size, [kind, binding, other]) in
+        closure.odd_names(&Extent { section: index, start, end, string: false })
+    {
+        labels.byte(key::LABEL);
+        labels.blob(b".L");
+        labels.extend([binding, other, kind]);
+        labels.number(offset - start);
+        labels.number(size);
+    }
     closure.covered.push((index, start, end));
     let mut name = section.name.to_vec();
     if start > 0 {
@@ -191,7 +229,7 @@ fn gap<'m, 'd>(
     }
     *number += 1;
     let item = blank(Kind::Unowned, name.into(), section, start, end - start);
-    finish(collector, item, stream, closure);
+    finish(collector, item, &stream, &labels, closure);
 }
 
 /// Tables that the linker makes of what is fingerprinted elsewhere: symbols, strings, hashes, relocations.
@@ -204,7 +242,7 @@ fn is_bookkeeping(section: &Section<'_>) -> bool {
 
 /// Whether a gap is exactly the fill that an assembler writes: no-operations in code, zeros in data, always up
 /// to an even boundary and without relocations.
-fn is_fill(section: &Section<'_>, start: u64, end: u64) -> bool {
+fn is_fill(known: &Known<'_, '_>, section: &Section<'_>, start: u64, end: u64) -> bool {
     if !section.relocations_in(start, end).is_empty() {
         return false;
     }
@@ -214,7 +252,8 @@ fn is_fill(section: &Section<'_>, start: u64, end: u64) -> bool {
     let bytes = section.bytes(start, end);
     let zeros = bytes.iter().all(|b| *b == 0);
     if section.is_executable() {
-        return x86::is_fill(bytes) || (zeros && end == section.size) || bytes.iter().all(|b| *b == 0xcc);
+        let is_fill = known.model.machine.is_some_and(|machine| machine.is_fill(bytes));
+        return is_fill || (zeros && end == section.size);
     }
     zeros
 }

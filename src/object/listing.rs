@@ -125,6 +125,12 @@ fn names(reader: &mut Reader<'_>) -> Option<String> {
     Some(if ordinal == 0 { stem } else { format!("{stem}.#{ordinal}") })
 }
 
+/// A target that may not be a distance from another.
+fn nameless_target(reader: &mut Reader<'_>) -> Option<Target> {
+    let mut peek = *reader;
+    if peek.byte()? == target::BEYOND { None } else { target(reader) }
+}
+
 fn target(reader: &mut Reader<'_>) -> Option<Target> {
     let mut nameless = None;
     let text = match reader.byte()? {
@@ -177,6 +183,12 @@ fn target(reader: &mut Reader<'_>) -> Option<Target> {
             let name = reader.blob()?.to_str_lossy().into_owned();
             plus(format!("section {name}"), reader.signed()?)
         }
+        target::BEYOND => {
+            let distance = reader.signed()?;
+            let base = nameless_target(reader)?;
+            nameless = base.nameless;
+            plus(base.text, distance)
+        }
         target::ABSOLUTE => format!("{:#x}", reader.signed()?),
         _ => return None,
     };
@@ -186,10 +198,11 @@ fn target(reader: &mut Reader<'_>) -> Option<Target> {
 fn string(reader: &mut Reader<'_>) -> Option<String> {
     let width = reader.number()?;
     let bytes = reader.blob()?;
+    let odd = inner_symbols(reader)?;
     if width <= 1 {
-        return Some(format!("{:?}", bytes.strip_suffix(b"\0").unwrap_or(bytes).as_bstr()));
+        return Some(format!("{:?}{odd}", bytes.strip_suffix(b"\0").unwrap_or(bytes).as_bstr()));
     }
-    Some(format!("width {width} {}", hex(bytes)))
+    Some(format!("width {width} {}{odd}", hex(bytes)))
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -225,15 +238,12 @@ fn bytes(reader: &mut Reader<'_>) -> Option<String> {
     Some(text)
 }
 
-fn constant(reader: &mut Reader<'_>) -> Option<String> {
-    let mut names = Vec::new();
+/// Compiler-made symbols in nameless bytes, each in brackets.
+fn inner_symbols(reader: &mut Reader<'_>) -> Option<String> {
+    let mut text = String::new();
     for _ in 0..reader.number()? {
         let (offset, size) = (reader.number()?, reader.number()?);
         let kind = reader.bytes(3)?;
-        names.push((offset, size, kind));
-    }
-    let mut text = bytes(reader)?;
-    for (offset, size, kind) in names {
         let _ = write!(text, " (symbol at +{offset:#x}, size {size}");
         if kind != [1, 0, 0] {
             let _ = write!(text, ", {kind:?}");
@@ -243,6 +253,14 @@ fn constant(reader: &mut Reader<'_>) -> Option<String> {
     Some(text)
 }
 
+fn constant(reader: &mut Reader<'_>) -> Option<String> {
+    let names = inner_symbols(reader)?;
+    Some(bytes(reader)? + &names)
+}
+
+/// The type of a table's entries that have no relocation.
+const DISTANCE: u64 = super::places::DIRECT as u64;
+
 fn table(reader: &mut Reader<'_>) -> Option<String> {
     let mut entries = Vec::new();
     let (mut last_kind, mut next) = (None, Some(0));
@@ -251,9 +269,10 @@ fn table(reader: &mut Reader<'_>) -> Option<String> {
         let mut entry = target(reader)?.text;
         // Said where it changes, so that equal lines are equal tables.
         if last_kind.replace(kind) != Some(kind) {
-            entry = format!("(type {kind}) {entry}");
+            let word = if kind == DISTANCE { "distances".into() } else { format!("type {kind}") };
+            entry = format!("({word}) {entry}");
         }
-        if next != Some(offset) {
+        if kind != DISTANCE && next != Some(offset) {
             entry = format!("+{offset:#x}: {entry}");
         }
         next = offset.checked_add(if kind == 1 { 8 } else { 4 });
@@ -321,6 +340,18 @@ fn unwinding_entry(reader: &mut Reader<'_>) -> Option<String> {
         unwinding::TABLE => format!("exception table {}", target(reader)?.text),
         unwinding::FIELD => format!("exception table{}", field(reader)?),
         unwinding::HEAD => format!("exception table encodings {}", hex(reader.bytes(3)?)),
+        unwinding::STRAY => {
+            let (offset, kind) = (reader.number()?, reader.number()?);
+            format!(
+                "relocation at +{offset:#x} that no field accounts for: type {kind} {}",
+                target(reader)?.text
+            )
+        }
+        unwinding::NAMES => format!("exception table{}", inner_symbols(reader)?),
+        unwinding::UNUSED => {
+            let distance = reader.signed()?;
+            format!("actions and types that no call site uses: {distance} bytes, {}", hex(reader.blob()?))
+        }
         _ => return None,
     })
 }
@@ -334,6 +365,12 @@ fn symbol_entry(word: &str, reader: &mut Reader<'_>) -> Option<String> {
         visibility_word(visibility),
         type_word(kind)
     ))
+}
+
+/// A number, and the distance from there if there is one.
+fn position(reader: &mut Reader<'_>) -> Option<String> {
+    let (at, into) = (reader.number()?, reader.number()?);
+    Some(if into == 0 { at.to_string() } else { format!("{at}+{into}") })
 }
 
 fn attribute_entry(reader: &mut Reader<'_>) -> Option<String> {
@@ -353,7 +390,11 @@ fn attribute_entry(reader: &mut Reader<'_>) -> Option<String> {
         attribute::ALIAS => symbol_entry("alias", reader)?,
         attribute::LABEL => {
             let label = symbol_entry("label", reader)?;
-            format!("{label} at {}", reader.number()?)
+            format!("{label} at {}", position(reader)?)
+        }
+        attribute::INSIDE => {
+            let outer = reader.blob()?.to_str_lossy().into_owned();
+            format!("inside {outer} at {}", position(reader)?)
         }
         attribute::HOOK => {
             let mut inner = Reader::new(reader.blob()?);
@@ -459,7 +500,11 @@ impl Printer {
         let mut formatter = GasFormatter::new();
         formatter.options_mut().set_rip_relative_addresses(true);
         formatter.options_mut().set_space_after_operand_separator(true);
-        Self { formatter, bits: prints.image.bits.into(), x86: arch::has_decoder(prints.image.machine) }
+        Self {
+            formatter,
+            bits: prints.image.bits.into(),
+            x86: matches!(prints.image.machine, arch::X86_64 | arch::I386),
+        }
     }
 
     /// The text of one entry of a code stream, and whether it counts as an instruction.

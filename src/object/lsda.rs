@@ -5,15 +5,21 @@
 //! handler catches are written as what their pointers mean. A change of type alone (`catch (int)` to
 //! `catch (long)`) shows nowhere else.
 
+use bstr::ByteSlice;
+
 use super::closure::Closure;
 use super::cursor::{Cursor, encoded_size};
 use super::facts::Section;
 use super::places::{Model, Place};
+use super::private::Extent;
 use super::stream::{Write, unwinding as tag};
-use super::unwinding::{field, pointer};
+use super::unwinding::{field, pointer, strays};
 
 /// `DW_EH_PE_omit`.
 const OMIT: u8 = 0xff;
+
+/// What GCC and LLVM align the type table to.
+const TYPES_ALIGNMENT: usize = 4;
 
 /// The function piece that a table serves: thing, piece, where its FDE begins.
 pub type Served = (usize, usize, u64);
@@ -31,6 +37,10 @@ pub fn write<'m, 'd>(
     let mut written = Vec::new();
     if let Some(ends) = table(model, section, served, start, closure, &mut written) {
         out.extend(written);
+        let end = ends.iter().map(|range| range.1).max().unwrap_or(start) as u64;
+        let all = Extent { section: index, start: start as u64, end, string: false };
+        out.byte(tag::NAMES);
+        closure.sized_names(&all, out);
         closure.covered.extend(ends.into_iter().map(|(from, to)| (index, from as u64, to as u64)));
         return;
     }
@@ -99,13 +109,23 @@ fn table<'m, 'd>(
         }
         out.number(action);
     }
+    if cursor.at != sites_end {
+        return None;
+    }
     let actions = cursor.at;
     let (actions_end, filters) = actions_from(section, actions, last_action, little)?;
     out.byte(tag::SPECIFICATION);
     out.number(0);
     out.blob(section.data.get(actions..actions_end)?);
     let mut ranges = vec![(start, actions_end)];
-    let Some(types_at) = types_at else { return Some(ranges) };
+    let mut fields = Vec::new();
+    if start_encoding != OMIT {
+        fields.push(start + 1);
+    }
+    let Some(types_at) = types_at else {
+        strays(model, section, (start, actions_end), &fields, closure, out);
+        return Some(ranges);
+    };
 
     let size = encoded_size(type_encoding, bits)?;
     let most = usize::try_from(filters.iter().copied().max().unwrap_or(0).max(0)).ok()?;
@@ -138,8 +158,20 @@ fn table<'m, 'd>(
         out.number(index as u64);
         closure.target(pointer(model, section, at, type_encoding)?, 0, out);
         field(section, at, size, out);
+        fields.push(at);
     }
     ranges.push((first, types_at));
+    // A function in two pieces has two tables, and each repeats all actions and types of both: here stand those
+    // that no call site of this piece leads to, and fill up to an even place.
+    let unused = section.data.get(actions_end..first)?.trim_with(|c| c == '\0');
+    let behind_fill = first as i64 - actions_end.next_multiple_of(TYPES_ALIGNMENT) as i64;
+    if !unused.is_empty() || behind_fill != 0 {
+        out.byte(tag::UNUSED);
+        out.signed(behind_fill);
+        out.blob(unused);
+        ranges.push((actions_end, first));
+    }
+    strays(model, section, (start, end), &fields, closure, out);
     Some(ranges)
 }
 

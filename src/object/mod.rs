@@ -11,8 +11,10 @@ pub mod fingerprint;
 pub mod leftover;
 pub mod listing;
 pub mod lsda;
+pub mod machine;
 pub mod names;
 pub mod ownership;
+pub mod parallel;
 pub mod places;
 pub mod private;
 pub mod recipe;
@@ -24,6 +26,8 @@ pub mod x86;
 pub use fingerprint::{
     Basis, Fingerprints, Hash, Hook, Image, Item, Kind, Part, PartKind, Reference, Scope, StreamRange, Traits,
 };
+
+pub use parallel::Workers;
 
 use bstr::BString;
 
@@ -72,20 +76,24 @@ pub fn kind_of(file: &[u8]) -> FileKind {
 /// Fingerprints one object file: an ELF relocatable or linked file, or LLVM bitcode (which comes back as
 /// [`Basis::Deferred`]). Archives are read member by member: see [`members`].
 pub fn fingerprint(file: &[u8]) -> Result<Fingerprints, ReadError> {
+    fingerprint_with(file, Workers::ONE)
+}
+
+/// [`fingerprint`], by several threads where the file is large enough; the result is the same.
+pub fn fingerprint_with(file: &[u8], workers: Workers) -> Result<Fingerprints, ReadError> {
     match kind_of(file) {
         FileKind::Bitcode => return Ok(deferred("bitcode")),
         FileKind::Archive => return Err(facts::error("an archive, not an object file", "magic")),
         FileKind::Other => return Err(facts::error("not an object file", "magic")),
         FileKind::Relocatable | FileKind::Linked => {}
     }
-    let model = places::Model::new(facts::read(file)?);
+    let model = places::Model::new(facts::read(file)?, workers);
     let mut basis = basis(&model);
     let privates = private::find(&model);
     let sites = sites::find(&model, &privates);
     let frames = unwinding::find(&model);
     let known = recipe::Known { model: &model, privates: &privates, sites: &sites, frames: &frames };
-    let mut collector = recipe::Collector::default();
-    recipe::things(&known, &mut collector);
+    let mut collector = recipe::things(&known, workers);
     leftover::collect(&known, &mut collector);
     if is_slim_lto(&model) {
         basis = Basis::Deferred("lto".into());
@@ -97,7 +105,7 @@ pub fn fingerprint(file: &[u8]) -> Result<Fingerprints, ReadError> {
 fn basis(model: &places::Model<'_>) -> Basis {
     let mut reasons = Vec::new();
     let image = &model.facts.image;
-    if !model.decoded {
+    if model.machine.is_none() {
         reasons.push(format!("no decoder for machine {}: instructions are taken as bytes", image.machine));
     }
     if image.file_type != object::elf::ET_REL.0 {

@@ -1,8 +1,10 @@
 //! What symbol names say: which are compiler-made, which carry a number that means nothing, who is whose piece.
 //!
 //! Sources: GCC's `clone_function_name` (`.constprop.N`, `.isra.N`, `.part.N`, `.cold`, `.lto_priv.N`), static
-//! locals (`name.N`), LLVM's promotion (`.llvm.HASH`), static locals of clang (`function.name.N`).
+//! locals (`name.N`), LLVM's promotion (`.llvm.HASH`), static locals of clang (`function.name.N`), LLVM's exception
+//! tables (`GCC_except_tableN`) and the tables that it makes of switches and of arrays of pointers (`reltable.f`).
 
+use bstr::ByteSlice;
 use object::elf;
 
 use super::facts::Symbol;
@@ -12,12 +14,27 @@ pub fn is_private(name: &[u8]) -> bool {
     name.starts_with(b".L")
         || name.starts_with(b"CSWTCH.")
         || name.starts_with(b"switch.table.")
+        || name.starts_with(b"reltable.")
         || name.is_empty()
+        || is_exception_table(name)
 }
 
-/// A mapping symbol of Arm or RISC-V (`$x`, `$d.5`): says what the bytes are, names nothing.
+/// A table that LLVM makes of an array of pointers in position-independent code (`names.rel`): its entries are
+/// distances from the table's start.
+pub fn is_relative_table(name: &[u8]) -> bool {
+    name.ends_with(b".rel")
+}
+
+/// LLVM's label of a function's exception table; it counts through the file.
+pub fn is_exception_table(name: &[u8]) -> bool {
+    name.strip_prefix(b"GCC_except_table").is_some_and(|rest| rest.iter().all(u8::is_ascii_digit))
+}
+
+/// A mapping symbol of Arm or RISC-V (`$x`, `$d.5`): says what the bytes are, names nothing. (In a section for
+/// thread-local data its type is `STT_TLS`.)
 pub fn is_mapping(symbol: &Symbol<'_>) -> bool {
-    symbol.is_local() && symbol.kind == elf::STT_NOTYPE.0 && symbol.name.starts_with(b"$")
+    let plain = symbol.kind == elf::STT_NOTYPE.0 || symbol.kind == elf::STT_TLS.0;
+    symbol.is_local() && plain && symbol.name.starts_with(b"$")
 }
 
 /// Which of several names at one place names it: the least rank does.
@@ -43,30 +60,73 @@ pub fn cold_parent(name: &[u8]) -> Option<&[u8]> {
 
 /// The name without the numbers that only count: `cnt.0` is `cnt`, `f.constprop.1.isra.0` is
 /// `f.constprop.isra`, `f.llvm.8123` is `f`. A name without such a number is its own stem.
+/// Lambdas and unnamed types of C++ are numbered too (see [`without_lambda_numbers`]).
 pub fn stem(name: &[u8]) -> Vec<u8> {
-    let mut parts = name.split(|b| *b == b'.');
-    let mut stem = parts.next().unwrap_or_default().to_vec();
-    if stem.is_empty() {
-        return name.to_vec();
+    if has_lambda(name) {
+        return dotted_stem(&without_lambda_numbers(name));
     }
-    let mut hash_follows = false;
-    for part in parts {
-        let counts = !part.is_empty() && part.iter().all(u8::is_ascii_digit);
-        if counts || hash_follows {
-            hash_follows = false;
-        } else if part == b"llvm" {
-            hash_follows = true;
-        } else {
+    dotted_stem(name)
+}
+
+/// A mangled name without what only counts lambdas and unnamed types within a function: `UliE_` and `UliE0_` are the
+/// first and the second lambda of one type (Itanium C++ ABI, 5.1.8), `3$_0` and `4$_12` are LLVM's local lambdas.
+fn without_lambda_numbers(name: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(name.len());
+    let mut rest = name;
+    // How deep in closure types: each `Ul` is ended by an `E`, the number, and `_`.
+    let mut open = 0_usize;
+    while let Some((first, tail)) = rest.split_first() {
+        let digits = |bytes: &[u8]| bytes.iter().take_while(|b| b.is_ascii_digit()).count();
+        let number_ends = |bytes: &[u8]| bytes.get(digits(bytes)) == Some(&b'_');
+        if rest.starts_with(b"Ul") {
+            open += 1;
+        } else if rest.starts_with(b"Ut") && number_ends(tail.get(1..).unwrap_or_default()) {
+            out.extend_from_slice(b"Ut");
+            rest = rest.get(2..).unwrap_or_default();
+            rest = rest.get(digits(rest)..).unwrap_or_default();
+            continue;
+        } else if rest.starts_with(b"$_") {
+            // The length of the name, already written, counts the digits.
+            let kept = out.len() - out.iter().rev().take_while(|b| b.is_ascii_digit()).count();
+            out.truncate(kept);
+            out.extend_from_slice(b"$_");
+            rest = rest.get(2..).unwrap_or_default();
+            rest = rest.get(digits(rest)..).unwrap_or_default();
+            continue;
+        }
+        out.push(*first);
+        rest = tail;
+        if open > 0 && *first == b'E' && number_ends(rest) {
+            open -= 1;
+            rest = rest.get(digits(rest)..).unwrap_or_default();
+        }
+    }
+    out
+}
+
+fn dotted_stem(name: &[u8]) -> Vec<u8> {
+    let counts = |part: &[u8]| !part.is_empty() && part.iter().all(u8::is_ascii_digit);
+    let mut parts = name.split(|b| *b == b'.').peekable();
+    let mut stem = parts.next().unwrap_or_default().to_vec();
+    while let Some(part) = parts.next() {
+        let is_hashed = part == b"llvm" && parts.peek().is_some_and(|next| counts(next));
+        if !counts(part) && !is_hashed {
             stem.push(b'.');
             stem.extend_from_slice(part);
         }
     }
-    stem
+    if stem.is_empty() { name.to_vec() } else { stem }
 }
 
-/// Whether [`stem`] would take something off.
-pub fn has_number(name: &[u8]) -> bool {
-    name.contains(&b'.') && stem(name) != name
+/// Whether a name is one of several that only their numbers tell apart, given its [`stem`]: the first lambda of a
+/// function bears no number.
+pub fn is_counted(name: &[u8], stem: &[u8]) -> bool {
+    stem != name || has_lambda(name)
+}
+
+/// Whether a mangled name speaks of a lambda or an unnamed type.
+fn has_lambda(name: &[u8]) -> bool {
+    name.starts_with(b"_Z") && ["Ul", "Ut", "$_"].iter().any(|mark| name.contains_str(mark))
 }
 
 /// The function that a clone comes from: what stands before `.part`, `.constprop`, `.isra` and the like.
@@ -88,12 +148,17 @@ mod tests {
             ("f.constprop.1.isra.0", "f.constprop.isra"),
             ("f.part.0", "f.part"),
             ("f.llvm.123456", "f"),
+            ("f.llvm.x", "f.llvm.x"),
             ("__func__.12", "__func__"),
             ("f.cnt.2", "f.cnt"),
             (".LC5", ".LC5"),
             ("plain", "plain"),
             ("v1.2", "v1"),
             ("a.", "a."),
+            ("_ZZ1fiENKUliE_clEi", "_ZZ1fiENKUliE_clEi"),
+            ("_ZZ1fiENKUliE0_clEi.constprop.0", "_ZZ1fiENKUliE_clEi.constprop"),
+            ("_ZZ1giENK4$_12clEi", "_ZZ1giENK$_clEi"),
+            ("_ZN3FooUt3_E", "_ZN3FooUt_E"),
         ] {
             assert_eq!(stem(name.as_bytes()), expected.as_bytes(), "{name}");
         }

@@ -35,8 +35,23 @@ pub struct Thing {
     pub cold_symbols: Vec<u32>,
     /// Labels inside: symbol, piece, offset in the section.
     pub labels: Vec<(u32, usize, u64)>,
+    /// The thing that it lies inside of, and where: thing, piece, offset in the section.
+    pub inside: Option<(usize, usize, u64)>,
     /// The range ends where the next symbol begins, for want of a size.
     pub inferred_size: bool,
+}
+
+impl Thing {
+    /// About how much work it is, in bytes of its pieces.
+    pub fn weight(&self) -> usize {
+        let bytes = self.pieces.iter().fold(0_u64, |sum, p| sum.saturating_add(p.end - p.start));
+        bytes.min(1 << 30) as usize
+    }
+
+    /// What the file says of its symbols, the one that names it first.
+    pub fn symbols_in<'f, 'd>(&'f self, facts: &'f Facts<'d>) -> impl Iterator<Item = &'f Symbol<'d>> {
+        self.symbols.iter().filter_map(|index| facts.symbols.get(*index as usize))
+    }
 }
 
 /// All things of an object, and the way back from a place to its thing.
@@ -154,7 +169,7 @@ impl<'d> Finder<'_, 'd> {
     /// Makes a thing of each place that has sized symbols; gives back the symbols that have no size.
     fn sized(&mut self) -> Unsized {
         let mut without_size = Vec::new();
-        let mut groups: HashMap<(usize, u64, u64), Vec<u32>> = HashMap::new();
+        let mut sized = Vec::new();
         let mut alone = Vec::new();
         for (index, symbol) in self.facts.symbols.iter().enumerate().take(self.facts.defining).skip(1) {
             let index = index as u32;
@@ -168,15 +183,16 @@ impl<'d> Finder<'_, 'd> {
                     } else if symbol.size == 0 {
                         without_size.push((at, symbol.value, index));
                     } else {
-                        groups.entry((at, symbol.value, symbol.size)).or_default().push(index);
+                        sized.push((at, symbol.value, symbol.size, index));
                     }
                 }
                 _ => {}
             }
         }
-        let mut sorted: Vec<_> = groups.into_iter().collect();
-        sorted.sort_unstable_by_key(|(key, _)| *key);
-        for ((section, start, size), symbols) in sorted {
+        sized.sort_unstable();
+        for group in sized.chunk_by(|a, b| (a.0, a.1, a.2) == (b.0, b.1, b.2)) {
+            let Some(&(section, start, size, _)) = group.first() else { continue };
+            let symbols = group.iter().map(|(.., index)| *index).collect();
             let limit = self.section(section).map_or(0, |s| s.size);
             let end = start.saturating_add(size).min(limit.max(start));
             self.add(symbols, Some(Piece { section, start, end }), false);
@@ -205,6 +221,7 @@ impl<'d> Finder<'_, 'd> {
             pieces: piece.into_iter().collect(),
             cold_symbols: Vec::new(),
             labels: Vec::new(),
+            inside: None,
             inferred_size,
         });
     }
@@ -242,16 +259,22 @@ impl<'d> Finder<'_, 'd> {
 
     /// Gives each `.cold` piece to its parent: the function of the name before the suffix, of the same file.
     fn cold_pieces(&mut self) {
-        let mut parents: HashMap<(&[u8], Option<&[u8]>), usize> = HashMap::new();
+        let facts = self.facts;
+        let symbols = |thing| Thing::symbols_in(thing, facts);
+        let functions = || self.owner.things.iter().enumerate().filter(|(_, t)| t.kind == Kind::Function);
         let mut cold = Vec::new();
-        for (index, thing) in self.owner.things.iter().enumerate().filter(|(_, t)| t.kind == Kind::Function) {
-            for symbol in thing.symbols.iter().filter_map(|i| self.facts.symbols.get(*i as usize)) {
-                match names::cold_parent(symbol.name) {
-                    Some(parent) => cold.push((index, parent, symbol.file)),
-                    None => {
-                        parents.insert((symbol.name, symbol.file), index);
-                    }
-                }
+        for (index, thing) in functions() {
+            for symbol in symbols(thing) {
+                cold.extend(names::cold_parent(symbol.name).map(|parent| (index, parent, symbol.file)));
+            }
+        }
+        if cold.is_empty() {
+            return;
+        }
+        let mut parents: HashMap<(&[u8], Option<&[u8]>), usize> = HashMap::new();
+        for (index, thing) in functions() {
+            for symbol in symbols(thing).filter(|s| names::cold_parent(s.name).is_none()) {
+                parents.insert((symbol.name, symbol.file), index);
             }
         }
         for (index, parent, file) in cold {
@@ -340,11 +363,17 @@ impl<'d> Finder<'_, 'd> {
             if let Some(thing) = self.owner.things.get_mut(outer as usize) {
                 thing.labels.push((symbol, piece as usize, start));
             }
+            if let Some(thing) = self.owner.things.get_mut(inner as usize) {
+                thing.inside = Some((outer as usize, piece as usize, start));
+            }
         }
     }
 
     /// Lets a linked file's dynamic symbols name the things that its static ones define.
     fn dynamic_symbols(&mut self) {
+        if self.facts.defining == self.facts.symbols.len() {
+            return;
+        }
         let mut by_place: HashMap<(usize, u64, &[u8]), u32> = HashMap::new();
         for (index, symbol) in self.facts.symbols.iter().enumerate().take(self.facts.defining) {
             if let (Definition::Section(at), Some(thing)) =

@@ -9,9 +9,12 @@ use object::elf;
 use super::arch;
 use super::facts::{Definition, Facts, Relocation, Section};
 use super::fingerprint::Kind;
+use super::machine::distances::Distances;
+use super::machine::{self, Machine, Run, mapping, pairs};
 use super::names;
 use super::ownership::{Ownership, Piece, Thing};
-use super::x86::{self, Instruction, Reach};
+use super::parallel::Workers;
+use super::x86::{Instruction, Reach};
 
 /// `r_type` of a reference that has no relocation: the assembler or the linker resolved it.
 pub const DIRECT: u32 = u32::MAX;
@@ -27,11 +30,15 @@ pub enum Place {
     Code(usize, usize, u64),
     /// Bytes without a name: section and offset.
     Private(usize, i64),
+    /// Bytes without a name, by a label that the file kept, and a distance from it: section, offset of the
+    /// label, distance. (The end of a constant is where another may begin.)
+    Beyond(usize, u64, i64),
     /// A number.
     Absolute(i64),
 }
 
-/// One reference from a thing.
+/// One reference from a thing. Branches without a relocation inside their own function are not among them: they
+/// are most, and their instruction says it all.
 #[derive(Debug, Clone, Copy)]
 pub struct Use {
     /// Instruction number (functions) or byte offset in the thing (data).
@@ -53,6 +60,16 @@ pub struct Body {
     pub pieces: Vec<Vec<Instruction>>,
     /// References in the order of their place.
     pub uses: Vec<Use>,
+    /// Tables of distances that it reads.
+    pub distances: Vec<Distances>,
+}
+
+/// Where bodies are made before they are kept at their exact size: a list that grows in place leaves memory touched
+/// that nothing needs, and to touch it takes longer than to fill it.
+#[derive(Default)]
+struct Scratch {
+    instructions: Vec<Instruction>,
+    uses: Vec<Use>,
 }
 
 /// An object, taken apart.
@@ -66,32 +83,35 @@ pub struct Model<'d> {
     pub bodies: Vec<Body>,
     /// Per thing: the stem of the name that names it, and whether a number was taken off.
     pub stems: Vec<(Vec<u8>, bool)>,
-    /// Whether instructions are decoded.
-    pub decoded: bool,
+    /// The machine, where its instructions can be told apart.
+    pub machine: Option<&'static dyn Machine>,
+    /// Whether the file lists places at functions' entries that may be patched.
+    pub patchable: bool,
+    /// Per section: which bytes are code and which data.
+    pub maps: Vec<mapping::Map>,
 }
 
 impl<'d> Model<'d> {
     /// Takes an object apart.
-    pub fn new(facts: Facts<'d>) -> Self {
+    pub fn new(facts: Facts<'d>, workers: Workers) -> Self {
         let owner = super::ownership::find(&facts);
-        let decoded = arch::has_decoder(facts.image.machine);
+        let machine = machine::of(&facts.image);
+        let maps = mapping::find(&facts);
+        let patchable = facts.sections.iter().any(super::sites::lists_entries);
         let stems = owner.things.iter().map(|thing| {
-            let name = thing
-                .symbols
-                .first()
-                .and_then(|s| facts.symbols.get(*s as usize))
-                .map_or(&[][..], |s| s.name);
+            let name = thing.symbols_in(&facts).next().map_or(&[][..], |s| s.name);
             let stem = names::stem(name);
-            let numbered = stem != name;
+            let numbered = names::is_counted(name, &stem);
             (stem, numbered)
         });
         let stems = stems.collect();
-        let mut model = Self { facts, owner, bodies: Vec::new(), stems, decoded };
-        model.bodies = model.owner.things.iter().map(|thing| model.instructions(thing)).collect();
-        let uses: Vec<_> = (0..model.owner.things.len()).map(|index| model.uses(index)).collect();
-        for (body, uses) in model.bodies.iter_mut().zip(uses) {
-            body.uses = uses;
-        }
+        let mut model = Self { facts, owner, bodies: Vec::new(), stems, machine, patchable, maps };
+        let runs = workers.map_runs(&model.owner.things, Thing::weight, |run| {
+            let mut scratch = Scratch::default();
+            let body = |index| Some(model.body(index, model.owner.things.get(index)?, &mut scratch));
+            run.filter_map(body).collect::<Vec<_>>()
+        });
+        model.bodies = runs.flatten().collect();
         model
     }
 
@@ -100,25 +120,67 @@ impl<'d> Model<'d> {
         self.facts.sections.get(index)
     }
 
-    fn instructions(&self, thing: &Thing) -> Body {
-        if thing.kind != Kind::Function || !self.decoded {
-            return Body::default();
+    fn body(&self, index: usize, thing: &Thing, scratch: &mut Scratch) -> Body {
+        let mut pieces = Vec::new();
+        if thing.kind == Kind::Function
+            && let Some(machine) = self.machine
+        {
+            pieces.reserve_exact(thing.pieces.len());
+            for piece in &thing.pieces {
+                scratch.instructions.clear();
+                self.instructions(machine, piece, &mut scratch.instructions);
+                pieces.push(scratch.instructions.clone());
+            }
         }
-        let bits = u32::from(self.facts.image.bits);
-        let pieces = thing.pieces.iter().map(|piece| {
-            let Some(section) = self.section(piece.section) else { return Vec::new() };
-            let Ok(start) = u32::try_from(piece.start) else { return Vec::new() };
-            let relocated = section.relocations_in(piece.start, piece.end).iter().map(|r| r.offset);
-            x86::decode(section.bytes(piece.start, piece.end), start, bits, section.align, relocated)
-        });
-        Body { pieces: pieces.collect(), uses: Vec::new() }
+        scratch.uses.clear();
+        let mut number = 0;
+        for (at, piece) in thing.pieces.iter().enumerate() {
+            let Some(section) = self.section(piece.section) else { continue };
+            match pieces.get(at) {
+                Some(list) => {
+                    self.code_uses(section, (index, at, piece), list, number, &mut scratch.uses);
+                    number += list.len() as u32;
+                }
+                None => self.data_uses(section, piece, &mut scratch.uses),
+            }
+        }
+        let mut distances = Vec::new();
+        if let Some(machine) = self.machine.filter(|m| m.has_pairs() && !pieces.is_empty()) {
+            pairs::settle(machine, &mut scratch.uses, |place| number_in(&pieces, index, place));
+            let mut number = 0;
+            for (at, (piece, list)) in thing.pieces.iter().zip(&pieces).enumerate() {
+                let bytes = self.section(piece.section).map_or(&[][..], |s| s.data);
+                let code = machine::Body { list, bytes, number, uses: &scratch.uses, home: (index, at) };
+                distances.extend(machine.distances(&code));
+                number += list.len() as u32;
+            }
+        }
+        Body { pieces, uses: scratch.uses.clone(), distances }
+    }
+
+    fn instructions(&self, machine: &dyn Machine, piece: &Piece, list: &mut Vec<Instruction>) {
+        let (Some(section), Ok(start)) = (self.section(piece.section), u32::try_from(piece.start)) else {
+            return;
+        };
+        let run = Run {
+            bytes: section.bytes(piece.start, piece.end),
+            start,
+            mode: mapping::Mode::Code,
+            align: section.align,
+            patchable: self.patchable,
+            relocations: section.relocations_in(piece.start, piece.end),
+        };
+        match self.maps.get(piece.section) {
+            Some(map) => machine::instructions(machine, &run, map, list),
+            None => machine.decode(&run, list),
+        }
     }
 
     /// The number of the instruction that a branch to this offset reaches, counted through all pieces, and how
     /// far into that instruction it points (0 for every honest branch; distances into fill count from 0x100). Where instructions are not decoded: the
     /// offset in bytes from the start of the piece, and the piece.
     pub fn instruction_at(&self, thing: usize, piece: usize, offset: u64) -> (u32, u32) {
-        if !self.decoded {
+        if self.machine.is_none() {
             let start = self.owner.things.get(thing).and_then(|t| t.pieces.get(piece)).map_or(0, |p| p.start);
             return (offset.wrapping_sub(start) as u32, piece as u32);
         }
@@ -143,23 +205,11 @@ impl<'d> Model<'d> {
         }
     }
 
-    fn uses(&self, index: usize) -> Vec<Use> {
-        let (Some(thing), Some(body)) = (self.owner.things.get(index), self.bodies.get(index)) else {
-            return Vec::new();
-        };
-        let mut uses = Vec::new();
-        let mut number = 0;
-        for (at, piece) in thing.pieces.iter().enumerate() {
-            let Some(section) = self.section(piece.section) else { continue };
-            match body.pieces.get(at) {
-                Some(list) => {
-                    self.code_uses(section, (index, at, piece), list, number, &mut uses);
-                    number += list.len() as u32;
-                }
-                None => self.data_uses(section, piece, &mut uses),
-            }
-        }
-        uses
+    /// The table of distances at a place that a thing reads, with the bounds of the piece it leads into.
+    pub fn distances_at(&self, thing: usize, at: (usize, u64)) -> Option<(&Distances, (u64, u64))> {
+        let table = self.bodies.get(thing)?.distances.iter().find(|d| d.table == at)?;
+        let piece = self.owner.things.get(thing)?.pieces.get(table.home.1)?;
+        Some((table, (piece.start, piece.end)))
     }
 
     fn code_uses(
@@ -170,27 +220,27 @@ impl<'d> Model<'d> {
         number: u32,
         uses: &mut Vec<Use>,
     ) {
-        let mut relocations = section.relocations_in(piece.start, piece.end).iter().peekable();
-        // Most branches stay in their function: no search is needed where nothing else lies inside it.
-        let alone = self.owner.things.get(thing).is_some_and(|t| t.labels.is_empty());
-        let inner = if alone {
-            piece.start.cast_signed() + i64::from(at_piece == 0)..piece.end.cast_signed()
-        } else {
-            0..0
-        };
+        let Some(machine) = self.machine else { return };
+        let mut relocations = section.relocations_in(piece.start, piece.end);
+        let inner = self.inner(thing, at_piece);
         for (at, instruction) in (number..).zip(list) {
             let end = u64::from(instruction.start) + u64::from(instruction.length);
-            while let Some(relocation) = relocations.next_if(|r| r.offset < end) {
+            while let Some((relocation, rest)) = relocations.split_first().filter(|(r, _)| r.offset < end) {
+                relocations = rest;
                 let field = relocation.offset.saturating_sub(u64::from(instruction.start)) as u8;
-                let place = self.resolve(section, relocation, end.saturating_sub(relocation.offset));
+                let bias = match instruction.reach() {
+                    Reach::Literal(place) => place.wrapping_sub(relocation.offset.cast_signed()),
+                    _ => machine.bias(instruction.start.into(), end, relocation.offset),
+                };
+                let place = self.resolve(section, relocation, bias);
                 uses.push(Use { at, field, access: instruction.access, kind: relocation.kind, place });
             }
-            let place = match instruction.reach {
-                Reach::Branch(target) if inner.contains(&target) => {
-                    Place::Code(thing, at_piece, target.cast_unsigned())
+            let place = match instruction.reach() {
+                Reach::Branch(target) | Reach::Entry(target) if inner.contains(&target) => continue,
+                Reach::Branch(target) | Reach::Memory(target) | Reach::Entry(target) => {
+                    self.direct(piece.section, target)
                 }
-                Reach::Branch(target) | Reach::Memory(target) => self.direct(piece.section, target),
-                Reach::None | Reach::Undecodable => continue,
+                Reach::None | Reach::Literal(_) | Reach::Undecodable => continue,
             };
             uses.push(Use { at, field: instruction.field, access: instruction.access, kind: DIRECT, place });
         }
@@ -204,26 +254,36 @@ impl<'d> Model<'d> {
         }
     }
 
-    /// The place that a relocation means; `tail` is the distance from the field to where PC-relative values
-    /// count from (the end of the instruction; 0 in data).
-    pub fn resolve(&self, section: &Section<'_>, relocation: &Relocation, tail: u64) -> Place {
+    /// Where a branch without a relocation surely stays inside this piece of its function: nothing else lies in
+    /// there, and the function's entry may be someone else's too. Empty where that is not sure.
+    pub fn inner(&self, thing: usize, piece: usize) -> std::ops::Range<i64> {
+        match self.owner.things.get(thing).and_then(|t| Some((t.labels.is_empty(), t.pieces.get(piece)?))) {
+            Some((true, p)) => p.start.cast_signed() + i64::from(piece == 0)..p.end.cast_signed(),
+            _ => 0..0,
+        }
+    }
+
+    /// The place that a relocation means; `bias` is the distance from the field to where PC-relative values
+    /// count from ([`Machine::bias`]; 0 in data).
+    pub fn resolve(&self, section: &Section<'_>, relocation: &Relocation, bias: i64) -> Place {
         let shape = arch::shape(self.facts.image.machine, relocation.kind);
         let mut addend = relocation.addend;
         if relocation.implicit {
-            addend = implicit_addend(
-                section,
-                relocation,
-                shape.map_or(4, |s| s.size),
-                self.facts.image.little_endian,
-            );
+            let field = section.bytes(relocation.offset, relocation.offset.saturating_add(4));
+            let own = self.machine.and_then(|m| m.implicit_addend(relocation.kind, field));
+            addend = own.unwrap_or_else(|| {
+                let size = shape.map_or(4, |s| s.size);
+                implicit_addend(section, relocation, size, self.facts.image.little_endian)
+            });
         }
         if shape.is_some_and(|s| s.relative) {
-            addend = addend.wrapping_add(tail.cast_signed());
+            addend = addend.wrapping_add(bias);
         }
         let Some(symbol) =
             self.facts.symbols.get(relocation.symbol as usize).filter(|_| relocation.symbol != 0)
         else {
-            return self.number(addend);
+            let means = self.machine.is_none_or(|m| !m.is_mark(relocation.kind));
+            return self.number(if means { addend } else { 0 });
         };
         match symbol.definition {
             Definition::Undefined => Place::External(relocation.symbol, addend),
@@ -235,10 +295,29 @@ impl<'d> Model<'d> {
                 let offset = symbol.value.cast_signed().wrapping_add(addend);
                 match self.owner.of_symbol(relocation.symbol) {
                     Some(thing) => self.in_thing(thing, at, offset, relocation.symbol),
+                    None if addend != 0 && self.is_kept_label(relocation.symbol) => {
+                        Place::Beyond(at, symbol.value, addend)
+                    }
                     None => self.containing(at, offset),
                 }
             }
         }
+    }
+
+    /// Whether a symbol labels nameless bytes of its own, on a machine whose assembler keeps such labels.
+    fn is_kept_label(&self, symbol: u32) -> bool {
+        let symbol = self.facts.symbols.get(symbol as usize);
+        self.machine.is_some_and(Machine::keeps_labels)
+            && symbol.is_some_and(|s| {
+                let own =
+                    matches!(s.definition, Definition::Section(at) if self.labels_nameless(at, s.value));
+                own && s.name.starts_with(b".L") && !s.name.starts_with(b".LANCHOR")
+            })
+    }
+
+    fn labels_nameless(&self, section: usize, offset: u64) -> bool {
+        let mergeable = self.section(section).is_none_or(Section::is_mergeable);
+        !mergeable && matches!(self.containing(section, offset.cast_signed()), Place::Private(..))
     }
 
     /// A number is an address in a linked file, where it lies in one of its sections.
@@ -317,6 +396,18 @@ impl<'d> Model<'d> {
         }
         Place::Private(section, offset)
     }
+}
+
+/// The number of the instruction of this thing that begins at a place; `pieces` are its instructions.
+fn number_in(pieces: &[Vec<Instruction>], thing: usize, place: &Place) -> Option<u32> {
+    let (piece, offset) = match *place {
+        Place::Code(at, piece, offset) if at == thing => (piece, offset),
+        Place::Thing(at, 0, _) if at == thing => return Some(0),
+        _ => return None,
+    };
+    let before: usize = pieces.iter().take(piece).map(Vec::len).sum();
+    let at = pieces.get(piece)?.binary_search_by_key(&offset, |i| i.start.into()).ok()?;
+    Some((before + at) as u32)
 }
 
 /// The addend that lies in the field, sign-extended.

@@ -12,7 +12,7 @@
 //!   those who also refer to an earlier part of the same bytes, up to the next place whose address is taken, the
 //!   next symbol, or the section's end. Zeros at the end are left out: they cannot be told from fill.
 
-use std::collections::BTreeMap;
+use rustc_hash::FxHashSet;
 
 use super::facts::{Definition, Section};
 use super::names;
@@ -38,7 +38,7 @@ pub struct Privates {
     names: Vec<Vec<SizedName>>,
 }
 
-/// A compiler-made symbol with a size: offset, size, and its type, binding and `st_other`.
+/// A compiler-made symbol that says something: offset, size, and its type, binding and `st_other`.
 pub type SizedName = (u64, u64, [u8; 3]);
 
 /// A place that someone refers to.
@@ -55,71 +55,107 @@ struct Cut {
 /// The referrer of references that stand in nameless bytes themselves.
 const NAMELESS: u32 = u32::MAX;
 
+/// One reason for a cut: section, offset, who refers (`None` where something named begins or ends), whether the
+/// address is taken. The order is that of cuts.
+type Mark = (usize, u64, Option<u32>, bool);
+
 /// Finds all references to nameless bytes and settles how far each reaches.
 pub fn find(model: &Model<'_>) -> Privates {
-    let mut cuts: Vec<BTreeMap<u64, Cut>> = Vec::new();
-    cuts.resize_with(model.facts.sections.len(), BTreeMap::new);
-    let mut note = |section: usize, offset: i64, referrer: Option<u32>, access: u8| {
-        let limit = model.section(section).map_or(0, |s| s.size);
-        let Ok(offset) = u64::try_from(offset) else { return };
-        if offset > limit {
-            return;
-        }
-        let Some(all) = cuts.get_mut(section) else { return };
-        let fresh = || Cut { offset, end: limit, taken: false, hard: false, referrers: Vec::new() };
-        let cut = all.entry(offset).or_insert_with(fresh);
-        match referrer {
-            None => cut.hard = true,
-            Some(who) => {
-                cut.taken |= access == 0;
-                if !cut.referrers.contains(&who) || who == NAMELESS {
-                    cut.referrers.push(who);
-                }
-            }
-        }
-    };
-    for (index, body) in model.bodies.iter().enumerate() {
+    let sections = &model.facts.sections;
+    let mut marks: Vec<Mark> = Vec::new();
+    for (referrer, body) in (0_u32..).zip(&model.bodies) {
         for one in &body.uses {
-            if let Place::Private(section, offset) = one.place {
-                note(section, offset, Some(index as u32), one.access);
+            match one.place {
+                Place::Private(section, offset) => {
+                    mark(model, &mut marks, section, offset, Some(referrer), one.access == 0);
+                }
+                Place::Beyond(section, base, _) => {
+                    mark(model, &mut marks, section, base.cast_signed(), Some(referrer), true);
+                }
+                _ => {}
             }
         }
     }
-    for (index, section) in model.facts.sections.iter().enumerate() {
-        if !section.is_allocated() {
-            continue;
-        }
-        for (start, end) in model.owner.ranges(index) {
-            note(index, start.cast_signed(), None, 0);
-            note(index, end.cast_signed(), None, 0);
-        }
+    for (index, section) in sections.iter().enumerate().filter(|(_, section)| section.is_allocated()) {
         for relocation in &section.relocations {
             if model.owner.at(index, relocation.offset).is_none()
                 && let Place::Private(at, offset) = model.resolve(section, relocation, 0)
             {
-                note(at, offset, Some(NAMELESS), 0);
+                mark(model, &mut marks, at, offset, Some(NAMELESS), true);
             }
         }
     }
-    let mut names: Vec<Vec<SizedName>> = vec![Vec::new(); model.facts.sections.len()];
+    // What is named matters where nameless bytes are referred to, which is in few sections and seldom in code.
+    let mut referred = vec![false; sections.len()];
+    for (section, ..) in &marks {
+        if let Some(slot) = referred.get_mut(*section) {
+            *slot = true;
+        }
+    }
+    for index in (0..sections.len()).filter(|index| referred.get(*index) == Some(&true)) {
+        for (start, end) in model.owner.ranges(index) {
+            mark(model, &mut marks, index, start.cast_signed(), None, false);
+            mark(model, &mut marks, index, end.cast_signed(), None, false);
+        }
+    }
+    let mut names: Vec<Vec<SizedName>> = vec![Vec::new(); sections.len()];
     for symbol in model.facts.symbols.iter().take(model.facts.defining) {
         if let Definition::Section(at) = symbol.definition
-            && symbol.size > 0
+            && (symbol.size > 0 || names::is_exception_table(symbol.name))
             && !symbol.name.is_empty()
             && names::is_private(symbol.name)
         {
             if let Some(list) = names.get_mut(at) {
                 list.push((symbol.value, symbol.size, [symbol.kind, symbol.binding, symbol.other]));
             }
-            note(at, symbol.value.cast_signed(), None, 0);
-            note(at, symbol.value.saturating_add(symbol.size).cast_signed(), None, 0);
+            mark(model, &mut marks, at, symbol.value.cast_signed(), None, false);
+            mark(model, &mut marks, at, symbol.value.saturating_add(symbol.size).cast_signed(), None, false);
         }
     }
-    let sections = cuts.into_iter().map(|all| settle(all.into_values().collect())).collect();
     for list in &mut names {
         list.sort_unstable();
     }
-    Privates { sections, names }
+    Privates { sections: cuts(model, marks).into_iter().map(settle).collect(), names }
+}
+
+fn mark(
+    model: &Model<'_>,
+    marks: &mut Vec<Mark>,
+    section: usize,
+    offset: i64,
+    referrer: Option<u32>,
+    taken: bool,
+) {
+    let Some(home) = model.section(section) else { return };
+    // Entries that a linker may merge tell themselves how far they reach.
+    if home.is_mergeable() && (home.is_strings() || home.entry_size > 0) {
+        return;
+    }
+    if let Some(offset) = u64::try_from(offset).ok().filter(|offset| *offset <= home.size) {
+        marks.push((section, offset, referrer, taken));
+    }
+}
+
+/// The cuts of each section, sorted by offset.
+fn cuts(model: &Model<'_>, mut marks: Vec<Mark>) -> Vec<Vec<Cut>> {
+    let mut cuts: Vec<Vec<Cut>> = Vec::new();
+    cuts.resize_with(model.facts.sections.len(), Vec::new);
+    marks.sort_unstable();
+    for here in marks.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)) {
+        let Some((section, offset, ..)) = here.first().copied() else { continue };
+        let mut referrers: Vec<u32> = here.iter().filter_map(|(.., who, _)| *who).collect();
+        referrers.dedup();
+        if let Some(list) = cuts.get_mut(section) {
+            list.push(Cut {
+                offset,
+                end: model.section(section).map_or(0, |s| s.size),
+                taken: here.iter().any(|(.., taken)| *taken),
+                hard: here.iter().any(|(.., who, _)| who.is_none()),
+                referrers,
+            });
+        }
+    }
+    cuts
 }
 
 /// Settles where the bytes at each taken address end.
@@ -131,15 +167,15 @@ fn settle(mut cuts: Vec<Cut>) -> Vec<Cut> {
             ends.push(cuts.get(at + 1).map_or(cut.end, |next| next.offset));
             continue;
         }
-        let mut readers = cut.referrers.clone();
-        let end = cuts.iter().skip(at + 1).find(|next| {
-            let goes_on = !next.taken && !next.hard && next.referrers.iter().all(|who| readers.contains(who));
-            if goes_on {
-                readers.extend(next.referrers.iter().filter(|w| **w != NAMELESS));
-                readers.dedup();
-            }
-            !goes_on
-        });
+        let goes_on = |next: &&Cut| !next.taken && !next.hard;
+        let mut readers = FxHashSet::default();
+        if cuts.get(at + 1).as_ref().is_some_and(goes_on) {
+            readers.extend(cut.referrers.iter().copied());
+        }
+        let end = cuts
+            .iter()
+            .skip(at + 1)
+            .find(|next| !goes_on(next) || !next.referrers.iter().all(|who| readers.contains(who)));
         ends.push(end.map_or(cut.end, |next| next.offset));
     }
     for (cut, end) in cuts.iter_mut().zip(ends) {

@@ -19,8 +19,6 @@
 //! What it does not promise: that two functions which behave alike have one fingerprint, nor, for a file that
 //! says [`Basis::Conservative`], that two equal functions at different places do.
 
-use std::collections::HashMap;
-
 use bstr::BString;
 use object::elf;
 
@@ -30,14 +28,16 @@ use super::facts::{Definition, Symbol};
 use super::fingerprint::{
     Basis, Fingerprints, Hash, Item, Kind, Part, PartKind, RECIPE, Reference, Scope, StreamRange, Traits,
 };
+use super::machine::Opcode;
 use super::names;
 use super::ownership::Thing;
+use super::parallel::Workers;
 use super::places::{DIRECT, Model, Place};
 use super::private::Privates;
 use super::sites::Sites;
 use super::stream::{Write, code};
 use super::unwinding::Frames;
-use super::x86::{self, Reach};
+use super::x86::{Instruction, Reach};
 
 /// Everything that is known of an object before streams are written.
 #[derive(Debug)]
@@ -57,17 +57,12 @@ pub struct Known<'m, 'd> {
 pub struct Collector {
     /// The items so far; their references still as they were met.
     items: Vec<(Item, Vec<Concrete>)>,
-    /// Which item a thing became.
-    by_thing: HashMap<usize, usize>,
+    /// Which thing became which item.
+    by_thing: Vec<(usize, usize)>,
     streams: Vec<u8>,
     /// Bytes that some item covers: section, start, end.
     pub covered: Vec<(usize, u64, u64)>,
-    /// Undefined symbols that some item refers to.
-    pub referred: std::collections::HashSet<u32>,
 }
-
-/// The parts of one item while they are written.
-pub type Streams = [(PartKind, Vec<u8>)];
 
 impl Collector {
     /// Keeps a stream and says where.
@@ -77,24 +72,52 @@ impl Collector {
         StreamRange { start, len: stream.len() as u32 }
     }
 
-    /// Adds an item with its streams.
-    pub fn add(&mut self, mut item: Item, parts: &Streams, closure: Closure<'_, '_>, thing: Option<usize>) {
-        let mut sorted: Vec<_> = parts.iter().filter(|(_, stream)| !stream.is_empty()).collect();
-        sorted.sort_by_key(|(kind, _)| *kind);
-        for (kind, stream) in sorted {
-            let hash = Hash::of(stream);
-            item.parts.push(Part { kind: *kind, hash, stream: self.keep(stream) });
+    /// Adds an item with its streams, in the order of [`PartKind`]; empty ones are left out.
+    pub fn add(
+        &mut self,
+        mut item: Item,
+        parts: &[(PartKind, &[u8])],
+        closure: &Closure<'_, '_>,
+        thing: Option<usize>,
+    ) {
+        debug_assert!(parts.is_sorted_by_key(|(kind, _)| *kind));
+        let written = parts.iter().filter(|(_, stream)| !stream.is_empty());
+        item.parts.reserve_exact(written.clone().count());
+        for (kind, stream) in written {
+            item.parts.push(Part { kind: *kind, hash: Hash::of(stream), stream: self.keep(stream) });
         }
-        self.covered.extend(closure.covered.iter().copied());
-        let concrete = closure.into_concrete();
-        self.referred.extend(concrete.iter().filter_map(|c| match c {
-            Concrete::External(symbol) => Some(*symbol),
-            Concrete::Thing(_) => None,
+        self.covered.extend_from_slice(&closure.covered);
+        self.by_thing.extend(thing.map(|thing| (thing, self.items.len())));
+        self.items.push((item, closure.concrete().to_vec()));
+    }
+
+    /// Adds what another one collected, behind what is here.
+    fn append(&mut self, other: Self) {
+        let (items, streams) = (self.items.len(), self.streams.len() as u32);
+        self.streams.extend_from_slice(&other.streams);
+        self.covered.extend(other.covered);
+        self.by_thing.extend(other.by_thing.into_iter().map(|(thing, item)| (thing, items + item)));
+        self.items.extend(other.items.into_iter().map(|(mut item, concrete)| {
+            item.parts.iter_mut().for_each(|part| part.stream.start += streams);
+            if item.traits.layout.len > 0 {
+                item.traits.layout.start += streams;
+            }
+            (item, concrete)
         }));
-        if let Some(thing) = thing {
-            self.by_thing.insert(thing, self.items.len());
-        }
-        self.items.push((item, concrete));
+    }
+
+    /// The undefined symbols that some item refers to, sorted.
+    pub fn referred(&self) -> Vec<u32> {
+        let concrete = self.items.iter().flat_map(|(_, concrete)| concrete);
+        let mut symbols: Vec<u32> = concrete
+            .filter_map(|c| match c {
+                Concrete::External(symbol) => Some(*symbol),
+                Concrete::Thing(_) => None,
+            })
+            .collect();
+        symbols.sort_unstable();
+        symbols.dedup();
+        symbols
     }
 
     /// Sorts the items and gives references their final numbers.
@@ -112,29 +135,33 @@ impl Collector {
                 *slot = new as u32;
             }
         }
-        let resolve = |concrete: &Concrete| match concrete {
-            Concrete::Thing(thing) => {
-                let old = self.by_thing.get(thing)?;
-                Some(Reference::Item(*position.get(*old)?))
+        let mut item_of = vec![None; model.owner.things.len()];
+        for (thing, item) in self.by_thing {
+            if let Some(slot) = item_of.get_mut(thing) {
+                *slot = position.get(item).copied();
             }
+        }
+        let resolve = |concrete: &Concrete| match concrete {
+            Concrete::Thing(thing) => item_of.get(*thing as usize).copied().flatten().map(Reference::Item),
             Concrete::External(symbol) => {
                 Some(Reference::External(model.facts.symbols.get(*symbol as usize)?.name.into()))
             }
         };
-        let references: Vec<Vec<Reference>> =
-            self.items.iter().map(|(_, concrete)| concrete.iter().filter_map(resolve).collect()).collect();
-        let mut items: Vec<(u32, Item)> = position
+        let mut items: Vec<Option<Item>> = self
+            .items
             .into_iter()
-            .zip(self.items.into_iter().zip(references))
-            .map(|(new, ((item, _), references))| (new, Item { references, ..item }))
+            .map(|(mut item, concrete)| {
+                item.references = concrete.iter().filter_map(resolve).collect();
+                Some(item)
+            })
             .collect();
-        items.sort_by_key(|(new, _)| *new);
+        let items = order.into_iter().filter_map(|old| items.get_mut(old).and_then(Option::take)).collect();
         Fingerprints {
             recipe: RECIPE,
             image: model.facts.image.clone(),
             basis,
             files: files(model),
-            items: items.into_iter().map(|(_, item)| item).collect(),
+            items,
             streams: self.streams,
         }
     }
@@ -149,56 +176,104 @@ fn files(model: &Model<'_>) -> Vec<BString> {
     files
 }
 
-/// Writes the streams of every thing.
-pub fn things(known: &Known<'_, '_>, collector: &mut Collector) {
-    for (index, thing) in known.model.owner.things.iter().enumerate() {
-        let Some(first) = thing.symbols.first().and_then(|s| known.model.facts.symbols.get(*s as usize))
-        else {
-            continue; // a `.cold` piece that found its parent
-        };
-        let mut closure = Closure::new(known.model, known.privates, Some(index));
-        let mut traits = traits(known, thing, first);
-        let mut own = match thing.kind {
-            Kind::Function => function(known, index, thing, &mut closure),
-            _ => datum(known, thing, &mut closure),
-        };
-        let mut sites = Vec::new();
-        known.sites.write(known.model, index, &mut closure, &mut sites);
-        let mut unwinding = Vec::new();
-        known.frames.write(known.model, index, &mut closure, &mut unwinding);
-        closure.follow();
-        traits.hook = attributes::hook(known.model, index, thing, known.sites);
-        let mut attributes_stream = Vec::new();
-        attributes::of_thing(known.model, thing, traits.hook, &mut attributes_stream);
-        own.extend([
-            (PartKind::Constants, std::mem::take(&mut closure.constants)),
-            (PartKind::Strings, std::mem::take(&mut closure.strings)),
-            (PartKind::Tables, std::mem::take(&mut closure.tables)),
-            (PartKind::Unwinding, unwinding),
-            (PartKind::Sites, sites),
-            (PartKind::Attributes, attributes_stream),
-        ]);
-        if thing.kind == Kind::Function
-            && let Some(body) = known.model.bodies.get(index)
-        {
-            let layout: Vec<u8> = layout(thing, &body.pieces);
-            traits.layout = collector.keep(&layout);
-            traits.instructions = body.pieces.iter().map(Vec::len).sum::<usize>() as u32;
+/// Writes the streams of every thing, by several threads where there is enough to do. The result does not tell by how
+/// many: each writes a run of things, and the runs are put end to end.
+pub fn things(known: &Known<'_, '_>, workers: Workers) -> Collector {
+    let things = &known.model.owner.things;
+    let most_bytes = known.model.facts.sections.iter().map(|s| s.data.len()).sum::<usize>();
+    let mut runs = workers.map_runs(things, Thing::weight, |run| {
+        let mut collector = Collector::default();
+        // More than is ever written, for less would have to be moved; what is not written to costs nothing.
+        let bytes = things.get(run.clone()).unwrap_or_default().iter().map(Thing::weight).sum::<usize>();
+        collector.streams.reserve(bytes.min(most_bytes).saturating_mul(4));
+        let mut streams = Streams::default();
+        let mut closure = Closure::new(known.model, known.privates);
+        for index in run {
+            if let Some(thing) = things.get(index) {
+                write(known, index, thing, &mut closure, &mut streams, &mut collector);
+            }
         }
-        collector.covered.extend(thing.pieces.iter().map(|p| (p.section, p.start, p.end)));
-        let item = item(known.model, thing, first, traits);
-        collector.add(item, &own, closure, Some(index));
+        collector
+    });
+    let mut collector = runs.next().unwrap_or_default();
+    runs.for_each(|run| collector.append(run));
+    collector
+}
+
+/// The parts of one thing while they are written, but for those that its closure writes.
+#[derive(Debug, Default)]
+struct Streams {
+    code: Vec<u8>,
+    content: Vec<u8>,
+    references: Vec<u8>,
+    unwinding: Vec<u8>,
+    sites: Vec<u8>,
+    attributes: Vec<u8>,
+    layout: Vec<u8>,
+}
+
+impl Streams {
+    fn clear(&mut self) {
+        let Self { code, content, references, unwinding, sites, attributes, layout } = self;
+        for stream in [code, content, references, unwinding, sites, attributes, layout] {
+            stream.clear();
+        }
     }
 }
 
+/// Writes the streams of one thing.
+fn write<'m, 'd>(
+    known: &Known<'m, 'd>,
+    index: usize,
+    thing: &Thing,
+    closure: &mut Closure<'m, 'd>,
+    streams: &mut Streams,
+    collector: &mut Collector,
+) {
+    let model = known.model;
+    let Some(first) = thing.symbols_in(&model.facts).next() else {
+        return; // a `.cold` piece that found its parent
+    };
+    closure.restart(index);
+    streams.clear();
+    let mut traits = traits(known, thing, first);
+    match thing.kind {
+        Kind::Function => function(known, index, thing, closure, streams),
+        _ => datum(known, thing, closure, &mut streams.content),
+    }
+    known.sites.write(model, index, closure, &mut streams.sites);
+    known.frames.write(model, index, closure, &mut streams.unwinding);
+    closure.follow();
+    traits.hook = attributes::hook(model, index, thing, known.sites);
+    attributes::of_thing(model, thing, traits.hook, &mut streams.attributes);
+    if thing.kind == Kind::Function
+        && let Some(body) = model.bodies.get(index)
+    {
+        layout(thing, &body.pieces, &mut streams.layout);
+        traits.layout = collector.keep(&streams.layout);
+        traits.instructions = body.pieces.iter().map(Vec::len).sum::<usize>() as u32;
+    }
+    collector.covered.extend(thing.pieces.iter().map(|p| (p.section, p.start, p.end)));
+    let parts = [
+        (PartKind::Code, &*streams.code),
+        (PartKind::Content, &*streams.content),
+        (PartKind::References, &*streams.references),
+        (PartKind::Constants, &*closure.constants),
+        (PartKind::Strings, &*closure.strings),
+        (PartKind::Tables, &*closure.tables),
+        (PartKind::Unwinding, &*streams.unwinding),
+        (PartKind::Sites, &*streams.sites),
+        (PartKind::Attributes, &*streams.attributes),
+    ];
+    collector.add(item(model, thing, first, traits), &parts, closure, Some(index));
+}
+
 /// Distances in bytes from each instruction to the next, so that an instruction's number tells its offset.
-fn layout(thing: &Thing, pieces: &[Vec<x86::Instruction>]) -> Vec<u8> {
-    let mut out = Vec::new();
+fn layout(thing: &Thing, pieces: &[Vec<Instruction>], out: &mut Vec<u8>) {
     for (piece, list) in thing.pieces.iter().zip(pieces) {
         let ends = list.iter().skip(1).map(|i| u64::from(i.start)).chain([piece.end]);
         out.extend(list.iter().zip(ends).map(|(i, end)| end.saturating_sub(i.start.into()).min(255) as u8));
     }
-    out
 }
 
 fn item(model: &Model<'_>, thing: &Thing, first: &Symbol<'_>, traits: Traits) -> Item {
@@ -255,11 +330,10 @@ fn function<'m, 'd>(
     index: usize,
     thing: &Thing,
     closure: &mut Closure<'m, 'd>,
-) -> Vec<(PartKind, Vec<u8>)> {
+    Streams { code: code_stream, references, .. }: &mut Streams,
+) {
     let model = known.model;
-    let mut code_stream = Vec::new();
-    let mut references = Vec::new();
-    let Some(body) = model.bodies.get(index) else { return Vec::new() };
+    let Some(body) = model.bodies.get(index) else { return };
     if body.pieces.is_empty() {
         for piece in &thing.pieces {
             let Some(section) = model.section(piece.section) else { continue };
@@ -276,44 +350,47 @@ fn function<'m, 'd>(
             code_stream.byte(code::PIECE);
         }
         let body = section.bytes(piece.start, piece.end);
+        let inner = model.inner(index, at);
         code_stream.reserve(body.len() + list.len());
         for instruction in list {
             let from = (u64::from(instruction.start) - piece.start) as usize;
             let bytes = body.get(from..from + usize::from(instruction.length)).unwrap_or_default();
-            let Some(first) = uses.first().filter(|u| u.at == number) else {
-                if instruction.reach == Reach::Undecodable {
+            let first = uses.first().filter(|u| u.at == number);
+            let mut stays = false;
+            match (instruction.reach(), first) {
+                (Reach::Undecodable, _) => {
                     code_stream.byte(code::RAW);
                     code_stream.blob(bytes);
-                } else {
-                    code_stream.byte(bytes.len() as u8);
-                    code_stream.extend_from_slice(bytes);
                 }
-                number += 1;
-                continue;
-            };
-            let mut inner = false;
-            match instruction.reach {
-                Reach::Branch(_) => inner = branch(model, index, bytes, instruction, first, &mut code_stream),
-                Reach::Memory(_) => {
+                (Reach::None | Reach::Literal(_), None) => {
+                    literal_alone(body, from, instruction.length, code_stream)
+                }
+                (Reach::None | Reach::Literal(_), Some(_)) => {
+                    literal(model, bytes, section, instruction.start.into(), code_stream);
+                }
+                (Reach::Branch(target) | Reach::Entry(target), direct) => {
+                    let place = match direct {
+                        _ if inner.contains(&target) => Place::Code(index, at, target.cast_unsigned()),
+                        Some(direct) => direct.place,
+                        None => Place::Absolute(target),
+                    };
+                    stays = branch(model, index, bytes, instruction, place, code_stream);
+                }
+                (Reach::Memory(_), _) => {
                     code_stream.byte(code::MEMORY);
-                    code_stream.blob(&zeroed(bytes, instruction.field, 4));
+                    code_stream.blob(&without_operand(model, bytes, instruction.field));
                     code_stream.byte(instruction.field);
                 }
-                Reach::Undecodable => {
-                    code_stream.byte(code::RAW);
-                    code_stream.blob(bytes);
-                }
-                Reach::None => literal(model, bytes, section, instruction.start.into(), &mut code_stream),
             }
             while let Some((one, rest)) = uses.split_first().filter(|(u, _)| u.at == number) {
                 uses = rest;
-                if inner && one.kind == DIRECT {
+                if stays && one.kind == DIRECT {
                     continue;
                 }
                 references.number(number.into());
                 references.byte(one.field);
                 references.number(if one.kind == DIRECT { 0 } else { u64::from(one.kind) + 1 });
-                closure.target(one.place, one.access, &mut references);
+                closure.target(one.place, one.access, references);
             }
             number += 1;
         }
@@ -323,9 +400,22 @@ fn function<'m, 'd>(
         references.number(one.at.into());
         references.byte(one.field);
         references.number(u64::from(one.kind) + 1);
-        closure.target(one.place, 0, &mut references);
+        closure.target(one.place, 0, references);
     }
-    vec![(PartKind::Code, code_stream), (PartKind::References, references)]
+}
+
+/// Writes an instruction without a relocation as its bytes, which begin at `from` of `body`. Most instructions are
+/// written here, and a copy of a fixed length is a single move where one of their own length is a call.
+fn literal_alone(body: &[u8], from: usize, length: u8, out: &mut Vec<u8>) {
+    out.byte(length);
+    let rest = body.get(from..).unwrap_or_default();
+    if let Some(longest) = rest.first_chunk::<16>() {
+        let end = out.len() + usize::from(length);
+        out.extend_from_slice(longest);
+        out.truncate(end);
+    } else {
+        out.extend_from_slice(rest.get(..length.into()).unwrap_or(rest));
+    }
 }
 
 /// Writes an instruction as its bytes; fields that hold an addend (`SHT_REL`) are zeroed.
@@ -339,21 +429,33 @@ fn literal(
     out.byte(bytes.len() as u8);
     let from = out.len();
     out.extend_from_slice(bytes);
-    if section.relocations.first().is_none_or(|r| !r.implicit) {
-        return;
-    }
     let relocations = section.relocations_in(start, start + bytes.len() as u64);
+    if let (Some(machine), Some(instruction)) = (model.machine.filter(|m| m.has_pairs()), out.get_mut(from..))
+    {
+        for relocation in relocations {
+            machine.clear_repeated(relocation.kind, relocation.addend, instruction);
+        }
+    }
     for relocation in relocations.iter().filter(|r| r.implicit) {
         let size = super::arch::shape(model.facts.image.machine, relocation.kind).map_or(4, |s| s.size);
         let at = from + (relocation.offset - start) as usize;
-        out.iter_mut().skip(at).take(size.into()).for_each(|b| *b = 0);
+        let end = (at + usize::from(size)).min(out.len());
+        if let Some(field) = out.get_mut(at..end) {
+            clear_implicit(model, relocation.kind, field);
+        }
     }
 }
 
-fn zeroed(bytes: &[u8], field: u8, size: usize) -> Vec<u8> {
-    let mut bytes = bytes.to_vec();
-    bytes.iter_mut().skip(field.into()).take(size).for_each(|b| *b = 0);
-    bytes
+/// Zeroes what a field holds of an addend.
+pub fn clear_implicit(model: &Model<'_>, kind: u32, field: &mut [u8]) {
+    match model.machine {
+        Some(machine) => machine.clear_implicit(kind, field),
+        None => field.fill(0),
+    }
+}
+
+fn without_operand(model: &Model<'_>, bytes: &[u8], field: u8) -> Vec<u8> {
+    model.machine.map_or_else(|| bytes.to_vec(), |machine| machine.without_operand(bytes, field))
 }
 
 /// Writes a branch without relocation; tells whether its target was written too (a place in the function).
@@ -361,16 +463,20 @@ fn branch(
     model: &Model<'_>,
     index: usize,
     bytes: &[u8],
-    instruction: &x86::Instruction,
-    direct: &super::places::Use,
+    instruction: &Instruction,
+    place: Place,
     out: &mut Vec<u8>,
 ) -> bool {
     out.byte(code::BRANCH);
-    match x86::branch_opcode(bytes, instruction.field) {
-        Some((opcode, length)) => out.blob(opcode.get(..length).unwrap_or_default()),
+    let opcode = match instruction.reach() {
+        Reach::Entry(_) => Some(Opcode::new(&vec![0; bytes.len()])),
+        _ => model.machine.and_then(|m| m.branch_opcode(bytes, instruction.field)),
+    };
+    match opcode {
+        Some(opcode) => out.blob(opcode.bytes()),
         None => out.blob(bytes.get(..instruction.field.into()).unwrap_or_default()),
     }
-    let own = match direct.place {
+    let own = match place {
         Place::Code(thing, piece, offset) if thing == index => {
             Some(model.instruction_at(thing, piece, offset))
         }
@@ -385,17 +491,16 @@ fn branch(
     own.is_some()
 }
 
-/// The `content` part of a datum, or its kind where it has no bytes.
-fn datum<'m, 'd>(
-    known: &Known<'m, 'd>,
-    thing: &Thing,
-    closure: &mut Closure<'m, 'd>,
-) -> Vec<(PartKind, Vec<u8>)> {
-    let mut content = Vec::new();
+/// The `content` part of a datum.
+fn datum<'m, 'd>(known: &Known<'m, 'd>, thing: &Thing, closure: &mut Closure<'m, 'd>, content: &mut Vec<u8>) {
     for piece in &thing.pieces {
         if let Some(section) = known.model.section(piece.section) {
-            closure.bytes(section, piece.start, piece.end, &mut content);
+            let first = thing.symbols.first().and_then(|s| known.model.facts.symbols.get(*s as usize));
+            let relative = first.is_some_and(|s| names::is_relative_table(s.name))
+                && closure.is_relative_table(section, piece.start, piece.end);
+            closure.table_base = relative.then_some(piece.start);
+            closure.bytes(section, piece.start, piece.end, content);
+            closure.table_base = None;
         }
     }
-    vec![(PartKind::Content, content)]
 }

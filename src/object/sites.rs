@@ -21,6 +21,11 @@ use super::{lsda_section, unwinding};
 /// Source: the kernel's `struct static_call_site` (two 32-bit offsets) and `struct orc_entry` beside its index.
 const STRIDES: [(&[u8], u64); 2] = [(b".static_call_sites", 8), (b".orc_unwind_ip", 4)];
 
+/// Whether a section lists functions' entries that may be patched (`-fpatchable-function-entry`, `-mrecord-mcount`).
+pub fn lists_entries(section: &Section<'_>) -> bool {
+    section.name == b"__patchable_function_entries" || section.name == b"__mcount_loc"
+}
+
 /// One entry of a special section.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Entry {
@@ -35,7 +40,8 @@ pub struct Entry {
 /// The entries of all special sections, by the function each serves.
 #[derive(Debug, Default)]
 pub struct Sites {
-    by_thing: HashMap<usize, Vec<Entry>>,
+    /// Each with the function it serves, by which they are sorted.
+    by_thing: Vec<(usize, Entry)>,
     /// Entries that serve no function, by section.
     pub loose: Vec<Entry>,
     /// Nops before a function's entry that `-fpatchable-function-entry` put there: thing to (section, start, end).
@@ -62,7 +68,7 @@ pub fn find(model: &Model<'_>, privates: &Privates) -> Sites {
             let entry = Entry { section: index, start, end };
             match served(model, section, start, end) {
                 Some((thing, prefix)) => {
-                    sites.by_thing.entry(thing).or_default().push(entry);
+                    sites.by_thing.push((thing, entry));
                     if let Some(prefix) = prefix {
                         sites.prefixes.insert(thing, prefix);
                     }
@@ -72,6 +78,7 @@ pub fn find(model: &Model<'_>, privates: &Privates) -> Sites {
             start = end;
         }
     }
+    sites.by_thing.sort_by_key(|(thing, _)| *thing);
     sites
 }
 
@@ -98,14 +105,20 @@ fn code(model: &Model<'_>, section: &Section<'_>, offset: u64) -> Option<Served>
             function.then_some((thing, None))
         }
         Place::Private(at, start) => nops_before(model, at, u64::try_from(start).ok()?),
-        Place::External(..) | Place::Absolute(_) => None,
+        Place::External(..) | Place::Beyond(..) | Place::Absolute(_) => None,
     }
 }
 
 /// The function behind a run of no-operations that begins here, and that run.
 fn nops_before(model: &Model<'_>, section: usize, start: u64) -> Option<Served> {
     let home = model.section(section).filter(|s| s.is_executable())?;
-    let nops = home.bytes(start, home.size).iter().take_while(|b| **b == 0x90).count() as u64;
+    let machine = model.machine?;
+    let mut rest = home.bytes(start, home.size);
+    let mut nops = 0;
+    while let Some(length) = machine.nop_length(rest) {
+        nops += length as u64;
+        rest = rest.get(length..)?;
+    }
     let end = (start + 1..=start + nops).find(|at| model.owner.at(section, *at).is_some())?;
     let inside = model.owner.at(section, end)?;
     let piece = model.owner.things.get(inside.thing)?.pieces.get(inside.piece)?;
@@ -145,8 +158,13 @@ fn rhythm(model: &Model<'_>, section: &Section<'_>) -> Option<u64> {
 
 impl Sites {
     /// The entries that serve a function.
-    pub fn of(&self, thing: usize) -> &[Entry] {
-        self.by_thing.get(&thing).map_or(&[], Vec::as_slice)
+    pub fn of(&self, thing: usize) -> impl Iterator<Item = &Entry> {
+        let from = self.by_thing.partition_point(|(serves, _)| *serves < thing);
+        self.by_thing
+            .iter()
+            .skip(from)
+            .take_while(move |(serves, _)| *serves == thing)
+            .map(|(_, entry)| entry)
     }
 
     /// Writes the `sites` part of a function: section name and contents of each entry.

@@ -37,6 +37,8 @@ pub mod target {
     pub const SECTION: u8 = 8;
     /// A number.
     pub const ABSOLUTE: u8 = 9;
+    /// A distance from nameless bytes, then these as a target.
+    pub const BEYOND: u8 = 10;
 }
 
 /// Keys of entries of the `attributes` part.
@@ -71,6 +73,8 @@ pub mod attribute {
     pub const COLD: u8 = 14;
     /// A value (absolute symbols).
     pub const VALUE: u8 = 15;
+    /// It lies inside another item: name, position there.
+    pub const INSIDE: u8 = 16;
 }
 
 /// Tags of entries of the `unwinding` part.
@@ -95,6 +99,13 @@ pub mod unwinding {
     pub const FIELD: u8 = 9;
     /// An exception table's encodings: of its start, its types, its call sites.
     pub const HEAD: u8 = 10;
+    /// A relocation that no field accounts for: offset in its entry or table, type, target.
+    pub const STRAY: u8 = 11;
+    /// Actions and types that no call site leads to: distance from the even place behind the actions to the types
+    /// in use, bytes without the zeros at both ends.
+    pub const UNUSED: u8 = 12;
+    /// Compiler-made symbols inside an exception table: their number, then offset, size, type, binding, `st_other`.
+    pub const NAMES: u8 = 13;
 }
 
 /// Appends fields to a stream.
@@ -173,6 +184,43 @@ impl<'s> Reader<'s> {
     pub fn signed(&mut self) -> Option<i64> {
         let value = self.number()?;
         Some((value >> 1).cast_signed() ^ -(value & 1).cast_signed())
+    }
+
+    /// The bytes of one target, as [`target`] lists them.
+    pub fn target(&mut self) -> Option<&'s [u8]> {
+        let all = self.rest;
+        match self.byte()? {
+            target::EXTERNAL => {
+                self.blob()?;
+                self.bytes(3)?;
+                self.number()?;
+                self.number()?;
+                self.signed()?;
+            }
+            target::ITEM => {
+                self.blob()?;
+                self.number()?;
+                self.signed()?;
+            }
+            target::CODE => {
+                self.blob()?;
+                self.number()?;
+                self.number()?;
+                self.number()?;
+            }
+            target::OWN | target::STRING => {
+                self.number()?;
+                self.number()?;
+            }
+            target::CONSTANT | target::TABLE => drop(self.number()?),
+            target::SECTION => {
+                self.blob()?;
+                self.signed()?;
+            }
+            target::ABSOLUTE => drop(self.signed()?),
+            _ => return None,
+        }
+        all.get(..all.len() - self.rest.len())
     }
 
     /// That many bytes.

@@ -3,8 +3,6 @@
 //! Source: LSB Core 5.0, "Exception Frames", and DWARF 5, section 6.4. The tempting wrong way is to hash an
 //! FDE's bytes: its `advance_loc` distances count bytes, which branch widths change.
 
-use std::collections::HashMap;
-
 use super::closure::Closure;
 use super::cursor::{Cursor, encoded_size};
 use super::facts::Section;
@@ -25,12 +23,15 @@ pub struct Frame {
     /// The piece: index and where the FDE begins in it.
     piece: usize,
     start: u64,
+    /// An end of the table stands behind it, in the middle of a section that a linker will join to others.
+    stops: bool,
 }
 
 /// All FDEs by the function they serve.
 #[derive(Debug, Default)]
 pub struct Frames {
-    by_thing: HashMap<usize, Vec<Frame>>,
+    /// Each with the function it serves, by which they are sorted.
+    by_thing: Vec<(usize, Frame)>,
     /// FDEs and other bytes that serve no function: section, start, end.
     pub loose: Vec<(usize, u64, u64)>,
     /// Bytes accounted for by functions: section, start, end.
@@ -49,7 +50,7 @@ struct Cie<'b> {
     pointer_encoding: u8,
     augmented: bool,
     personality: Option<(usize, u8)>,
-    initial: (usize, usize),
+    tail: &'b [u8],
 }
 
 /// Finds the FDEs of an object.
@@ -60,9 +61,7 @@ pub fn find(model: &Model<'_>) -> Frames {
             scan(model, index, section, &mut frames);
         }
     }
-    for list in frames.by_thing.values_mut() {
-        list.sort_by_key(|f| (f.piece, f.start, f.range));
-    }
+    frames.by_thing.sort_by_key(|(thing, f)| (*thing, f.piece, f.start, f.range));
     frames
 }
 
@@ -70,21 +69,29 @@ fn scan(model: &Model<'_>, index: usize, section: &Section<'_>, frames: &mut Fra
     let little = model.facts.image.little_endian;
     let mut cies_used = Vec::new();
     let mut cies = Vec::new();
+    let relocatable = model.facts.image.file_type == object::elf::ET_REL.0;
+    let ends_at = |at: usize| matches!(entry(section, at, little), Some((start, end, id_at, _)) if is_end(start, end, id_at));
     let mut at = 0;
     while let Some(entry) = entry(section, at, little) {
         let (start, end, id_at, id) = entry;
-        if end == start + 4 && id_at == end {
-            frames.covered.push((index, start as u64, end as u64)); // the terminator
+        if is_end(start, end, id_at) {
+            // Where a linker will go on behind it, it cuts off what follows: that must show.
+            let list = if relocatable { &mut frames.loose } else { &mut frames.covered };
+            list.push((index, start as u64, end as u64));
         } else if id == 0 {
             cies.push((start, end));
         } else {
             let cie_start = (id_at as u64).wrapping_sub(id) as usize;
-            let cie = self::entry(section, cie_start, little).map(|(s, e, ..)| (s, e));
+            let cie =
+                self::entry(section, cie_start, little).filter(|cie| cie.3 == 0).map(|(s, e, ..)| (s, e));
             match cie.and_then(|cie| serve(model, section, index, (start, end), cie)) {
-                Some((thing, frame)) => {
-                    cies_used.push(frame.cie);
+                Some((thing, mut frame)) => {
+                    frame.stops = relocatable && ends_at(end);
+                    if cies_used.last() != Some(&frame.cie) {
+                        cies_used.push(frame.cie);
+                    }
                     frames.covered.push((index, start as u64, end as u64));
-                    frames.by_thing.entry(thing).or_default().push(frame);
+                    frames.by_thing.push((thing, frame));
                 }
                 None => frames.loose.push((index, start as u64, end as u64)),
             }
@@ -94,10 +101,17 @@ fn scan(model: &Model<'_>, index: usize, section: &Section<'_>, frames: &mut Fra
     if (at as u64) < section.data.len() as u64 {
         frames.loose.push((index, at as u64, section.data.len() as u64));
     }
+    cies_used.sort_unstable();
     for cie in cies {
-        let list = if cies_used.contains(&cie) { &mut frames.covered } else { &mut frames.loose };
+        let list =
+            if cies_used.binary_search(&cie).is_ok() { &mut frames.covered } else { &mut frames.loose };
         list.push((index, cie.0 as u64, cie.1 as u64));
     }
+}
+
+/// Whether an entry is the zero length that ends a table.
+fn is_end(start: usize, end: usize, id_at: usize) -> bool {
+    end == start + 4 && id_at == end
 }
 
 /// An entry as (start, end, offset of the id, id).
@@ -136,7 +150,7 @@ fn serve(
         _ => return None,
     };
     let function = model.owner.things.get(thing)?.kind == Kind::Function;
-    function.then_some((thing, Frame { section: index, range, cie, piece, start }))
+    function.then_some((thing, Frame { section: index, range, cie, piece, start, stops: false }))
 }
 
 /// The place that an encoded pointer means: by its relocation, or by its value in a linked file.
@@ -165,7 +179,36 @@ pub fn field(section: &Section<'_>, at: usize, size: usize, out: &mut Vec<u8>) {
     }
 }
 
+/// Writes every relocation of a range that no field accounts for: the first one at each of the places `known` is a
+/// field's. No compiler writes such a relocation; one that is there must show.
+pub fn strays<'m, 'd>(
+    model: &'m Model<'d>,
+    section: &'m Section<'d>,
+    (start, end): (usize, usize),
+    known: &[usize],
+    closure: &mut Closure<'m, 'd>,
+    out: &mut Vec<u8>,
+) {
+    let mut last = None;
+    for relocation in section.relocations_in(start as u64, end as u64) {
+        let first = last.replace(relocation.offset) != Some(relocation.offset);
+        if first && known.iter().any(|at| *at as u64 == relocation.offset) {
+            continue;
+        }
+        out.byte(tag::STRAY);
+        out.number(relocation.offset - start as u64);
+        out.number(relocation.kind.into());
+        closure.target(model.resolve(section, relocation, 0), 0, out);
+    }
+}
+
+/// The longest CIE that is understood, in bytes: each function that it serves repeats it, and compilers write some 30.
+const LONGEST_CIE: usize = 256;
+
 fn parse_cie<'b>(model: &Model<'_>, section: &Section<'b>, range: (usize, usize)) -> Option<Cie<'b>> {
+    if range.1.saturating_sub(range.0) > LONGEST_CIE {
+        return None;
+    }
     let image = &model.facts.image;
     let (_, _, id_at, _) = entry(section, range.0, image.little_endian)?;
     let mut cursor = Cursor::new(section.data, id_at + 4, image.little_endian);
@@ -184,11 +227,10 @@ fn parse_cie<'b>(model: &Model<'_>, section: &Section<'b>, range: (usize, usize)
         pointer_encoding: 0,
         augmented: augmentation.starts_with(b"z"),
         personality: None,
-        initial: (0, range.1),
+        tail: &[],
     };
     if cie.augmented {
-        let length = usize::try_from(cursor.uleb()?).ok()?;
-        let end = cursor.at.checked_add(length)?;
+        cursor.uleb()?;
         for letter in augmentation.iter().skip(1) {
             match letter {
                 b'L' => cie.lsda_encoding = Some(cursor.byte()?),
@@ -202,14 +244,15 @@ fn parse_cie<'b>(model: &Model<'_>, section: &Section<'b>, range: (usize, usize)
                 _ => return None,
             }
         }
-        cursor.at = end;
     } else if !augmentation.is_empty() {
         return None;
     }
-    cie.initial.0 = cursor.at;
     // Everything but the length and the personality's field, which its relocation stands for.
-    let head_end = cie.personality.map_or(range.1, |(at, _)| at);
-    cie.head = section.data.get(id_at + 4..head_end)?;
+    cie.head = section.data.get(id_at + 4..range.1)?;
+    if let Some((at, encoding)) = cie.personality {
+        cie.head = section.data.get(id_at + 4..at)?;
+        cie.tail = section.data.get(at + encoded_size(encoding, image.bits)?..range.1)?;
+    }
     Some(cie)
 }
 
@@ -222,7 +265,8 @@ impl Frames {
         closure: &mut Closure<'m, 'd>,
         out: &mut Vec<u8>,
     ) {
-        for frame in self.by_thing.get(&thing).into_iter().flatten() {
+        let from = self.by_thing.partition_point(|(serves, _)| *serves < thing);
+        for (_, frame) in self.by_thing.iter().skip(from).take_while(|(serves, _)| *serves == thing) {
             let Some(section) = model.section(frame.section) else { continue };
             if write(model, section, thing, frame, closure, out).is_none() {
                 out.byte(tag::RAW);
@@ -254,9 +298,7 @@ fn write<'m, 'd>(
 
     out.byte(tag::CIE);
     out.blob(cie.head);
-    let initial =
-        (cie.personality.is_some()).then(|| section.bytes(cie.initial.0 as u64, cie.initial.1 as u64));
-    out.blob(trim_nops(initial.unwrap_or_default()));
+    out.blob(trim_nops(cie.tail));
     match cie.personality {
         Some((at, encoding)) => {
             closure.target(pointer(model, section, at, encoding)?, 0, out);
@@ -264,11 +306,14 @@ fn write<'m, 'd>(
         }
         None => out.byte(0),
     }
+    let personality: Vec<usize> = cie.personality.iter().map(|(at, _)| *at).collect();
+    strays(model, section, frame.cie, &personality, closure, out);
     out.byte(tag::RANGE);
     number(0, out);
     number(length, out);
     field(section, id_at + 4, size, out);
     let mut lsda_at = None;
+    let mut fields = vec![id_at + 4];
     if cie.augmented {
         let start = cursor.at;
         let length = usize::try_from(cursor.uleb()?).ok()?;
@@ -278,10 +323,16 @@ fn write<'m, 'd>(
         let end = cursor.at.checked_add(length)?;
         if let Some(encoding) = cie.lsda_encoding.filter(|e| *e != 0xff) {
             lsda_at = pointer(model, section, cursor.at, encoding);
+            fields.push(cursor.at);
             out.byte(tag::FIELD);
             field(section, cursor.at, encoded_size(encoding, image.bits)?, out);
         }
         cursor.at = end;
+    }
+    strays(model, section, frame.range, &fields, closure, out);
+    if frame.stops {
+        out.byte(tag::RAW);
+        out.blob(&[0; 4]);
     }
     let mut location = 0_u64;
     let mut last = 0_u64;

@@ -6,11 +6,16 @@
 
 use iced_x86::{Decoder, DecoderOptions, Instruction as Decoded, Mnemonic, OpKind, Register};
 
-/// One instruction; fill is left out of the list.
+use super::facts::Relocation;
+
+/// One instruction; fill is left out of the list. An object has some hundred thousand: what they take in memory is a
+/// good part of what a fingerprint takes in time, hence the narrow fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Instruction {
     /// Offset in its section.
     pub start: u32,
+    /// Distance from `start` to the place that it reaches; 0 where it reaches none.
+    distance: i32,
     /// Length in bytes.
     pub length: u8,
     /// Offset of the field that reaches something, from `start`; 0 where there is none.
@@ -18,10 +23,65 @@ pub struct Instruction {
     /// Width in bytes of a memory access whose address the field alone tells; 0 where the address is only
     /// taken, or an index is added, so that the extent is not known.
     pub access: u8,
-    /// It is a no-operation by its mnemonic.
-    pub nop: bool,
-    /// What it reaches.
-    pub reach: Reach,
+    form: Form,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+enum Form {
+    Plain,
+    Nop,
+    Branch,
+    Memory,
+    Entry,
+    Literal,
+    Undecodable,
+}
+
+impl Instruction {
+    /// An instruction of so many bytes that reaches nothing.
+    pub fn plain(start: u32, length: u8) -> Self {
+        Self { start, distance: 0, length, field: 0, access: 0, form: Form::Plain }
+    }
+
+    /// The same, which by its mnemonic does nothing.
+    pub fn nop(start: u32, length: u8) -> Self {
+        Self { form: Form::Nop, ..Self::plain(start, length) }
+    }
+
+    /// Whether it does nothing by its mnemonic.
+    pub fn is_nop(&self) -> bool {
+        self.form == Form::Nop
+    }
+
+    /// The same, reaching this. (What lies too far is in no section: its bytes stand for themselves.)
+    pub fn reaching(self, reach: Reach) -> Self {
+        let (form, target) = match reach {
+            Reach::None => return self,
+            Reach::Branch(target) => (Form::Branch, target),
+            Reach::Memory(target) => (Form::Memory, target),
+            Reach::Entry(target) => (Form::Entry, target),
+            Reach::Literal(target) => (Form::Literal, target),
+            Reach::Undecodable => (Form::Undecodable, self.start.into()),
+        };
+        match i32::try_from(target.wrapping_sub(self.start.into())) {
+            Ok(distance) => Self { distance, form, ..self },
+            Err(_) => self,
+        }
+    }
+
+    /// What it reaches by a field that has no relocation.
+    pub fn reach(&self) -> Reach {
+        let target = i64::from(self.start) + i64::from(self.distance);
+        match self.form {
+            Form::Plain | Form::Nop => Reach::None,
+            Form::Branch => Reach::Branch(target),
+            Form::Memory => Reach::Memory(target),
+            Form::Entry => Reach::Entry(target),
+            Form::Literal => Reach::Literal(target),
+            Form::Undecodable => Reach::Undecodable,
+        }
+    }
 }
 
 /// What an instruction reaches by a PC-relative field that has no relocation.
@@ -33,6 +93,10 @@ pub enum Reach {
     Branch(i64),
     /// A PC-relative memory operand at this offset in the section.
     Memory(i64),
+    /// Nothing by itself: a word that the code adds to this offset in the section.
+    Literal(i64),
+    /// An entry of a table in the code that leads to this offset in the section.
+    Entry(i64),
     /// Not an instruction: one byte that does not decode.
     Undecodable,
 }
@@ -41,17 +105,17 @@ pub enum Reach {
 /// (`.p2align 3` behind a `.p2align 4,,10` that was too far).
 const FILL_ALIGNMENT: u64 = 8;
 
-/// Decodes `bytes`, which lie at offset `start` of a section of a file with `bits` (32 or 64) and have a
-/// relocation at each of the offsets `relocated`, sorted. `align` is the section's alignment.
+/// Decodes `bytes`, which lie at offset `start` of a section of a file with `bits` (32 or 64) and have
+/// the relocations `relocated`, sorted, to the end of `list`, which is empty. `align` is the section's alignment.
 pub fn decode(
     bytes: &[u8],
     start: u32,
     bits: u32,
     align: u64,
-    relocated: impl Iterator<Item = u64>,
-) -> Vec<Instruction> {
-    let mut list = Vec::with_capacity(bytes.len() / 4);
-    let mut relocated = relocated.peekable();
+    relocated: &[Relocation],
+    list: &mut Vec<Instruction>,
+) {
+    let mut relocated = relocated;
     let mut decoder = Decoder::with_ip(bits, bytes, u64::from(start), DecoderOptions::NONE);
     let mut current = Decoded::default();
     let mut any_nop = false;
@@ -59,33 +123,38 @@ pub fn decode(
         decoder.decode_out(&mut current);
         let at = current.ip() as u32;
         let length = current.len().max(1) as u8;
-        let end = u64::from(at) + u64::from(length);
-        while relocated.next_if(|r| *r < u64::from(at)).is_some() {}
-        let has_relocation = relocated.peek().is_some_and(|r| *r < end);
-        let mut one = Instruction { start: at, length, field: 0, access: 0, nop: false, reach: Reach::None };
-        one.nop = current.mnemonic() == Mnemonic::Nop;
-        any_nop |= one.nop;
+        let mut one = Instruction { start: at, distance: 0, length, field: 0, access: 0, form: Form::Plain };
         if current.is_invalid() {
             // Start over behind one byte: what follows may be code again.
             one.length = 1;
-            one.reach = Reach::Undecodable;
+            one.form = Form::Undecodable;
             let next = (at - start) as usize + 1;
             if decoder.set_position(next).is_err() {
                 break;
             }
             decoder.set_ip(u64::from(at) + 1);
-        } else if has_relocation {
-            one.access = access_width(&current);
-        } else {
-            reach(&decoder, &current, &mut one);
+        }
+        let end = u64::from(at) + u64::from(one.length);
+        let mut has_relocation = false;
+        while let Some((first, rest)) = relocated.split_first().filter(|(first, _)| first.offset < end) {
+            has_relocation |= first.offset >= u64::from(at);
+            relocated = rest;
+        }
+        match one.form {
+            Form::Undecodable => {}
+            _ if has_relocation => one.access = access_width(&current),
+            _ => reach(&decoder, &current, &mut one),
+        }
+        if one.form == Form::Plain && current.mnemonic() == Mnemonic::Nop {
+            one.form = Form::Nop;
+            any_nop = true;
         }
         list.push(one);
     }
     // An alignment directive raises the section's alignment: where that is less, no fill can have been written.
     if any_nop && align >= FILL_ALIGNMENT {
-        drop_fill(&mut list, bytes, start);
+        drop_fill(list, bytes, start);
     }
-    list
 }
 
 /// Width of the access at the one place that the operand's displacement names.
@@ -98,12 +167,23 @@ fn access_width(decoded: &Decoded) -> u8 {
 }
 
 fn reach(decoder: &Decoder<'_>, current: &Decoded, one: &mut Instruction) {
-    if matches!(current.op0_kind(), OpKind::NearBranch16 | OpKind::NearBranch32 | OpKind::NearBranch64) {
-        one.reach = Reach::Branch(current.near_branch_target().cast_signed());
-        one.field = decoder.get_constant_offsets(current).immediate_offset() as u8;
-    } else if current.is_ip_rel_memory_operand() {
-        one.reach = Reach::Memory(current.ip_rel_memory_address().cast_signed());
-        one.field = decoder.get_constant_offsets(current).displacement_offset() as u8;
+    let (form, target) =
+        if matches!(current.op0_kind(), OpKind::NearBranch16 | OpKind::NearBranch32 | OpKind::NearBranch64) {
+            (Form::Branch, current.near_branch_target())
+        } else if current.is_ip_rel_memory_operand() {
+            (Form::Memory, current.ip_rel_memory_address())
+        } else {
+            return;
+        };
+    // What lies too far is in no section: such an instruction's bytes stand for themselves.
+    let Ok(distance) = i32::try_from(target.wrapping_sub(u64::from(one.start)).cast_signed()) else { return };
+    one.form = form;
+    one.distance = distance;
+    let fields = decoder.get_constant_offsets(current);
+    if form == Form::Branch {
+        one.field = fields.immediate_offset() as u8;
+    } else {
+        one.field = fields.displacement_offset() as u8;
         one.access = access_width(current);
     }
 }
@@ -113,33 +193,39 @@ fn reach(decoder: &Decoder<'_>, current: &Decoded, one: &mut Instruction) {
 /// those at the very end are followed by nothing, and any others were written on purpose: all those stay.
 fn drop_fill(list: &mut Vec<Instruction>, bytes: &[u8], start: u32) {
     let is_nop = |i: &Instruction| {
-        if !i.nop {
+        if i.form != Form::Nop {
             return false;
         }
         let from = (i.start - start) as usize;
         bytes.get(from..from + usize::from(i.length)).is_some_and(|b| nop_length(b) == Some(b.len()))
     };
     let Some(first) = list.iter().position(|i| !is_nop(i) && !is_entry_mark(bytes, start, i)) else { return };
-    let mut keep = vec![true; list.len()];
+    let mut fill = Vec::new();
     let mut at = first;
-    while at < list.len() {
-        let run = list.iter().skip(at).take_while(|i| is_nop(i)).count();
-        if run == 0 {
-            at += 1;
-            continue;
-        }
-        if let (Some(begin), Some(next)) = (list.get(at), list.get(at + run))
+    while let Some(skipped) = list.get(at..).and_then(|rest| rest.iter().position(is_nop)) {
+        let begin = at + skipped;
+        let run = list.iter().skip(begin).take_while(|i| is_nop(i)).count();
+        at = begin + run;
+        if let (Some(from), Some(next)) = (list.get(begin), list.get(at))
             && u64::from(next.start) % FILL_ALIGNMENT == 0
             && is_fill(
-                bytes.get((begin.start - start) as usize..(next.start - start) as usize).unwrap_or_default(),
+                bytes.get((from.start - start) as usize..(next.start - start) as usize).unwrap_or_default(),
             )
         {
-            keep.iter_mut().skip(at).take(run).for_each(|k| *k = false);
+            fill.push(begin..at);
         }
-        at += run;
     }
-    let mut flags = keep.into_iter();
-    list.retain(|_| flags.next().unwrap_or(true));
+    if fill.is_empty() {
+        return;
+    }
+    let mut fill = fill.into_iter().peekable();
+    let mut number = 0;
+    list.retain(|_| {
+        let here = number;
+        number += 1;
+        while fill.next_if(|range| range.end <= here).is_some() {}
+        fill.peek().is_none_or(|range| here < range.start)
+    });
 }
 
 /// `endbr64` or `endbr32`.
@@ -176,19 +262,23 @@ pub fn nop_length(bytes: &[u8]) -> Option<usize> {
 /// as it fits, and one shorter form for the rest, before or behind. GNU as uses forms of up to 11 bytes (9 and
 /// 10 when tuned for some processors), LLVM of up to 10 or 15; old assemblers repeat `nop`.
 pub fn is_fill(bytes: &[u8]) -> bool {
-    let mut lengths = Vec::new();
-    let mut rest = bytes;
-    while !rest.is_empty() {
-        let Some(length) = nop_length(rest) else { return false };
-        lengths.push(length);
-        rest = rest.get(length..).unwrap_or_default();
+    let lengths = || {
+        let mut rest = bytes;
+        std::iter::from_fn(move || {
+            let length = nop_length(rest)?;
+            rest = rest.get(length..).unwrap_or_default();
+            Some(length)
+        })
+    };
+    if lengths().sum::<usize>() != bytes.len() {
+        return false;
     }
-    let Some(longest) = lengths.iter().copied().max() else { return true };
-    let shorter = lengths.iter().filter(|l| **l != longest).count();
-    let ends = [lengths.first(), lengths.last()];
+    let Some(longest) = lengths().max() else { return true };
+    let shorter = lengths().filter(|l| *l != longest).count();
+    let ends = [lengths().next(), lengths().last()];
     let one_rest_at_an_end =
-        shorter == 0 || (shorter == 1 && ends.iter().any(|l| l.is_some_and(|l| *l != longest)));
-    one_rest_at_an_end && (lengths.len() == 1 || longest >= 8 || longest == 1)
+        shorter == 0 || (shorter == 1 && ends.iter().any(|l| l.is_some_and(|l| l != longest)));
+    one_rest_at_an_end && (lengths().nth(1).is_none() || longest >= 8 || longest == 1)
 }
 
 /// The branch with the width that the assembler chose taken out: prefixes and the near form of the opcode.
@@ -239,8 +329,9 @@ mod tests {
     fn nops_at_the_entry_and_the_end_stay() {
         // nop nop / ret / nop to 8 / ret / nop
         let bytes = [0x90, 0x90, 0xc3, 0x0f, 0x1f, 0x44, 0, 0, 0xc3, 0x90];
-        let starts: Vec<u32> =
-            decode(&bytes, 0, 64, 16, std::iter::empty()).iter().map(|i| i.start).collect();
+        let mut list = Vec::new();
+        decode(&bytes, 0, 64, 16, &[], &mut list);
+        let starts: Vec<u32> = list.iter().map(|i| i.start).collect();
         assert_eq!(starts, [0, 1, 2, 8, 9]);
     }
 }

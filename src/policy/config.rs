@@ -24,6 +24,19 @@ pub struct Config {
     pub rules: Vec<Rule>,
     /// Exceptions, in order.
     pub accepted: Vec<Accept>,
+    /// What else it names.
+    pub names: Names,
+}
+
+/// What a configuration names besides its rules: where environment variables name nothing, these hold.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Names {
+    /// `cc`: the C compiler for `lpcc -c x.c`, a command line like `LPCC_CC`.
+    pub cc: Option<String>,
+    /// `cxx`: the C++ compiler for `lpcc++ -c x.cc`, likewise.
+    pub cxx: Option<String>,
+    /// `store`: the store, absolute; in the file it is taken from the file's directory.
+    pub store: Option<PathBuf>,
 }
 
 /// Why a configuration cannot be used.
@@ -43,6 +56,9 @@ pub struct ConfigError {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Document {
+    cc: Option<Spanned<String>>,
+    cxx: Option<Spanned<String>>,
+    store: Option<Spanned<String>>,
     default: Option<Spanned<Table>>,
     #[serde(default)]
     rule: Vec<Spanned<Table>>,
@@ -63,6 +79,7 @@ struct Table {
     live_patching: Option<Spanned<LivePatching>>,
     lto: Option<Lto>,
     on_conflict: Option<OnConflict>,
+    clones: Option<Spanned<bool>>,
     add: Option<Spanned<Vec<String>>>,
     remove: Option<Spanned<Vec<String>>>,
 }
@@ -102,6 +119,7 @@ impl Config {
             let what = error.message().lines().collect::<Vec<_>>().join(", ");
             fail(error.span().map_or(0, |span| span.start), what)
         })?;
+        let names = names(path, &document).map_err(|(at, what)| fail(at, what))?;
         let line_of = |at: usize| fail(at, String::new()).line;
         let mut rules = Vec::new();
         if let Some(table) = &document.default {
@@ -116,8 +134,31 @@ impl Config {
         }
         let accepted = document.accept.iter().map(Accept::new).collect::<Result<_, _>>();
         let accepted = accepted.map_err(|(at, what)| fail(at, what))?;
-        Ok(Self { path: path.to_path_buf(), rules, accepted })
+        Ok(Self { path: path.to_path_buf(), rules, accepted, names })
     }
+}
+
+fn names(path: &Path, document: &Document) -> Result<Names, Wrong> {
+    let command = |text: Option<&Spanned<String>>| -> Result<Option<String>, Wrong> {
+        let Some(text) = text else { return Ok(None) };
+        let words = shell_words::split(text.get_ref()).map_err(|_| "a quote is not closed");
+        match words {
+            Ok(words) if !words.is_empty() => Ok(Some(text.get_ref().clone())),
+            Ok(_) => Err((text.span().start, "names no compiler".to_owned())),
+            Err(what) => Err((text.span().start, what.to_owned())),
+        }
+    };
+    let store = match &document.store {
+        Some(text) if text.get_ref().is_empty() => {
+            return Err((text.span().start, "names no directory".to_owned()));
+        }
+        Some(text) => {
+            let base = path.parent().unwrap_or(Path::new("/"));
+            Some(crate::store::absolute(base, Path::new(text.get_ref())))
+        }
+        None => None,
+    };
+    Ok(Names { cc: command(document.cc.as_ref())?, cxx: command(document.cxx.as_ref())?, store })
 }
 
 fn rule(number: Option<usize>, line: usize, at: usize, table: &Table) -> Result<Rule, Wrong> {
@@ -129,6 +170,7 @@ fn rule(number: Option<usize>, line: usize, at: usize, table: &Table) -> Result<
         live_patching: table.live_patching.as_ref().map(|level| *level.get_ref()),
         lto: table.lto,
         on_conflict: table.on_conflict,
+        clones: table.clones.as_ref().map(|clones| *clones.get_ref()),
         add: flags(table.add.as_ref(), true)?,
         remove: flags(table.remove.as_ref(), false)?,
     };
@@ -145,6 +187,12 @@ fn contradictions(table: &Table, matcher: &Matcher, settings: &Settings) -> Resu
         && settings.live_patching.is_some_and(|level| level.level().is_some())
     {
         return Err((level.span().start, "clang has no `-flive-patching`: `strip` or `keep`".into()));
+    }
+    if let Some(clones) = &table.clones
+        && matcher.families == [Family::Clang]
+        && *clones.get_ref()
+    {
+        return Err((clones.span().start, "clang has no clones dump".into()));
     }
     if let (Some(add), Some(remove), Some(list)) = (&settings.add, &settings.remove, &table.add)
         && let Some(both) = add.iter().find(|flag| remove.iter().any(|glob| glob.matches(flag)))
@@ -280,6 +328,16 @@ mod tests {
     }
 
     #[test]
+    fn compiler_and_store() {
+        let names = |text: &str| parse(text).unwrap().names;
+        let all = names("cc = \"ccache gcc-12\"\ncxx = \"g++\"\nstore = \"../records\"\n");
+        assert_eq!((all.cc.as_deref(), all.cxx.as_deref()), (Some("ccache gcc-12"), Some("g++")));
+        assert_eq!(all.store.as_deref(), Some(Path::new("/records")), "from the file's directory");
+        assert_eq!(names("store = \"/s\"").store.as_deref(), Some(Path::new("/s")));
+        assert_eq!(names("[default]\nclones = true\n"), Names::default());
+    }
+
+    #[test]
     fn every_mistake_has_its_place() {
         for (text, expected) in [
             ("[defaults]\n", "1:2`: unknown field `defaults`"),
@@ -299,12 +357,18 @@ mod tests {
                 "[[rule]]\ncompiler = \"clang\"\nlive-patching = \"inline-clone\"\n",
                 "3:17`: clang has no `-flive-patching`",
             ),
+            ("[[rule]]\ncompiler = \"clang\"\nclones = true\n", "3:10`: clang has no clones dump"),
+            ("[default]\nadd = [\"-fdump-ipa-clones\"]\n", "2:7`: `-fdump-ipa-clones`"),
             ("[default]\nadd = [\"-flive-patching\"]\n", "2:7`: `-flive-patching`: say it with"),
             ("[default]\nadd = [\"x.c\"]\n", "2:7`: `x.c` is no option"),
             ("[default]\nadd = [\"-c\"]\n", "2:7`: `-c` changes what a call is"),
             ("[default]\nadd = [\"-include\"]\n", "2:7`: `-include` lacks its argument"),
             ("[default]\nadd = [\"-g\"]\nremove = [\"-g*\"]\n", "2:7`: `-g` is both added and removed"),
             ("[default]\nlto = 1\n", "2:7`: "),
+            ("[default]\nclones = \"yes\"\n", "2:10`: "),
+            ("store = \"\"\n", "1:9`: names no directory"),
+            ("cc = \" \"\n", "1:6`: names no compiler"),
+            ("\ncxx = \"g++ 'x\"\n", "2:7`: a quote is not closed"),
             ("[default\n", "1:9`: "),
         ] {
             let error = parse(text).expect_err(text);

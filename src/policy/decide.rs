@@ -8,6 +8,7 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+use super::clones::{self, Dump};
 use super::conflict;
 use super::matcher::Subject;
 use super::rules::{Effective, LivePatching, Lto, OnConflict, Origin, Policy};
@@ -27,6 +28,8 @@ pub trait Compiler {
     fn target(&self) -> String;
     /// Whether it compiles an empty file of `language` with these options.
     fn accepts(&self, language: Language, options: &[&str]) -> bool;
+    /// Whether `option`, given beside these, leaves no trace in what it makes.
+    fn hides(&self, language: Language, option: &str, beside: &[&str]) -> bool;
 }
 
 /// A call to decide on.
@@ -49,6 +52,8 @@ pub struct Ruling {
     pub added: Vec<OsString>,
     /// Why the call must fail: an `error` in the policy.
     pub refused: Option<String>,
+    /// What is done about the clones dump.
+    pub dump: Dump,
     /// What the rules say, wherever it led.
     pub effective: Effective,
 }
@@ -75,7 +80,12 @@ pub fn decide(call: Call<'_>, policy: &Policy, compiler: &dyn Compiler) -> Rulin
     let mut all: Vec<Effective> =
         subjects.iter().map(|subject| policy.effective(subject, call.line, compiler)).collect();
     let differing = all.iter().any(|effective| all.first().is_some_and(|first| !first.agrees(effective)));
-    let effective = if differing { Effective::default() } else { all.pop().unwrap_or_default() };
+    let clones =
+        all.iter().find(|effective| effective.clones.value).map(|effective| effective.clones.clone());
+    let mut effective = if differing { Effective::default() } else { all.pop().unwrap_or_default() };
+    if let Some(clones) = clones {
+        effective.clones = clones;
+    }
     let mut weighing = Weighing {
         call,
         compiler,
@@ -330,6 +340,11 @@ impl Weighing<'_> {
                 }
             }
         }
+        let dump = if self.effective.clones.value {
+            clones::dump(line, self.language, self.out_of_scope(), self.compiler)
+        } else {
+            Dump::Unasked
+        };
         let live_patching = match (self.add, self.strip) {
             (Some(level), _) => Some(level.to_owned()),
             (None, true) => None,
@@ -340,6 +355,7 @@ impl Weighing<'_> {
             run: edit.finish(),
             added,
             refused: self.refused,
+            dump,
             effective: self.effective,
         }
     }

@@ -4,10 +4,11 @@
 //! tried: probes, links, other compilers, calls with options that GCC refuses beside it. So a wish is never an
 //! edit. [`config`] reads `lpcc.toml`, which [`lookup`] finds; [`rules`] picks what holds for one source;
 //! [`decide`] weighs it against the call and what the compiler accepts, and gives a [`Ruling`]: the arguments
-//! to run and the reason. Nothing in it runs anything: what must be known of the compiler is asked through
+//! to run and the reason; [`clones`] says whether a dump of clones can be had with them. Nothing in it runs anything: what must be known of the compiler is asked through
 //! [`Compiler`].
 
 pub mod accept;
+pub mod clones;
 pub mod config;
 pub mod conflict;
 pub mod decide;
@@ -18,6 +19,7 @@ pub mod rules;
 use serde::{Deserialize, Serialize};
 
 pub use accept::Accept;
+pub use clones::Dump;
 pub use config::{Config, ConfigError};
 pub use decide::{Call, Compiler, Ruling, decide, may_matter};
 pub use rules::{Effective, LivePatching, Lto, OnConflict, Origin, Policy, Settings, Sourced};

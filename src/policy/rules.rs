@@ -99,6 +99,8 @@ pub struct Settings {
     pub lto: Option<Lto>,
     /// `on-conflict`
     pub on_conflict: Option<OnConflict>,
+    /// `clones`
+    pub clones: Option<bool>,
     /// `add`
     pub add: Option<Vec<String>>,
     /// `remove`
@@ -117,6 +119,7 @@ impl Settings {
                 "live-patching" => settings.live_patching = Some(by_word(value).ok_or_else(bad)?),
                 "lto" => settings.lto = Some(by_word(value).ok_or_else(bad)?),
                 "on-conflict" => settings.on_conflict = Some(by_word(value).ok_or_else(bad)?),
+                "clones" => settings.clones = Some(value.parse().map_err(|_| bad())?),
                 _ => return Err(format!("unknown setting `{name}`")),
             }
         }
@@ -196,6 +199,8 @@ pub struct Effective {
     pub lto: Sourced<Lto>,
     /// `on-conflict`
     pub on_conflict: Sourced<OnConflict>,
+    /// `clones`
+    pub clones: Sourced<bool>,
     /// `add`
     pub add: Sourced<Vec<String>>,
     /// `remove`
@@ -211,6 +216,7 @@ impl Default for Effective {
             live_patching: given(LivePatching::Keep),
             lto: given(Lto::Keep),
             on_conflict: given(OnConflict::Skip),
+            clones: given(false),
             add: given(Vec::new()),
             remove: given(Vec::new()),
         }
@@ -227,11 +233,12 @@ impl Effective {
         set(&mut self.live_patching, settings.live_patching.as_ref(), origin);
         set(&mut self.lto, settings.lto.as_ref(), origin);
         set(&mut self.on_conflict, settings.on_conflict.as_ref(), origin);
+        set(&mut self.clones, settings.clones.as_ref(), origin);
         set(&mut self.add, settings.add.as_ref(), origin);
         set(&mut self.remove, settings.remove.as_ref(), origin);
     }
 
-    /// Whether both ask for the same, wherever it comes from.
+    /// Whether both ask for the same arguments, wherever that comes from. `clones` shapes no code, so it is no part of it.
     pub fn agrees(&self, other: &Self) -> bool {
         self.live_patching.value == other.live_patching.value
             && self.lto.value == other.lto.value

@@ -6,11 +6,13 @@
 //! | `INPT` | 0 | inputs |
 //! | `PRNT` | n | fingerprints of variant n, without its streams |
 //! | `STRM` | n | canonical streams of variant n, as they are |
+//! | `CLON` | 0 | the compiler's clones dump, as it wrote it; only where there is one |
 //! | `LINK` | 0 | a link record |
 //! | `NOTE` | 0 | a note |
 
 use std::path::Path;
 
+use bstr::BString;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +26,7 @@ const UNIT: Tag = *b"UNIT";
 const INPUTS: Tag = *b"INPT";
 const PRINTS: Tag = *b"PRNT";
 const STREAMS: Tag = *b"STRM";
+const CLONES: Tag = *b"CLON";
 const LINK: Tag = *b"LINK";
 const NOTE: Tag = *b"NOTE";
 
@@ -93,6 +96,9 @@ pub fn record_builder(record: &Record) -> Result<Builder, FormatError> {
         if let Outcome::Read(prints) = &variant.fingerprints {
             builder.section(STREAMS, index, prints.streams.clone())?;
         }
+    }
+    if let Some(dump) = &record.clones {
+        builder.section(CLONES, 0, dump.to_vec())?;
     }
     Ok(builder)
 }
@@ -167,6 +173,11 @@ impl RecordFile {
         required(&self.container, PRINTS, variant_index(index)?)
     }
 
+    /// The compiler's clones dump, as it wrote it; `None` where there is none. [`crate::analysis::clones`] reads it.
+    pub fn clones(&self) -> Result<Option<BString>, FormatError> {
+        Ok(self.container.section(CLONES, 0)?.map(BString::from))
+    }
+
     /// Fills the streams of fingerprints that came from variant `index` of this record.
     pub fn load_streams(&self, index: usize, prints: &mut Fingerprints) -> Result<(), FormatError> {
         prints.streams = self
@@ -200,6 +211,7 @@ impl RecordFile {
             inputs: self.inputs()?,
             variants,
             notes: identity.notes,
+            clones: self.clones()?,
         })
     }
 }

@@ -27,6 +27,8 @@ pub struct Record {
     pub variants: Vec<Variant>,
     /// Trouble that did not stop the build, as lower-case fragments.
     pub notes: Vec<String>,
+    /// The compiler's clones dump, as it wrote it, where it was asked for and could be had.
+    pub clones: Option<BString>,
 }
 
 /// One source file compiled to one object.

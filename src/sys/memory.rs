@@ -15,7 +15,7 @@ use std::ptr::null_mut;
 use std::sync::Mutex;
 
 /// Larger blocks, in bytes, and those that want more than [`UNIT`] of alignment, go to the C library.
-const LARGEST: usize = 16 << 10;
+const LARGEST: usize = 128 << 10;
 /// Every block's alignment and the smallest one's size, in bytes.
 const UNIT: usize = 16;
 /// Up to here there is a class for each multiple of [`UNIT`]; above, four for each power of two.

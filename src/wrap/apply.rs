@@ -4,17 +4,17 @@
 //! noted. Under `LPCC_STRICT` it fails the call, because a live patch may depend on the flag being there.
 
 use std::cell::OnceCell;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use super::configuration::Configuration;
 use super::record;
 use super::run::{self, Job};
 use crate::argv::{CommandLine, Language};
 use crate::compiler::guard::Passed;
 use crate::compiler::{accepts, find, identity, optimizers};
 use crate::env;
-use crate::policy::lookup::{self, Places};
-use crate::policy::{self, Config, Origin, Policy, Settings};
+use crate::policy::{self, Origin, Policy, Settings};
 use crate::store::Store;
 use crate::store::record::Family;
 
@@ -27,7 +27,7 @@ pub fn apply(job: &mut Job) {
         return;
     }
     let Some(compiler) = job.target.compiler.clone() else { return };
-    let loaded = load(&job.line, &job.directory);
+    let loaded = load(&job.line, &job.configuration);
     for (file, reason) in &loaded.ignored {
         tracing::warn!(file = %file.display(), reason, "configuration ignored");
     }
@@ -50,9 +50,10 @@ pub fn apply(job: &mut Job) {
         run::give_up(&format!("the policy forbids this call: {why}"), REFUSED);
     }
     job.decision = ruling.decision;
-    job.insists = ruling.effective.on_conflict.value == policy::OnConflict::Error;
+    job.insists = ruling.effective.on_conflict.value == policy::OnConflict::Error && !ruling.added.is_empty();
     let as_written = std::mem::replace(&mut job.run, ruling.run);
     job.as_written = (!ruling.added.is_empty()).then_some(as_written);
+    job.ask_for_dump(ruling.dump);
 }
 
 /// A call looked at, not run.
@@ -76,16 +77,19 @@ pub struct Explained {
 pub fn explain(words: &[OsString]) -> Result<Explained, find::NotFound> {
     let passed = Passed::from_environment();
     let call: Vec<OsString> = std::iter::once(OsString::from("lpcc")).chain(words.iter().cloned()).collect();
-    let mut job = Job::new(find::target(&call, &passed)?, passed);
-    let loaded = load(&job.line, &job.directory);
+    let configuration = Configuration::here();
+    let target = find::target(&call, &passed, &|own| configuration.compiler(own))?;
+    let mut job = Job::new(target, passed, configuration);
+    let loaded = load(&job.line, &job.configuration);
     let compiler = job.target.compiler.clone();
-    let (ruling, about) = {
+    let (mut ruling, about) = {
         let program = compiler.as_deref().unwrap_or(&job.target.program);
         let asked = Asked::new(program, &job.line, &job.passed, || None);
         let call = policy::Call { line: &job.line, directory: &job.directory };
         let ruling = policy::decide(call, &loaded.policy, &asked);
         (ruling, compiler.is_some().then(|| asked.about().clone()))
     };
+    ruling.dump = job.dump_as_called(ruling.dump);
     let level = ruling.decision.live_patching.as_deref();
     let turned_off = level
         .zip(compiler.as_deref())
@@ -107,27 +111,12 @@ pub struct Loaded {
     pub troubles: Vec<String>,
 }
 
-/// Finds and reads the policy for a call made in `directory`.
-pub fn load(line: &CommandLine, directory: &Path) -> Loaded {
-    let (explicit, home) = (env::path(env::CONFIG), env::path(env::HOME));
-    let beside = shim_directory();
-    let found = lookup::locate(&Places {
-        explicit: explicit.as_deref(),
-        directory,
-        home: home.as_deref(),
-        beside: beside.as_deref(),
-        system: Path::new(lookup::SYSTEM),
-    });
-    let mut loaded = Loaded { file: found.file, ignored: found.ignored, ..Loaded::default() };
-    if let Some(file) = &loaded.file {
-        match std::fs::read(file) {
-            Ok(text) => match Config::parse(file, &text) {
-                Ok(config) => loaded.policy.config = Some(config),
-                Err(error) => loaded.troubles.push(error.to_string()),
-            },
-            Err(error) => loaded.troubles.push(format!("`{}`: {error}", file.display())),
-        }
-    }
+/// The policy for the call `line`, of which the configuration is one layer.
+pub fn load(line: &CommandLine, configuration: &Configuration) -> Loaded {
+    let read = configuration.read();
+    let mut loaded = Loaded { file: read.file.clone(), ignored: read.ignored.clone(), ..Loaded::default() };
+    loaded.policy.config.clone_from(&read.config);
+    loaded.troubles.extend(read.trouble.clone());
     let environment = env::get(env::POLICY).map(|text| (Origin::Environment, text));
     let marker = line.markers().into_iter().next_back().and_then(|marker| marker.value);
     for (origin, text) in environment.into_iter().chain(marker.map(|text| (Origin::Marker, text))) {
@@ -138,17 +127,6 @@ pub fn load(line: &CommandLine, directory: &Path) -> Loaded {
         }
     }
     loaded
-}
-
-/// The directory of the name by which lpcc was called, links not followed.
-fn shim_directory() -> Option<PathBuf> {
-    let name = std::env::args_os().next()?;
-    let path = if name.as_encoded_bytes().contains(&b'/') {
-        PathBuf::from(name)
-    } else {
-        find::on_path(OsStr::new(&name)).next()?
-    };
-    path.parent().map(Path::to_path_buf)
 }
 
 /// The real compiler, asked where the policy wants to know, and what it answered kept in the store.
@@ -169,6 +147,10 @@ impl<'a, F: Fn() -> Option<Store>> Asked<'a, F> {
 
     fn store(&self) -> Option<&Store> {
         self.store.get_or_init(&self.open).as_ref()
+    }
+
+    fn asked(&self, language: Language) -> accepts::Asked<'a> {
+        accepts::Asked { path: self.compiler, line: self.line, language, passed: self.passed }
     }
 
     fn about(&self) -> &identity::Probed {
@@ -193,6 +175,10 @@ impl<F: Fn() -> Option<Store>> policy::Compiler for Asked<'_, F> {
     }
 
     fn accepts(&self, language: Language, options: &[&str]) -> bool {
-        accepts::accepts(self.store(), self.compiler, self.line, language, options, self.passed)
+        accepts::accepts(self.store(), &self.asked(language), options)
+    }
+
+    fn hides(&self, language: Language, option: &str, beside: &[&str]) -> bool {
+        accepts::hides(self.store(), &self.asked(language), option, beside)
     }
 }

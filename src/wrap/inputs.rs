@@ -8,53 +8,27 @@
 //! nothing is left however either process ends.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::File;
-use std::io::{Read, Seek};
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
 
 use bstr::BString;
 
 use super::decide::Unit;
+use super::memory_file::MemoryFile;
 use super::run::Job;
 use crate::argv::dependency_file::{self, Rule};
 use crate::argv::{Coverage, Dependency, Dialect, Language};
 use crate::env;
 use crate::store::Store;
 use crate::store::record::{Completeness, Family, Input, Inputs};
-use crate::sys;
 
 /// How the inputs of a call will be known.
 pub enum Watch {
     /// By the dependency file that the build asked for.
     Asked(Dependency),
     /// By the compiler's reports into files of ours: GCC's rules, Clang's list of headers.
-    Reports(Report, Report),
+    Reports(MemoryFile, MemoryFile),
     /// Not: the reason.
     Unknown(&'static str),
-}
-
-/// A file of ours, and the name by which the compiler reaches it.
-pub struct Report {
-    file: File,
-    path: PathBuf,
-}
-
-impl Report {
-    fn new() -> Option<Self> {
-        let file = sys::memory_file().ok()?;
-        let path = sys::descriptor_path(&file)?;
-        Some(Self { file, path })
-    }
-
-    fn read(&mut self) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        let whole = self.file.rewind().and_then(|()| self.file.read_to_end(&mut bytes));
-        if whole.is_err() {
-            bytes.clear();
-        }
-        bytes
-    }
 }
 
 impl Watch {
@@ -75,7 +49,7 @@ impl Watch {
         if job.line.verbose() && job.line.dialect() != Dialect::Gcc {
             return Self::Unknown("the compiler shows its work, which learning inputs would change");
         }
-        match (Report::new(), Report::new()) {
+        match (MemoryFile::new(), MemoryFile::new()) {
             (Some(rules), Some(headers)) => Self::Reports(rules, headers),
             _ => Self::Unknown("no memory file that the compiler could reach"),
         }
@@ -85,9 +59,9 @@ impl Watch {
     pub fn environment(&self) -> Vec<(&'static str, OsString)> {
         let Self::Reports(rules, headers) = self else { return Vec::new() };
         vec![
-            ("SUNPRO_DEPENDENCIES", rules.path.clone().into_os_string()),
+            ("SUNPRO_DEPENDENCIES", rules.path().into()),
             ("CC_PRINT_HEADERS", OsString::from("1")),
-            ("CC_PRINT_HEADERS_FILE", headers.path.clone().into_os_string()),
+            ("CC_PRINT_HEADERS_FILE", headers.path().into()),
         ]
     }
 

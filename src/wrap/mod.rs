@@ -6,10 +6,12 @@
 //! befalls the recording (a damaged object, exhausted memory, a bug) reaches the build.
 
 pub mod apply;
+pub mod configuration;
 mod decide;
 mod inputs;
 mod link;
 mod log;
+mod memory_file;
 mod record;
 mod retry;
 mod run;
@@ -36,18 +38,22 @@ pub fn is_shim(program: &std::ffi::OsStr) -> bool {
 pub fn main(argv: &[OsString]) -> ! {
     log::start();
     let passed = Passed::from_environment();
-    let target = match find::target(argv, &passed) {
+    let configuration = configuration::Configuration::here();
+    let target = match find::target(argv, &passed, &|own| configuration.compiler(own)) {
         Ok(target) => target,
         Err(error) => run::give_up(&error, NOT_FOUND),
     };
     safety::until_started(&target, &passed);
-    let mut job = run::Job::new(target, passed);
+    let mut job = run::Job::new(target, passed, configuration);
     if passed_by(&job) {
         job.execute();
     }
     apply::apply(&mut job);
     let plan = decide::plan(&job);
     tracing::debug!(program = %job.target.program.display(), ?plan, "compiler call");
+    if matches!(plan, Plan::Execute(_)) {
+        job.dump = None; // nothing would keep it
+    }
     match plan {
         Plan::Execute(_) if job.as_written.is_none() => job.execute(),
         Plan::Execute(_) => sys::end_as(retry::run(&mut job, &mut |_| Vec::new())),

@@ -11,9 +11,10 @@ use super::decide::{Unit, Work};
 use super::inputs::Watch;
 use super::run::{self, Job};
 use super::{link, retry, safety};
+use crate::argv::Source;
 use crate::compiler::identity;
 use crate::env;
-use crate::object::{self, Hash};
+use crate::object::{self, Hash, Workers};
 use crate::store::record::{Call, Note, NoteKind, Outcome, Record, Variant};
 use crate::store::{self, Store};
 use crate::sys::{self, Ending};
@@ -25,6 +26,9 @@ const LONGEST: u32 = 600;
 /// Outputs of at most this many bytes in all are recorded in this process, larger ones in a child: beside what it
 /// took to make those, a fork is nothing, and no bug can make much of a small one.
 const SMALL: u64 = 1 << 20;
+
+/// Threads that fingerprint one object at most: a build has other compiles to run beside this one.
+const MOST_WORKERS: usize = 4;
 
 /// Exit status of the child that records.
 const RECORDED: u8 = 0;
@@ -42,6 +46,7 @@ pub fn compile(job: &mut Job, work: &Work) -> ! {
             if env::is_on(env::STRICT) {
                 run::give_up(&format!("not recorded: {why}"), STRICT_FAILURE);
             }
+            job.dump = None; // nothing would keep it
             match job.as_written {
                 None => job.execute(),
                 Some(_) => sys::end_as(retry::run(job, &mut |_| Vec::new())),
@@ -132,7 +137,7 @@ impl State {
 
 pub fn open_store(job: &Job) -> Result<Store, String> {
     let (explicit, home, state) =
-        (env::path(env::STORE), env::path(env::HOME), env::path(env::XDG_STATE_HOME));
+        (job.configuration.store(), env::path(env::HOME), env::path(env::XDG_STATE_HOME));
     let root: PathBuf = store::locate(explicit.as_deref(), &job.directory, home.as_deref(), state.as_deref())
         .ok_or("no place for a store")?;
     Store::open(&root).or_else(|_| Store::create(&root)).map_err(|error| error.to_string())
@@ -183,9 +188,25 @@ impl Attempt<'_> {
                 .sum::<usize>()
                 .eq(&0),
             Work::Linked { output, sources } => {
+                self.say_that_no_dump_is_kept(output, sources);
                 let written = self.store.write_link(&link::record(self.job, output, sources, self.store));
                 written.map_err(|error| tracing::warn!(%error, "the link was not recorded")).is_ok()
             }
+        }
+    }
+
+    /// Sources that are compiled and linked in one call have no record to say it in.
+    fn say_that_no_dump_is_kept(&self, output: &Path, sources: &[Source]) {
+        let (Some(reason), Some(source)) = (self.job.wanted_dump.note(), sources.first()) else { return };
+        let note = Note {
+            kind: NoteKind::Remark,
+            source: Some(BString::from(source.text.as_bytes())),
+            output: Some(BString::from(output.as_os_str().as_bytes())),
+            reason,
+            call: Some(call(self.job)),
+        };
+        if let Err(error) = self.store.note(&note) {
+            tracing::warn!(%error, "not noted that there is no clones dump");
         }
     }
 
@@ -197,7 +218,7 @@ impl Attempt<'_> {
         let Some(compiler) = &self.job.target.compiler else { return false };
         let (job, store) = (self.job, self.store);
         let started = Instant::now();
-        let outcome = match object::fingerprint(&object) {
+        let outcome = match object::fingerprint_with(&object, Workers::up_to(MOST_WORKERS)) {
             Ok(prints) => Outcome::Read(prints),
             Err(error) => Outcome::Unreadable(error.to_string()),
         };
@@ -220,6 +241,7 @@ impl Attempt<'_> {
                 fingerprints: outcome,
             }],
             notes: job.notes.clone(),
+            clones: job.dump.as_ref().map(|file| BString::from(file.read())),
         };
         match store.write_unit(&record) {
             Ok(place) => {

@@ -31,7 +31,7 @@ const STOPS: [i32; 4] = [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTER
 /// Runs the call, and runs it again as written where it fails for whatever reason with what lpcc added. `extra` gives
 /// what is added to the environment, anew for each run.
 pub fn run(job: &mut Job, extra: &mut dyn FnMut(&Job) -> Vec<(&'static str, OsString)>) -> Ending {
-    if job.as_written.is_none() {
+    if job.as_written.is_none() && job.dump.is_none() {
         let extra = extra(job);
         return job.run(&extra, None);
     }
@@ -57,7 +57,10 @@ pub fn run(job: &mut Job, extra: &mut dyn FnMut(&Job) -> Vec<(&'static str, OsSt
 }
 
 fn again(job: &mut Job, text: &[u8], extra: &mut dyn FnMut(&Job) -> Vec<(&'static str, OsString)>) -> Ending {
-    if let Some(as_written) = job.as_written.take() {
+    let as_written = job.as_written.take();
+    let asked_for_dump = job.dump.take().is_some();
+    let policy_stays = as_written.is_none();
+    if let Some(as_written) = as_written {
         job.run = as_written;
     }
     let held = if job.insists { Held::start().ok() } else { None };
@@ -78,6 +81,13 @@ fn again(job: &mut Job, text: &[u8], extra: &mut dyn FnMut(&Job) -> Vec<(&'stati
             run::give_up(&format!("the policy forbids this call: {why}"), REFUSED);
         }
         let _ = io::stderr().write_all(&second);
+    }
+    if asked_for_dump {
+        job.notes
+            .push("clones = true: no dump: the call failed with the option and was run without".to_owned());
+    }
+    if policy_stays {
+        return ending;
     }
     let said = std::mem::take(&mut job.decision.reason);
     job.decision.action = Action::Keep;

@@ -8,11 +8,13 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use super::configuration::Configuration;
+use super::memory_file::MemoryFile;
 use crate::argv::{self, CommandLine, Dialect, Driver, Settings};
 use crate::compiler::find::Target;
 use crate::compiler::guard::Passed;
 use crate::env;
-use crate::policy::{self, Action, Decision};
+use crate::policy::{self, Action, Decision, Dump, clones};
 use crate::sys::{self, Ending, Program};
 
 /// Exit status where the program was found and cannot be executed, as a shell has it.
@@ -20,6 +22,10 @@ const NOT_EXECUTABLE: i32 = 126;
 
 /// A response file larger than this is not read (and its call not understood).
 const LARGEST_RESPONSE_FILE: u64 = 256 << 20;
+
+/// Arguments of up to this many bytes are given as they are where an edit took a response file apart. The kernel takes
+/// at least 128 KiB of arguments and environment together, and of one argument.
+const SAFE_ARGUMENTS: usize = 64 << 10;
 
 /// A compiler call that was found and read.
 #[derive(Debug)]
@@ -34,10 +40,16 @@ pub struct Job {
     pub run: Vec<OsString>,
     /// Working directory.
     pub directory: PathBuf,
+    /// The configuration that holds in it.
+    pub configuration: Configuration,
     /// What the policy did.
     pub decision: Decision,
     /// Where lpcc added options: the arguments as written, markers taken out, for a call that fails with them.
     pub as_written: Option<Vec<OsString>>,
+    /// What is done about the clones dump.
+    pub wanted_dump: Dump,
+    /// Where the compiler writes it, where it does.
+    pub dump: Option<MemoryFile>,
     /// Whether a call that fails for an added option alone is to fail.
     pub insists: bool,
     /// What is to be said in the record.
@@ -46,7 +58,7 @@ pub struct Job {
 
 impl Job {
     /// Reads the call.
-    pub fn new(target: Target, passed: Passed) -> Self {
+    pub fn new(target: Target, passed: Passed, configuration: Configuration) -> Self {
         let line = argv::parse_with(&target.args, settings(&target), &mut |name| {
             read_response_file(Path::new(name))
         });
@@ -61,17 +73,48 @@ impl Job {
             run,
             target,
             passed,
-            directory: std::env::current_dir().unwrap_or_default(),
+            directory: configuration.directory().to_path_buf(),
+            configuration,
             decision,
             as_written: None,
+            wanted_dump: Dump::Unasked,
+            dump: None,
             insists: false,
             notes: Vec::new(),
         }
     }
 
+    /// Has the compiler write its clones dump into memory of ours, where the policy wants that and it can be.
+    pub fn ask_for_dump(&mut self, dump: Dump) {
+        self.wanted_dump = self.dump_as_called(dump);
+        if self.wanted_dump == Dump::Wanted {
+            self.dump = MemoryFile::new();
+            if self.dump.is_none() {
+                self.wanted_dump = Dump::LeftOut("no memory file that the compiler could reach".to_owned());
+            }
+        }
+        self.notes.extend(self.wanted_dump.note());
+    }
+
+    /// The policy's word on the dump, in view of the programs before the compiler.
+    pub fn dump_as_called(&self, dump: Dump) -> Dump {
+        if dump == Dump::Wanted && !self.target.launchers.is_empty() {
+            return Dump::LeftOut("behind a launcher, which may take the object from a cache".to_owned());
+        }
+        dump
+    }
+
     /// Becomes the compiler: nothing of lpcc is left.
     pub fn execute(&self) -> ! {
-        let error = match self.program(&[]) {
+        let packed = self.packed();
+        if packed.is_some()
+            && let Ok(ending) =
+                self.program(&[], packed.as_ref()).and_then(|program| sys::run(&program, None))
+        {
+            // Executed, it would be alone and its arguments gone with us.
+            sys::end_as(ending);
+        }
+        let error = match self.program(&[], None) {
             Ok(program) => retry_without_guard(sys::exec(&program), self, sys::exec),
             Err(error) => error,
         };
@@ -92,17 +135,50 @@ impl Job {
 
     /// Like [`Self::run`]; an error means that the compiler was never started.
     pub fn start(&self, extra: &[(&str, OsString)], stdin: Option<&File>) -> io::Result<Ending> {
-        self.program(extra).and_then(|program| sys::run(&program, stdin.map(AsFd::as_fd)))
+        let packed = self.packed();
+        self.program(extra, packed.as_ref()).and_then(|program| sys::run(&program, stdin.map(AsFd::as_fd)))
     }
 
-    fn program(&self, extra: &[(&str, OsString)]) -> io::Result<Program> {
-        program(&self.target.program, &self.argv(), &self.passed, extra)
+    fn program(&self, extra: &[(&str, OsString)], packed: Option<&MemoryFile>) -> io::Result<Program> {
+        let argv = match packed {
+            None => self.argv(),
+            Some(file) => {
+                let mut name = OsString::from("@");
+                name.push(file.path());
+                self.argv_with(std::slice::from_ref(&name))
+            }
+        };
+        program(&self.target.program, &argv, &self.passed, extra)
+    }
+
+    /// The arguments as a response file of ours, where an edit took the call's own apart and that makes the command so
+    /// long that the kernel might refuse it.
+    fn packed(&self) -> Option<MemoryFile> {
+        let length = |words: &[OsString]| words.iter().map(|word| word.len() + 1).sum::<usize>();
+        let (run, given) = (length(&self.run), length(self.line.given()));
+        // An empty word cannot be written for every compiler.
+        if run <= SAFE_ARGUMENTS || run <= given || self.run.iter().any(|word| word.is_empty()) {
+            return None;
+        }
+        MemoryFile::holding(&argv::response_file::quote(&self.run))
     }
 
     /// The whole command.
     pub fn argv(&self) -> Vec<OsString> {
+        self.argv_with(&self.run)
+    }
+
+    fn argv_with(&self, arguments: &[OsString]) -> Vec<OsString> {
         let mut argv = vec![self.target.program.clone().into_os_string()];
-        argv.extend(self.target.lead.iter().chain(&self.run).cloned());
+        argv.extend(self.target.lead.iter().cloned());
+        // No part of `run`: the file has another name each time, and the object is the same without.
+        argv.extend(self.dump.as_ref().map(|file| {
+            let mut option = OsString::from(clones::OPTION);
+            option.push("=");
+            option.push(file.path());
+            option
+        }));
+        argv.extend(arguments.iter().cloned());
         argv
     }
 }

@@ -5,8 +5,11 @@
 #![allow(
     dead_code,
     clippy::unwrap_used,
+    clippy::panic,
     reason = "each test file uses its share; one that fails to set up fails"
 )]
+
+pub mod fakes;
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -32,6 +35,15 @@ impl Place {
     pub fn new() -> Self {
         let place = Self { top: tempfile::Builder::new().prefix("lpcc-test-").tempdir().unwrap() };
         std::fs::create_dir(place.tree()).unwrap();
+        place
+    }
+
+    /// One with these files in its tree.
+    pub fn of(files: &[(&str, &str)]) -> Self {
+        let place = Self::new();
+        for (name, contents) in files {
+            place.write(name, contents);
+        }
         place
     }
 
@@ -76,6 +88,18 @@ impl Place {
         self.command(LPCC)
     }
 
+    /// A compiler call through lpcc; `args` are split at blanks.
+    pub fn call(&self, compiler: &str, args: &str) -> Output {
+        run(self.lpcc().arg(compiler).args(args.split(' ')), None)
+    }
+
+    /// Runs a shell script in the tree, which must succeed.
+    #[track_caller]
+    pub fn shell(&self, script: &str) {
+        let output = run(self.command("/bin/sh").args(["-ec", script]), None);
+        assert!(output.status.success(), "{output:?}");
+    }
+
     /// A link to lpcc under another name; gives the directory it lies in.
     pub fn shim(&self, name: &str) -> PathBuf {
         let folder = self.beside("shims");
@@ -99,6 +123,27 @@ impl Place {
     /// Number of link records in the store.
     pub fn links(&self) -> usize {
         Store::open(&self.store()).map_or(0, |store| Recording::open(&store, None).unwrap().links().count())
+    }
+
+    /// Runs `args` with the compiler bare and through lpcc, each on the tree as it is now; they must agree in status,
+    /// streams and what they leave.
+    #[track_caller]
+    pub fn assert_like_bare(&self, compiler: &str, args: &str, stdin: Option<&[u8]>) {
+        let before: Vec<_> = self.listing().into_keys().collect();
+        let clean = || {
+            for name in self.listing().into_keys().filter(|name| !before.contains(name)) {
+                std::fs::remove_file(self.tree().join(name)).unwrap();
+            }
+        };
+        let mut bare = self.command(Path::new("/usr/bin").join(compiler));
+        let bare = Outcome { output: run(bare.args(args.split(' ')), stdin), tree: self.listing() };
+        clean();
+        let mut wrapped = self.lpcc();
+        wrapped.arg(compiler).args(args.split(' '));
+        let wrapped = Outcome { output: run(&mut wrapped, stdin), tree: self.listing() };
+        clean();
+        let found = differences(&bare, &wrapped);
+        assert!(found.is_empty(), "{compiler} {args}: {}", found.join("\n"));
     }
 
     /// What lies in the tree.
@@ -223,6 +268,22 @@ pub fn skip(why: &str) {
     eprintln!("SKIPPED: {why}");
 }
 
+/// What a command prints, as JSON.
+#[track_caller]
+pub fn json(command: &mut Command) -> serde_json::Value {
+    let output = run(command, None);
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"))
+}
+
+/// Whether a program is here; said where it is not.
+pub fn have(program: &str) -> bool {
+    let here = Path::new("/usr/bin").join(program).exists();
+    if !here {
+        skip(&format!("no {program}"));
+    }
+    here
+}
+
 /// Whether the tests run as root, as some need.
 pub fn is_root() -> bool {
     std::fs::metadata("/proc/self").is_ok_and(|meta| meta.uid() == 0)
@@ -230,7 +291,7 @@ pub fn is_root() -> bool {
 
 /// The compilers that are tested: those that are here.
 pub fn compilers() -> Vec<&'static str> {
-    let all = ["/usr/bin/gcc-12", "/usr/bin/gcc-11", "/usr/bin/clang-14"];
+    let all = ["/usr/bin/gcc-12", "/usr/bin/gcc-11", "/usr/bin/clang-14", "/usr/bin/clang-19"];
     all.into_iter().filter(|path| Path::new(path).exists()).collect()
 }
 

@@ -76,6 +76,7 @@ pub fn record(output: &[u8], functions: u32, seed: u64) -> Record {
             fingerprints: Outcome::Read(prints),
         }],
         notes: vec!["a remark".into()],
+        clones: Some("Callgraph clone;f;1;a.c;1;1;g;2;a.c;2;1;inlining to\n".into()),
     }
 }
 

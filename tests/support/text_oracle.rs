@@ -13,12 +13,22 @@ pub struct Assembler {
     pub functions: BTreeMap<String, String>,
     /// Canonical text by named datum.
     pub data: BTreeMap<String, String>,
+    /// By function: what lies behind the section anchors that it names, and where.
+    anchored: BTreeMap<String, String>,
 }
 
 impl Assembler {
     /// Functions that only `new` has or whose text differs.
     pub fn changed(old: &Self, new: &Self) -> Vec<String> {
         let differs = |name: &String| old.functions.get(name) != new.functions.get(name);
+        new.functions.keys().filter(|n| differs(n)).cloned().collect()
+    }
+
+    /// Functions of which the text alone does not tell: it is equal, but they reach data by a distance from a
+    /// section anchor, and what lies behind that anchor is not laid out equally. (Compiled without anchors, the
+    /// text tells.)
+    pub fn unclear(old: &Self, new: &Self) -> Vec<String> {
+        let differs = |name: &String| old.anchored.get(name) != new.anchored.get(name);
         new.functions.keys().filter(|n| differs(n)).cloned().collect()
     }
 }
@@ -41,7 +51,15 @@ pub fn read(text: &str) -> Assembler {
     let mut equals: HashMap<String, String> = HashMap::new();
     let mut open: Option<String> = None;
     let mut in_function: Option<String> = None;
-    for line in text.lines().flat_map(|raw| statements(&strip_comment(raw))) {
+    let marker = comment_marker(text);
+    // Section anchors: the labels and directives behind each, up to the end of its section's part.
+    let mut anchors: HashMap<String, String> = HashMap::new();
+    let mut anchor: Option<String> = None;
+    for line in text.lines().flat_map(|raw| statements(&strip_comment(raw, marker))) {
+        if let Some(open) = anchor.as_ref().and_then(|name| anchors.get_mut(name)) {
+            open.push_str(&line);
+            open.push('\n');
+        }
         if line.is_empty() {
             continue;
         }
@@ -66,16 +84,18 @@ pub fn read(text: &str) -> Assembler {
         let rest = line[word.len()..].trim();
         match word {
             ".text" | ".data" | ".bss" => {
+                anchor = None;
                 word.clone_into(&mut section);
                 open = None;
             }
             ".section" => {
-                rest.clone_into(&mut section);
+                anchor = None;
+                section = unquoted(rest);
                 open = None;
             }
             ".pushsection" => {
                 stack.push(section.clone());
-                rest.clone_into(&mut section);
+                section = unquoted(rest);
             }
             ".popsection" => section = stack.pop().unwrap_or_default(),
             ".type" => {
@@ -83,7 +103,7 @@ pub fn read(text: &str) -> Assembler {
                 let name = parts.next().unwrap_or_default().trim().to_owned();
                 types.insert(name, parts.next().unwrap_or_default().trim().to_owned());
             }
-            ".globl" | ".weak" | ".local" | ".hidden" => {
+            ".globl" | ".global" | ".weak" | ".local" | ".hidden" => {
                 attributes.entry(rest.to_owned()).or_default().push(word.to_owned());
             }
             ".comm" => {
@@ -94,7 +114,13 @@ pub fn read(text: &str) -> Assembler {
             ".set" => {
                 let mut parts = rest.splitn(2, ',');
                 let name = parts.next().unwrap_or_default().trim().to_owned();
-                equals.insert(name, parts.next().unwrap_or_default().trim().to_owned());
+                let value = parts.next().unwrap_or_default().trim().to_owned();
+                if name.starts_with(".LANCHOR") {
+                    anchors.insert(name.clone(), format!("{value}\n"));
+                    anchor = Some(name);
+                } else {
+                    equals.insert(name, value);
+                }
             }
             ".size" => {
                 let name = rest.split(',').next().unwrap_or_default().trim();
@@ -128,6 +154,17 @@ pub fn read(text: &str) -> Assembler {
     for block in blocks.values_mut() {
         block.lines.retain(|line| line.strip_suffix(':').is_none_or(|label| referenced.contains(label)));
     }
+    // A distance from an anchor says only with the layout behind it what is meant.
+    let mut distances: HashMap<String, String> = HashMap::new();
+    for (name, block) in &mut blocks {
+        for line in block.lines.iter_mut().filter(|line| line.contains(".LANCHOR")) {
+            let (short, distance) = without_distance(line);
+            let all = distances.entry(name.clone()).or_default();
+            all.push_str(&distance);
+            all.push('\n');
+            *line = short;
+        }
+    }
     let canon = Canon { blocks: &blocks, sets: &equals };
     let mut result = Assembler::default();
     for name in order {
@@ -140,6 +177,16 @@ pub fn read(text: &str) -> Assembler {
         let body = canon.block(&name);
         if function {
             let parent = name.split(".cold").next().unwrap_or(&name).to_owned();
+            let named = |n: &&String| {
+                blocks.get(&name).is_some_and(|b| b.lines.iter().any(|l| l.contains(n.as_str())))
+            };
+            let mut used: Vec<&String> = anchors.keys().filter(named).collect();
+            used.sort();
+            for name in used {
+                let text = result.anchored.entry(parent.clone()).or_default();
+                text.push_str(&anchors[name]);
+                text.push_str(distances.get(name).map_or("", String::as_str));
+            }
             let text = result.functions.entry(parent).or_default();
             let _ = writeln!(text, "{head}\n{body}");
         } else {
@@ -147,6 +194,14 @@ pub fn read(text: &str) -> Assembler {
         }
     }
     result
+}
+
+/// A section's name and flags; some compilers quote the name.
+fn unquoted(section: &str) -> String {
+    match section.strip_prefix('"').and_then(|rest| rest.split_once('"')) {
+        Some((name, flags)) => format!("{name}{flags}"),
+        None => section.to_owned(),
+    }
 }
 
 fn section_is_data(section: &str) -> bool {
@@ -171,13 +226,34 @@ fn statements(line: &str) -> Vec<String> {
     all.iter().map(|s| s.trim().to_owned()).collect()
 }
 
-fn strip_comment(line: &str) -> String {
+/// A line without the number behind its anchor, and that number.
+fn without_distance(line: &str) -> (String, String) {
+    let Some(at) = line.find(".LANCHOR") else { return (line.to_owned(), String::new()) };
+    let (head, rest) = line.split_at(at + ".LANCHOR".len());
+    let digits = rest.chars().take_while(char::is_ascii_digit).count();
+    let (number, tail) = rest.split_at(digits);
+    let distance = tail.chars().take_while(|c| c.is_ascii_digit() || *c == '+').count();
+    (format!("{head}{number}{}", &tail[distance..]), tail[..distance].to_owned())
+}
+
+/// What begins a comment: `#` on most machines, which on Arm begins an immediate.
+fn comment_marker(text: &str) -> &'static str {
+    if text.contains(".eabi_attribute") {
+        "@"
+    } else if text.contains(", %function") || text.contains("// -- Begin function") {
+        "//"
+    } else {
+        "#"
+    }
+}
+
+fn strip_comment(line: &str, marker: &str) -> String {
     let mut quoted = false;
     let mut end = line.len();
     for (at, c) in line.char_indices() {
         match c {
             '"' if !line[..at].ends_with('\\') => quoted = !quoted,
-            '#' if !quoted => {
+            _ if !quoted && line[at..].starts_with(marker) => {
                 end = at;
                 break;
             }

@@ -106,8 +106,11 @@ impl<'a> Solver<'a> {
         self.pairs.push(Pair { old, new, how });
     }
 
-    /// Names that stand once on either side: first the primary names, then any alias.
+    /// Names that stand once on either side. Where an item has several (aliases, folded functions) they may lead to
+    /// different items: the one with the same body, then the one with the most names in common. Then the primary
+    /// names, then any alias.
     fn by_own_name(&mut self) {
+        self.by_several_names();
         for aliases in [false, true] {
             let olds = self.old.index_by_name(aliases);
             let news = self.new.index_by_name(aliases);
@@ -119,6 +122,32 @@ impl<'a> Solver<'a> {
                 if !self.old.is_settled(old) && !self.new.is_settled(new) {
                     self.pair(old, new, How::Name);
                 }
+            }
+        }
+    }
+
+    fn by_several_names(&mut self) {
+        let (olds, news) = (self.old.index_by_name(true), self.new.index_by_name(true));
+        let mut shared: HashMap<(u32, u32), u32> = HashMap::new();
+        for (name, old) in &olds {
+            let (Some(old), Some(Some(new))) = (*old, news.get(name).copied()) else { continue };
+            let several = |side: &Side, index| side.item(index).is_some_and(|item| item.names.len() > 1);
+            if several(&self.old, old) || several(&self.new, new) {
+                *shared.entry((old, new)).or_default() += 1;
+            }
+        }
+        self.looked_at += shared.len() as u64;
+        let mut pairs: Vec<_> = shared
+            .into_iter()
+            .map(|((old, new), count)| {
+                let differs = self.old.body(old) != self.new.body(new);
+                (differs, std::cmp::Reverse(count), old, new)
+            })
+            .collect();
+        pairs.sort_unstable();
+        for (.., old, new) in pairs {
+            if !self.old.is_settled(old) && !self.new.is_settled(new) {
+                self.pair(old, new, How::Name);
             }
         }
     }

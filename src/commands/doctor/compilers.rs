@@ -9,9 +9,10 @@ use std::process::{Command, Stdio};
 use super::findings::{Findings, Level};
 use crate::argv;
 use crate::commands::store::shown;
-use crate::compiler::find;
+use crate::compiler::find::{self, Own};
 use crate::compiler::guard::Passed;
 use crate::env;
+use crate::wrap::configuration::Configuration;
 
 const TOPIC: &str = "compilers";
 
@@ -27,10 +28,15 @@ pub(super) fn look(findings: &mut Findings) {
             describe(findings, name, &path, &passed);
         }
     }
-    for (variable, usual) in [(env::CC, "cc"), (env::CXX, "c++")] {
-        if let Some(line) = env::get(variable) {
-            let text = format!("{variable}={} stands in for {usual}", line.display());
-            findings.add(TOPIC, Level::Note, text);
+    let configuration = Configuration::here();
+    for (variable, usual, own) in [(env::CC, "cc", Own::C), (env::CXX, "c++", Own::Cxx)] {
+        let named = env::get(variable).map(|line| format!("{variable}={}", line.display()));
+        let text = named.or_else(|| {
+            let line = configuration.compiler(own)?;
+            Some(format!("{}, of the configuration,", line.display()))
+        });
+        if let Some(text) = text {
+            findings.add(TOPIC, Level::Note, format!("{text} stands in for {usual}"));
         }
     }
     let others = others(&passed);

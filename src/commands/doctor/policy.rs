@@ -5,12 +5,13 @@ use crate::argv::{self, Dialect};
 use crate::commands::store::shown;
 use crate::env;
 use crate::wrap::apply;
+use crate::wrap::configuration::Configuration;
 
 const TOPIC: &str = "policy";
 
 pub(super) fn look(findings: &mut Findings) {
-    let Ok(directory) = std::env::current_dir() else { return };
-    let loaded = apply::load(&argv::parse(&[], Dialect::Unknown, &mut |_| None), &directory);
+    let line = argv::parse(&[], Dialect::Unknown, &mut |_| None);
+    let loaded = apply::load(&line, &Configuration::here());
     for (file, reason) in &loaded.ignored {
         let text = format!("{} is passed over: {reason}", shown(file));
         findings.add_hint(TOPIC, Level::Check, text, "see `lpcc.toml`, lookup, in docs/policy.md");

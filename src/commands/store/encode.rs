@@ -63,6 +63,7 @@ pub fn record(record: &Record) -> Object {
     object.insert("inputs".into(), inputs(&record.inputs));
     object.insert("variants".into(), record.variants.iter().map(variant).collect());
     object.insert("notes".into(), json!(record.notes));
+    optional(&mut object, "clones", record.clones.as_ref());
     object
 }
 

@@ -2,6 +2,7 @@
 
 mod dump;
 mod encode;
+mod export_clones;
 mod list;
 mod verify;
 
@@ -54,6 +55,18 @@ enum Task {
         #[arg(value_name = "OBJECT|RECORD")]
         what: PathBuf,
     },
+    /// Write the clones dumps that records hold (`clones = true`) below DIR, as `FOLDER/SOURCE.000i.ipa-clones`.
+    ExportClones {
+        /// Where to write; made if need be.
+        #[arg(value_name = "DIR")]
+        directory: PathBuf,
+        /// Those of this snapshot instead of the current state.
+        #[arg(long, value_name = "NAME")]
+        recording: Option<OsString>,
+        /// The top of the build, which DIR stands for; without it, the working directory.
+        #[arg(long, value_name = "TOP")]
+        below: Option<PathBuf>,
+    },
 }
 
 /// Runs the command.
@@ -64,6 +77,10 @@ pub fn main(args: &Args) -> anyhow::Result<ExitCode> {
         Task::List => list::main(&located::open(explicit)?, args.format),
         Task::Verify => verify::main(&located::open(explicit)?, args.format),
         Task::Gc { dry_run } => gc(&located::open(explicit)?, *dry_run, args.format),
+        Task::ExportClones { directory, recording, below } => {
+            let store = located::open(explicit)?;
+            export_clones::main(&store, directory, recording.as_deref(), below.as_deref(), args.format)
+        }
         Task::Dump { what } => dump::main(what, explicit),
     }
 }

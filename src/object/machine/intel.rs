@@ -1,0 +1,65 @@
+//! x86-64 and i386 behind the interface of machines.
+
+use super::super::arch::{self, Shape};
+use super::super::x86::{self, Instruction};
+use super::{Machine, Opcode, Run};
+
+/// x86 of one width.
+#[derive(Debug)]
+pub struct Intel {
+    bits: u32,
+    shape: fn(u32) -> Option<Shape>,
+}
+
+/// x86-64.
+pub static X86_64: Intel = Intel { bits: 64, shape: arch::x86_64 };
+/// x86-64 in 32-bit files (x32).
+pub static X32: Intel = Intel { bits: 32, shape: arch::x86_64 };
+/// i386.
+pub static I386: Intel = Intel { bits: 32, shape: arch::i386 };
+
+/// x86-64 in files of this class.
+pub fn x86_64(bits: u8) -> &'static Intel {
+    if bits == 32 { &X32 } else { &X86_64 }
+}
+
+impl Machine for Intel {
+    fn shape(&self, kind: u32) -> Option<Shape> {
+        (self.shape)(kind)
+    }
+
+    fn decode(&self, run: &Run<'_>, list: &mut Vec<Instruction>) {
+        x86::decode(run.bytes, run.start, self.bits, run.align, run.relocations, list);
+    }
+
+    fn branch_opcode(&self, bytes: &[u8], field: u8) -> Option<Opcode> {
+        let (opcode, length) = x86::branch_opcode(bytes, field)?;
+        Some(Opcode::new(opcode.get(..length)?))
+    }
+
+    fn without_operand(&self, bytes: &[u8], field: u8) -> Vec<u8> {
+        let mut bytes = bytes.to_vec();
+        bytes.iter_mut().skip(field.into()).take(4).for_each(|b| *b = 0);
+        bytes
+    }
+
+    fn bias(&self, _start: u64, end: u64, field: u64) -> i64 {
+        end.wrapping_sub(field).cast_signed()
+    }
+
+    fn has_pairs(&self) -> bool {
+        false
+    }
+
+    fn nop_length(&self, bytes: &[u8]) -> Option<usize> {
+        x86::nop_length(bytes)
+    }
+
+    fn is_fill(&self, bytes: &[u8]) -> bool {
+        x86::is_fill(bytes) || bytes.iter().all(|b| *b == 0xcc)
+    }
+
+    fn entry_mark(&self, bytes: &[u8]) -> usize {
+        if bytes.starts_with(&[0xf3, 0x0f, 0x1e, 0xfa]) { 4 } else { 0 }
+    }
+}

@@ -1,0 +1,61 @@
+//! Alterations that are none, by proof: what was altered still means the same canonical place.
+
+use iced_x86::{Decoder, DecoderOptions, Instruction, Mnemonic};
+
+use super::elf::{self, Elf};
+use super::mutation::{Kind, Mutation, Target};
+
+/// Whether the altered file means what it meant.
+pub fn is_same_place(elf: &Elf<'_>, mutation: &Mutation) -> bool {
+    match (mutation.target, mutation.kind) {
+        (Target::Place(section, offset), Kind::RelocationSymbol) => {
+            is_same_symbol(elf, mutation, section, offset)
+        }
+        (Target::Place(section, offset), Kind::Byte) => is_same_branch(elf, mutation, section, offset),
+        _ => false,
+    }
+}
+
+/// Another symbol at the same place: a section with an offset and the symbol there, or one alias and another, mean what
+/// lies there.
+fn is_same_symbol(elf: &Elf<'_>, mutation: &Mutation, section: usize, offset: u64) -> bool {
+    let altered = elf::read(&mutation.file);
+    let symbols = |elf: &Elf<'_>| -> Vec<usize> {
+        let all = elf.sections[section].relocations.iter();
+        all.filter(|one| one.offset == offset).map(|one| one.symbol).collect()
+    };
+    let place = |index: usize| {
+        let symbol = &elf.symbols[index];
+        symbol.in_section.then_some((symbol.section, symbol.value))
+    };
+    let (was, is) = (symbols(elf), symbols(&altered));
+    was.len() == is.len()
+        && was
+            .iter()
+            .zip(&is)
+            .all(|(was, is)| was == is || (place(*was).is_some() && place(*was) == place(*is)))
+}
+
+/// A branch to the start of alignment fill instead of its end: nothing but no-operations lies between.
+fn is_same_branch(elf: &Elf<'_>, mutation: &Mutation, section: usize, offset: u64) -> bool {
+    let home = &elf.sections[section];
+    // The function around the byte begins at the last symbol before it.
+    let starts = elf.symbols.iter().filter(|s| s.in_section && s.section == section && s.value <= offset);
+    let Some(start) = starts.map(|s| s.value).max().filter(|_| home.is_executable()) else { return false };
+    let decode = |file: &[u8]| -> Vec<Instruction> {
+        let bytes = &file[home.offset + start as usize..home.offset + home.size as usize];
+        Decoder::with_ip(64, bytes, start, DecoderOptions::NONE).into_iter().collect()
+    };
+    let (was, is) = (decode(elf.file), decode(&mutation.file));
+    let at = |list: &[Instruction]| list.iter().copied().find(|one| one.next_ip() > offset);
+    let (Some(old), Some(new)) = (at(&was), at(&is)) else { return false };
+    let branches = old.near_branch_target() != 0 && new.near_branch_target() != 0;
+    if !branches || old.code() != new.code() || old.ip() != new.ip() {
+        return false;
+    }
+    let (low, high) = (old.near_branch_target(), new.near_branch_target());
+    let (low, high) = (low.min(high), low.max(high));
+    let between: Vec<_> = was.iter().filter(|one| (low..high).contains(&one.ip())).collect();
+    let whole = between.first().is_some_and(|one| one.ip() == low);
+    whole && high % 8 == 0 && between.iter().all(|one| one.mnemonic() == Mnemonic::Nop)
+}
