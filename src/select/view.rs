@@ -16,7 +16,6 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use bstr::ByteSlice;
 use walkdir::WalkDir;
 
 use super::error::SelectError;
@@ -186,11 +185,21 @@ impl View {
     }
 }
 
+/// Directories that hold more than one build: their names at the root.
+const SHARED: [&[u8]; 15] = [
+    b"bin", b"boot", b"dev", b"etc", b"home", b"lib", b"lib64", b"media", b"opt", b"proc", b"root", b"run",
+    b"sys", b"tmp", b"var",
+];
+
 /// Whether a directory is one that no build has for itself: mirroring it would mirror the machine.
 pub fn is_too_wide(directory: &Path) -> bool {
-    let depth = directory.components().count();
-    let system: [&[u8]; 3] = [b"/usr", b"/etc", b"/lib"];
-    depth <= 2 || system.iter().any(|name| directory.as_os_str().as_bytes().starts_with_str(name))
+    let mut names = directory.components().skip(1).map(|component| component.as_os_str().as_bytes());
+    match (names.next(), names.next()) {
+        (None, _) => true,
+        (Some(b"usr"), second) => second != Some(b"src"),
+        (Some(first), None) => SHARED.contains(&first),
+        (Some(first), Some(_)) => matches!(first, b"dev" | b"etc" | b"proc" | b"sys"),
+    }
 }
 
 #[cfg(test)]
@@ -220,6 +229,16 @@ mod tests {
             ("-O2", "-O2"),
         ] {
             assert_eq!(view.word(OsStr::new(word)), moved, "{word}");
+        }
+    }
+
+    #[test]
+    fn what_is_a_builds_own() {
+        for own in ["/build", "/tmp/x", "/home/me", "/usr/src/linux", "/srv"] {
+            assert!(!is_too_wide(Path::new(own)), "{own}");
+        }
+        for shared in ["/", "/tmp", "/usr", "/usr/include", "/etc/x", "/home"] {
+            assert!(is_too_wide(Path::new(shared)), "{shared}");
         }
     }
 
