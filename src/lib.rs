@@ -8,7 +8,8 @@
 //!    build never notices.
 //! 4. `object` turns the bytes that came out into fingerprints; `store` keeps them as a record.
 //! 5. `analysis` compares records and says what differs; `report` makes that text, JSON or a page.
-//! 6. `commands` answers a person, one thin file per command.
+//! 6. `select` makes the other side of a comparison from a patch, by running recorded calls again.
+//! 7. `commands` answers a person, one thin file per command.
 
 pub mod analysis;
 pub mod argv;
@@ -18,6 +19,7 @@ pub mod env;
 pub mod object;
 pub mod policy;
 pub mod report;
+pub mod select;
 pub mod store;
 pub mod sys;
 pub mod wrap;

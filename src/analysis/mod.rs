@@ -6,21 +6,26 @@
 //! [`producers`] reads what a file says itself about how it was made, [`clones`] what the compiler said it inlined and cloned.
 
 pub mod attributes;
+pub mod carried;
 pub mod clones;
+pub mod close;
 pub mod correlate;
 pub mod cost;
 pub mod detail;
 pub mod differ;
 pub mod findings;
 pub mod inputs;
+pub mod judge;
 pub mod maybe_line;
 pub mod pairing;
 pub mod path_only;
 pub mod producers;
 mod rebound;
 mod regrouped;
+pub mod selection;
 pub mod stem;
 pub mod summary;
+pub mod why;
 
 #[cfg(test)]
 mod testing;

@@ -2,7 +2,9 @@
 
 use clap::{Parser, Subcommand};
 
-use super::{audit, diff, doctor, explain, generate, report, run, shims, show, store, version};
+use super::{
+    audit, check, diff, doctor, explain, generate, report, run, select, shims, show, store, version,
+};
 
 /// Shown below the list of commands.
 const EXAMPLE: &str = "\
@@ -39,6 +41,18 @@ pub enum Command {
     /// the path). The exit status is 0 if nothing differs, 1 if something does, 2 if something could not be
     /// compared.
     Diff(diff::Args),
+    /// The functions that a live patch must carry for a fix, each with the reason.
+    ///
+    /// `lpcc select --patch FIX.patch` applies the fix to a scratch view of the source tree (the tree itself is never written), runs
+    /// the recorded compiles that it touches again on both sides, and compares. `lpcc select OLD NEW` compares two
+    /// recordings or objects. The exit status is 0 if there is nothing to patch, 1 for a selection, 3 if something in it
+    /// cannot be patched, 2 for trouble: anything not replayed, or not replayed as it was recorded.
+    Select(select::Args),
+    /// Does a built live patch carry what was selected, no less and no more than is explained?
+    ///
+    /// Replacements are looked for under the names that kpatch, klp-ccp, clang-extract and libpulp give them. The exit status is 0 if
+    /// all is there and nothing else, 1 if not, 2 for trouble.
+    Check(check::Args),
     /// The state of `-flive-patching` in what was really built.
     ///
     /// Read from the objects, archives, linked files and `.debug` files themselves (`DW_AT_producer`,

@@ -4,6 +4,8 @@ pub mod arch;
 pub mod attributes;
 pub mod closure;
 pub mod cursor;
+pub mod debug;
+pub mod dwarf;
 pub mod facts;
 pub mod fingerprint;
 pub mod leftover;

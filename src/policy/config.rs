@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::accept::{self, Accept};
 use super::matcher::{Glob, Matcher, VersionRange};
 use super::rules::{LivePatching, Lto, OnConflict, Rule, Settings};
 use super::twice::{self, Twice};
@@ -24,6 +25,8 @@ pub struct Config {
     pub rules: Vec<Rule>,
     /// `[twice]`.
     pub twice: Twice,
+    /// Exceptions, in order.
+    pub accepted: Vec<Accept>,
     /// What else it names.
     pub names: Names,
 }
@@ -63,6 +66,8 @@ struct Document {
     #[serde(default)]
     rule: Vec<Spanned<Table>>,
     twice: Option<twice::Table>,
+    #[serde(default)]
+    accept: Vec<accept::Table>,
 }
 
 #[derive(Deserialize)]
@@ -133,7 +138,9 @@ impl Config {
         }
         let twice = document.twice.as_ref().map(Twice::read).transpose();
         let twice = twice.map_err(|(at, what)| fail(at, what))?.unwrap_or_default();
-        Ok(Self { path: path.to_path_buf(), rules, names, twice })
+        let accepted = document.accept.iter().map(Accept::new).collect::<Result<_, _>>();
+        let accepted = accepted.map_err(|(at, what)| fail(at, what))?;
+        Ok(Self { path: path.to_path_buf(), rules, twice, accepted, names })
     }
 }
 

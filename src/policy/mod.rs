@@ -8,6 +8,7 @@
 //! with them. Nothing in it runs anything: what must be known of the compiler is asked through
 //! [`Compiler`].
 
+pub mod accept;
 pub mod clones;
 pub mod config;
 pub mod conflict;
@@ -19,6 +20,7 @@ pub mod twice;
 
 use serde::{Deserialize, Serialize};
 
+pub use accept::Accept;
 pub use clones::Dump;
 pub use config::{Config, ConfigError};
 pub use decide::{Call, Compiler, Ruling, decide, may_matter};

@@ -9,6 +9,9 @@ pub const DIFFERENT: u8 = 1;
 /// Exit status for trouble of any kind: bad input, a file that cannot be read. Beats [`DIFFERENT`].
 pub const TROUBLE: u8 = 2;
 
+/// Exit status of a selection that holds something that cannot be patched. [`TROUBLE`] beats it.
+pub const UNPATCHABLE: u8 = 3;
+
 /// Prints the error, if there is one, as a single line `lpcc: outermost: cause: cause`, and gives the status.
 pub fn exit_code(result: anyhow::Result<ExitCode>) -> ExitCode {
     result.unwrap_or_else(|error| {

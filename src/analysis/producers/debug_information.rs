@@ -4,7 +4,9 @@ use std::borrow::Cow;
 
 use bstr::{BString, ByteSlice};
 use gimli::{DwarfFileType, DwarfSections, DwoId, EndianSlice, RunTimeEndian, SectionId};
-use object::{Object, ObjectSection, ObjectSymbol, RelocationKind, RelocationTarget};
+use object::{Object, ObjectSymbol};
+
+use crate::object::dwarf;
 
 use super::{Beside, Built, BuiltUnit, DWARF, NOTHING, Reader, SPLIT, State, state_of};
 
@@ -132,7 +134,9 @@ fn load<'data>(
 ) -> Result<DwarfSections<Cow<'data, [u8]>>, String> {
     DwarfSections::load(|id| -> Result<Cow<'data, [u8]>, String> {
         let section = section_name(id, kind).and_then(|name| file.section_by_name(name));
-        section.map_or(Ok(Cow::Borrowed(&[][..])), |section| relocated(file, &section))
+        section.map_or(Ok(Cow::Borrowed(&[][..])), |section| {
+            dwarf::relocated(file, &section, &|symbol| symbol.address())
+        })
     })
 }
 
@@ -142,44 +146,4 @@ fn endian(file: &object::File<'_>) -> RunTimeEndian {
 
 fn said(error: gimli::Error) -> String {
     error.to_string().to_lowercase()
-}
-
-/// A section's bytes with its relocations applied: in an object, the offsets of strings are only there.
-fn relocated<'data>(
-    file: &object::File<'data>,
-    section: &object::Section<'data, '_>,
-) -> Result<Cow<'data, [u8]>, String> {
-    let mut data = section.uncompressed_data().map_err(|error| error.to_string().to_lowercase())?;
-    for (offset, relocation) in section.relocations() {
-        let base = match relocation.target() {
-            RelocationTarget::Symbol(index) => {
-                file.symbol_by_index(index).map_or(0, |symbol| symbol.address())
-            }
-            RelocationTarget::Absolute => 0,
-            _ => continue,
-        };
-        if relocation.kind() != RelocationKind::Absolute {
-            continue;
-        }
-        let length = usize::from(relocation.size() / 8);
-        let start = usize::try_from(offset).unwrap_or(usize::MAX);
-        let Some(field) = data.to_mut().get_mut(start..start.saturating_add(length)) else { continue };
-        let mut value = base.wrapping_add(relocation.addend().cast_unsigned());
-        if relocation.has_implicit_addend() {
-            value = value.wrapping_add(number(field, file.is_little_endian()));
-        }
-        let bytes = value.to_le_bytes();
-        for (index, byte) in bytes.iter().take(length).enumerate() {
-            let at = if file.is_little_endian() { index } else { length - 1 - index };
-            if let Some(place) = field.get_mut(at) {
-                *place = *byte;
-            }
-        }
-    }
-    Ok(data)
-}
-
-fn number(field: &[u8], little: bool) -> u64 {
-    let add = |sum: u64, byte: &u8| sum << 8 | u64::from(*byte);
-    if little { field.iter().rev().fold(0, add) } else { field.iter().fold(0, add) }
 }

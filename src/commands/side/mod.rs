@@ -15,7 +15,7 @@ use bstr::{BString, ByteSlice};
 use crate::store::UnitEntry;
 
 pub use load::{Loaded, load};
-pub use resolve::{Target, resolve};
+pub use resolve::{Target, resolve, target};
 
 /// One side of a comparison.
 #[derive(Debug)]

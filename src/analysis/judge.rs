@@ -1,0 +1,226 @@
+//! Whether each selected function can be patched in the running code, and what to patch where it cannot.
+//!
+//! Judged is the code that runs, not the fix: that is what must be hooked. A live patch takes a function over at its entry,
+//! so one without a hook, or one that is gone by the time a patch can come, is patched in its callers instead; their
+//! callers in turn where they cannot be hooked either. Everything else is a matter of care and listed as an obstacle.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bstr::{BStr, BString, ByteSlice};
+
+use super::selection::{Function, FunctionChange, Verdict};
+use crate::object::debug::Debug;
+use crate::object::{Fingerprints, Hook, Item, Kind, PartKind, Reference, Scope, listing};
+
+/// How the live patch will take functions over.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Target {
+    /// Linux kernel live patching: by ftrace, at the entry hook.
+    Klp,
+    /// libpulp: by the nops of `-fpatchable-function-entry`.
+    Ulp,
+    /// Nothing is asked of the running code.
+    #[default]
+    None,
+}
+
+impl Target {
+    /// The word used in output.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Klp => "klp",
+            Self::Ulp => "ulp",
+            Self::None => "none",
+        }
+    }
+}
+
+/// Sections whose code is gone, or has run, by the time a patch comes: beginning of the name, what it is.
+const TRANSIENT: [(&str, &str); 3] = [
+    (".init.text", "runs at start only and is freed afterwards (`__init`)"),
+    (".exit.text", "runs when the module is unloaded only (`__exit`)"),
+    (".text.startup", "runs before `main`"),
+];
+
+/// Special sections with an entry for the function, and what must be cared for. Source: the kernel's
+/// Documentation/livepatch and kpatch's patch author guide.
+const SITES: [(&str, &str); 6] = [
+    ("__jump_table", "static keys: their definitions must be reachable from the patch"),
+    (".static_call_sites", "static calls: their keys must be reachable from the patch"),
+    (".altinstructions", "alternatives: the patch needs them applied as well"),
+    (".parainstructions", "paravirt calls: the patch needs them applied as well"),
+    ("__ex_table", "exception table entries go with it"),
+    ("__bug_table", "warnings and bugs in it have entries of their own"),
+];
+
+/// What is known beyond the unit: who calls what by name, and how often a local name stands.
+#[derive(Debug, Clone, Default)]
+pub struct Neighbours {
+    callers: BTreeMap<BString, Vec<(BString, BString)>>,
+    locals: BTreeMap<BString, Vec<BString>>,
+}
+
+impl Neighbours {
+    /// Adds an object of the recording.
+    pub fn add(&mut self, object: &BString, prints: &Fingerprints) {
+        for item in prints.items.iter().filter(|item| item.kind == Kind::Function) {
+            if matches!(item.scope, Scope::Local(_)) {
+                self.locals.entry(item.name.clone()).or_default().push(object.clone());
+            }
+            for reference in &item.references {
+                if let Reference::External(name) = reference {
+                    self.callers.entry(name.clone()).or_default().push((object.clone(), item.name.clone()));
+                }
+            }
+        }
+    }
+}
+
+/// The unit whose functions are judged.
+#[derive(Debug, Clone, Copy)]
+pub struct Unit<'a> {
+    /// The running code.
+    pub old: &'a Fingerprints,
+    /// The patched.
+    pub new: &'a Fingerprints,
+    /// Debug information of the running code.
+    pub debug: &'a Debug,
+    /// The rest of the recording.
+    pub neighbours: &'a Neighbours,
+}
+
+/// Gives each function its verdict.
+pub fn judge(functions: &mut [Function], target: Target, unit: &Unit<'_>) {
+    for function in functions {
+        let item = |prints: &'_ Fingerprints, symbol: &BString| -> Option<usize> {
+            prints.items.iter().position(|item| item.kind == Kind::Function && item.names.contains(symbol))
+        };
+        let old = function.old.as_ref().and_then(|place| item(unit.old, &place.symbol));
+        let new = function.new.as_ref().and_then(|place| item(unit.new, &place.symbol));
+        if let Some(new) = new.and_then(|index| unit.new.items.get(index)) {
+            function.obstacles.extend(sites(unit.new, new));
+        }
+        match (function.change, old) {
+            (FunctionChange::New, _) | (FunctionChange::Changed, None) => {}
+            (FunctionChange::Removed, _) => {
+                function
+                    .obstacles
+                    .push("gone in the patched code: nothing to carry, its callers change".into());
+            }
+            (FunctionChange::Changed, Some(index)) => {
+                let Some(running) = unit.old.items.get(index) else { continue };
+                function.obstacles.extend(care(running, function, unit));
+                if let Some(obstacle) = cannot(running, target) {
+                    function.verdict = Verdict::Unpatchable;
+                    function.obstacles.insert(0, obstacle);
+                    function.instead = instead(index, target, unit);
+                }
+            }
+        }
+    }
+}
+
+/// Why the running function cannot be taken over.
+fn cannot(item: &Item, target: Target) -> Option<String> {
+    let hook = |what: &str| Some(format!("no entry hook: {what}"));
+    if target == Target::None {
+        return None;
+    }
+    if let Some((section, what)) =
+        TRANSIENT.iter().find(|(name, _)| item.section.starts_with(name.as_bytes()))
+    {
+        return Some(format!("in `{section}`: {what}"));
+    }
+    match (target, item.traits.hook) {
+        (Target::Klp, Hook::None) => {
+            hook("`notrace`, or built without `-pg` or `-fpatchable-function-entry`")
+        }
+        (Target::Ulp, Hook::Patchable { .. }) | (Target::Klp | Target::None, _) => None,
+        (Target::Ulp, _) => hook("built without `-fpatchable-function-entry`"),
+    }
+}
+
+/// What patching the running function needs care for.
+fn care(item: &Item, function: &Function, unit: &Unit<'_>) -> Vec<String> {
+    let mut care = Vec::new();
+    let others: Vec<_> = item.names.iter().filter(|name| **name != function.symbol).collect();
+    if !others.is_empty() {
+        care.push(format!("shares its code with {}: a patch of one is a patch of all", names(others)));
+    }
+    let clone = [".isra", ".constprop"].iter().find(|word| item.name.contains_str(word));
+    if let Some(word) = clone {
+        care.push(format!(
+            "a clone (`{}`) with parameters of its own: not the function of the source",
+            &word[1..]
+        ));
+    }
+    if unit.debug.function(&item.name).is_some_and(|debug| debug.no_call) {
+        care.push("does not follow the calling convention: the compiler changed its parameters".into());
+    }
+    if let Some(homes) = unit.neighbours.locals.get(&item.name).filter(|homes| homes.len() > 1) {
+        care.push(format!("one of {} local functions of this name: its position must be given", homes.len()));
+    }
+    let export = BString::from(bstr::concat([b"__ksymtab_".as_slice(), item.name.as_slice()]));
+    if unit.old.items.iter().any(|other| other.names.contains(&export)) {
+        care.push("exported: modules depend on its interface".into());
+    }
+    let code = listing::lines(unit.old, item, PartKind::Code);
+    if code.last().is_some_and(|line| line.text.starts_with("call")) {
+        care.push("ends in a call that does not return: its return address lies behind the function".into());
+    }
+    if code.iter().any(|line| is_tail_jump(&line.text)) {
+        care.push("sibling calls: it leaves by a jump and is not on the stack afterwards".into());
+    }
+    care
+}
+
+fn is_tail_jump(instruction: &str) -> bool {
+    let target = instruction.strip_prefix("jmp ").map(str::trim_start);
+    target.is_some_and(|target| target.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_'))
+}
+
+fn sites(prints: &Fingerprints, item: &Item) -> Vec<String> {
+    let lines = listing::lines(prints, item, PartKind::Sites);
+    let has = |section: &str| {
+        lines.iter().any(|line| line.text.strip_prefix(section).is_some_and(|it| it.starts_with(':')))
+    };
+    SITES.iter().filter(|(section, _)| has(section)).map(|(_, what)| (*what).to_owned()).collect()
+}
+
+fn names<'a>(names: impl IntoIterator<Item = &'a BString>) -> String {
+    names.into_iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// The nearest callers that can be taken over: of this object by index, of others by name.
+fn instead(index: usize, target: Target, unit: &Unit<'_>) -> Vec<BString> {
+    let mut found = BTreeSet::new();
+    let mut seen = BTreeSet::from([index]);
+    let mut waiting = vec![index];
+    while let Some(callee) = waiting.pop() {
+        for (caller, item) in
+            unit.old.items.iter().enumerate().filter(|(_, item)| item.kind == Kind::Function)
+        {
+            let calls =
+                item.references.iter().any(|it| matches!(it, Reference::Item(at) if *at as usize == callee));
+            if !calls || !seen.insert(caller) {
+                continue;
+            }
+            if cannot(item, target).is_none() {
+                found.insert(item.name.clone());
+            } else {
+                waiting.push(caller);
+            }
+        }
+        let Some(item) = unit.old.items.get(callee).filter(|item| !matches!(item.scope, Scope::Local(_)))
+        else {
+            continue;
+        };
+        for (object, symbol) in
+            item.names.iter().filter_map(|name| unit.neighbours.callers.get(name)).flatten()
+        {
+            let place: &BStr = object.as_bstr();
+            found.insert(bstr::concat([symbol.as_slice(), b" (", place, b")"]).into());
+        }
+    }
+    found.into_iter().collect()
+}

@@ -1,0 +1,48 @@
+//! DWARF sections of an object with their relocations applied: in a relocatable object, offsets of strings and addresses of
+//! code are only there.
+
+use std::borrow::Cow;
+
+use object::{Object, ObjectSection, RelocationKind, RelocationTarget};
+
+/// What a relocation's symbol stands for: its address, or one that tells sections apart, which all begin at 0 in an object.
+pub type Base<'f> = &'f dyn Fn(&object::Symbol<'_, '_>) -> u64;
+
+/// A section's bytes, decompressed, with its absolute relocations applied.
+pub fn relocated<'data>(
+    file: &object::File<'data>,
+    section: &object::Section<'data, '_>,
+    base: Base<'_>,
+) -> Result<Cow<'data, [u8]>, String> {
+    let mut data = section.uncompressed_data().map_err(|error| error.to_string().to_lowercase())?;
+    for (offset, relocation) in section.relocations() {
+        let base = match relocation.target() {
+            RelocationTarget::Symbol(index) => file.symbol_by_index(index).map_or(0, |symbol| base(&symbol)),
+            RelocationTarget::Absolute => 0,
+            _ => continue,
+        };
+        if relocation.kind() != RelocationKind::Absolute {
+            continue;
+        }
+        let length = usize::from(relocation.size() / 8);
+        let start = usize::try_from(offset).unwrap_or(usize::MAX);
+        let Some(field) = data.to_mut().get_mut(start..start.saturating_add(length)) else { continue };
+        let mut value = base.wrapping_add(relocation.addend().cast_unsigned());
+        if relocation.has_implicit_addend() {
+            value = value.wrapping_add(number(field, file.is_little_endian()));
+        }
+        let bytes = value.to_le_bytes();
+        for (index, byte) in bytes.iter().take(length).enumerate() {
+            let at = if file.is_little_endian() { index } else { length - 1 - index };
+            if let Some(place) = field.get_mut(at) {
+                *place = *byte;
+            }
+        }
+    }
+    Ok(data)
+}
+
+fn number(field: &[u8], little: bool) -> u64 {
+    let add = |sum: u64, byte: &u8| sum << 8 | u64::from(*byte);
+    if little { field.iter().rev().fold(0, add) } else { field.iter().fold(0, add) }
+}

@@ -1,0 +1,436 @@
+//! A patch to a selection: the functions that a live patch must carry.
+//!
+//! The tempting way is the one of the peers: build everything twice, compare all objects. lpcc recorded the shipped build, so
+//! it runs again only the compiles whose inputs the patch touches, on both sides:
+//!
+//! 1. [`patch`] and [`apply`]: the patch is applied to copies; the tree is never written.
+//! 2. [`units`]: the recorded units that read an edited file.
+//! 3. [`view`]: a mirror of the tree for each state: as recorded, patched, patched with line numbers kept ([`lines`]).
+//! 4. [`replay`]: the recorded call, run again in a view. The unpatched side must give the recorded fingerprints: where it
+//!    does not, that is `drift`, and said first.
+//! 5. [`unit`]: both sides compared; [`edits`] and [`ablation`] find the reasons, [`crate::analysis`] does the rest.
+//!
+//! What cannot be replayed, and every patched file that nobody read, is named with the reason, and the rest goes on.
+
+pub mod ablation;
+pub mod apply;
+pub mod edits;
+pub mod error;
+pub mod indirect;
+pub mod lines;
+pub mod patch;
+pub mod replay;
+pub mod scan;
+pub mod shipped;
+pub mod unit;
+pub mod units;
+pub mod view;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use bstr::BString;
+use rayon::prelude::*;
+
+use crate::analysis::judge::{Neighbours, Target};
+use crate::analysis::selection::{NotReplayed, Selection, UnitCall, Unread};
+use crate::store::{Recording, Store, UnitEntry, absolute};
+use apply::{Applied, Edited};
+use edits::File;
+pub use error::SelectError;
+use replay::Call;
+use unit::{Answer, Context, Views};
+use units::Known;
+use view::{Root, View};
+
+/// What is asked.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// Patch files and directories of patches, in order.
+    pub patches: Vec<PathBuf>,
+    /// Patches that are applied already in what runs now, on top of the recorded build.
+    pub earlier: Vec<PathBuf>,
+    /// The source tree that they apply to, absolute.
+    pub tree: PathBuf,
+    /// Directories of the recorded build that lie elsewhere now: old, new.
+    pub maps: Vec<(PathBuf, PathBuf)>,
+    /// `patch`'s `-p`.
+    pub strip: Option<usize>,
+    /// What takes the functions over.
+    pub target: Target,
+}
+
+/// Hears how far the work has come.
+pub trait Watcher: Sync {
+    /// So many units are to be replayed.
+    fn begin(&self, total: usize);
+    /// One is done.
+    fn step(&self);
+}
+
+/// Selects for a patch. `store` holds the cache of content hashes.
+pub fn by_patch(
+    request: &Request,
+    recording: &Recording,
+    store: Option<&Store>,
+    watcher: &dyn Watcher,
+) -> Result<Selection, SelectError> {
+    let scratch = tempfile::Builder::new()
+        .prefix("lpcc-select-")
+        .tempdir()
+        .map_err(SelectError::file("make a directory in", Path::new("the directory for temporary files")))?;
+    // A path through a link would not be recognised in what compilers list.
+    let top = scratch.path().canonicalize().map_err(SelectError::file("read", scratch.path()))?;
+    let (earlier, patches) = (apply::series(&request.earlier)?, apply::series(&request.patches)?);
+    let aside = top.join("patched");
+    fs::create_dir(&aside).map_err(SelectError::file("make", &aside))?;
+    let Applied { files, earlier, notes } =
+        apply::apply(&request.tree, (&earlier, &patches), request.strip, &aside)?;
+
+    let mut selection = Selection::default();
+    selection.rebuild.notes = notes;
+    let known = known(recording, &mut selection);
+    let tree = recorded_path(request, &request.tree);
+    let named: Vec<(PathBuf, bool)> =
+        files.iter().map(|file| (absolute(&tree, &file.path), file.old.is_none())).collect();
+    let touched = units::touched(&known, &named);
+    unread(&mut selection, &touched.unread, &files, &tree);
+    if touched.incomplete > 0 {
+        selection.rebuild.notes.push(format!(
+            "{} more units are replayed because what they read was not fully recorded",
+            touched.incomplete
+        ));
+    }
+    selection.rebuild.units = touched.units.len();
+    let calls = calls(request, &known, &touched.units, &files, &tree, &mut selection);
+    strangers(request, &known, &calls, store, &mut selection);
+    if calls.is_empty() {
+        return Ok(finished(selection));
+    }
+
+    let files: Vec<File<'_>> = files.iter().map(|file| File::new(file, &tree)).collect();
+    let context = Context {
+        views: views(request, &calls, (&files, &earlier), &tree, &top)?,
+        edited: edited_really(&files, &request.tree),
+        files,
+        scratch: top.clone(),
+        target: request.target,
+    };
+    watcher.begin(calls.len());
+    let answers: Vec<(usize, Result<Answer, String>)> = calls
+        .par_iter()
+        .map(|(index, call)| {
+            let answer = known.get(*index).map_or_else(
+                || Err("it is no longer there".to_owned()),
+                |unit| {
+                    context.unit(
+                        call,
+                        fingerprints(&unit.entry).as_ref().ok(),
+                        &object_name(unit, &tree),
+                        *index,
+                    )
+                },
+            );
+            watcher.step();
+            (*index, answer)
+        })
+        .collect();
+    // A new header that a patched file includes was read after all.
+    let read: BTreeSet<PathBuf> = answers
+        .iter()
+        .filter_map(|(_, answer)| answer.as_ref().ok())
+        .flat_map(|it| it.read.clone())
+        .collect();
+    selection.unread.retain(|file| !read.contains(&absolute(&tree, replay::path(&file.path))));
+    collect(answers, &known, &tree, request.target, &mut selection);
+    Ok(finished(selection))
+}
+
+/// The units of the recording; damaged records are listed as not replayed.
+fn known(recording: &Recording, selection: &mut Selection) -> Vec<Known> {
+    let gone = recording.gone();
+    let mut entries = Vec::new();
+    let mut damaged = Vec::new();
+    for unit in recording.units() {
+        match unit {
+            Ok(unit) if gone.contains(&unit.file) => {}
+            Ok(unit) => entries.push(unit),
+            Err(error) => damaged.push(error.to_string()),
+        }
+    }
+    let (known, troubles) = units::read(entries);
+    for trouble in damaged.into_iter().chain(troubles) {
+        selection.rebuild.not_replayed.push(NotReplayed {
+            source: BString::from("(unknown)"),
+            object: None,
+            reason: format!("its record cannot be read: {trouble}"),
+        });
+    }
+    known
+}
+
+/// Where a path of today lay when the build was recorded.
+fn recorded_path(request: &Request, actual: &Path) -> PathBuf {
+    moved(actual, request.maps.iter().map(|(old, new)| (new.as_path(), old.as_path())))
+}
+
+/// Where a recorded path lies today.
+fn actual_path(request: &Request, recorded: &Path) -> PathBuf {
+    moved(recorded, request.maps.iter().map(|(old, new)| (old.as_path(), new.as_path())))
+}
+
+fn moved<'a>(path: &Path, mut maps: impl Iterator<Item = (&'a Path, &'a Path)>) -> PathBuf {
+    maps.find_map(|(from, to)| {
+        let inside = path.strip_prefix(from).ok()?;
+        Some(if inside.as_os_str().is_empty() { to.to_path_buf() } else { to.join(inside) })
+    })
+    .unwrap_or_else(|| path.to_path_buf())
+}
+
+fn unread(selection: &mut Selection, paths: &[PathBuf], files: &[Edited], tree: &Path) {
+    for path in paths {
+        let inside = path.strip_prefix(tree).unwrap_or(path);
+        let is_new = files.iter().any(|file| file.path == inside && file.old.is_none());
+        let (reason, matters) = units::why_unread(inside, is_new);
+        let path = BString::from(inside.as_os_str().as_bytes());
+        selection.unread.push(Unread { path, reason: reason.to_owned(), matters });
+    }
+}
+
+/// The calls that can be run again; the others are listed with the reason.
+fn calls<'k>(
+    request: &Request,
+    known: &'k [Known],
+    units: &BTreeSet<usize>,
+    files: &[Edited],
+    tree: &Path,
+    selection: &mut Selection,
+) -> Vec<(usize, Call<'k>)> {
+    let mut calls = Vec::new();
+    let mut refuse = |unit: &Known, reason: String| {
+        selection.rebuild.not_replayed.push(NotReplayed {
+            source: unit.entry.identity.unit.source.clone(),
+            object: Some(object_name(unit, tree)),
+            reason,
+        });
+    };
+    for index in units {
+        let Some(unit) = known.get(*index) else { continue };
+        let call = match Call::new(&unit.entry.identity) {
+            Ok(call) => call,
+            Err(reason) => {
+                refuse(unit, reason);
+                continue;
+            }
+        };
+        let source = call.source();
+        let is_deleted = files.iter().any(|file| file.new.is_none() && absolute(tree, &file.path) == source);
+        let directory = actual_path(request, call.directory());
+        if is_deleted {
+            refuse(
+                unit,
+                "the patch deletes or renames its source: the patched build has no such unit".into(),
+            );
+        } else if !directory.is_dir() {
+            let reason = format!(
+                "its directory `{}` is gone; hint: --map {}=WHERE-IT-IS-NOW",
+                directory.display(),
+                call.directory().display()
+            );
+            refuse(unit, reason);
+        } else if let Some(input) = missing(request, unit, &directory) {
+            let reason = format!(
+                "its input `{}` is gone; hint: files that the build generates must be left where they were",
+                input.display()
+            );
+            refuse(unit, reason);
+        } else {
+            calls.push((*index, call));
+        }
+    }
+    calls
+}
+
+/// The first recorded input that is not there.
+fn missing(request: &Request, unit: &Known, directory: &Path) -> Option<PathBuf> {
+    let exists = |file: &&PathBuf| actual_path(request, file).exists() || directory.join(file).exists();
+    unit.files().find(|file| !exists(&file))
+}
+
+/// Says which inputs and compilers are not the recorded ones: where drift comes from.
+fn strangers(
+    request: &Request,
+    known: &[Known],
+    calls: &[(usize, Call<'_>)],
+    store: Option<&Store>,
+    selection: &mut Selection,
+) {
+    const SHOWN: usize = 5;
+    let Some(store) = store else { return };
+    let mut differ: BTreeMap<PathBuf, bool> = BTreeMap::new();
+    for (index, call) in calls {
+        for (program, hash) in &call.identity().compiler.programs {
+            let program = replay::path(program).to_path_buf();
+            differ.entry(program).or_insert_with_key(|program| store.hash_file(program) != Some(*hash));
+        }
+        let Some(unit) = known.get(*index) else { continue };
+        for (file, input) in unit.files().zip(&unit.inputs.files) {
+            let Some(hash) = input.hash else { continue };
+            differ
+                .entry(file)
+                .or_insert_with_key(|file| store.hash_file(&actual_path(request, file)) != Some(hash));
+        }
+    }
+    let differing: Vec<_> =
+        differ.into_iter().filter(|(_, differs)| *differs).map(|(file, _)| file).collect();
+    if differing.is_empty() {
+        return;
+    }
+    let shown: Vec<_> = differing.iter().take(SHOWN).map(|file| format!("`{}`", file.display())).collect();
+    let more = differing.len().saturating_sub(SHOWN);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    selection
+        .rebuild
+        .notes
+        .push(format!("not as they were when the build was recorded: {}{more}", shown.join(", ")));
+}
+
+/// The three states of the tree.
+fn views(
+    request: &Request,
+    calls: &[(usize, Call<'_>)],
+    (files, earlier): (&[File<'_>], &[Edited]),
+    tree: &Path,
+    top: &Path,
+) -> Result<Views, SelectError> {
+    let root =
+        |recorded: &Path| Root { recorded: recorded.to_path_buf(), actual: actual_path(request, recorded) };
+    let mut roots = vec![root(tree)];
+    for (_, call) in calls {
+        let directory = call.directory();
+        if !directory.starts_with(tree) && !view::is_too_wide(directory) {
+            roots.push(root(directory));
+        }
+    }
+    let new_contents = |file: &File<'_>| file.edited.new.clone();
+    let aligned: Vec<Option<Vec<u8>>> = files
+        .iter()
+        .map(|file| lines::aligned(file.edited.old.as_ref()?, file.edited.new.as_ref()?))
+        .collect();
+    let make = |name: &str| -> Result<View, SelectError> {
+        let view = View::new(&top.join(name), &roots)?;
+        for file in earlier {
+            view.put(&absolute(tree, &file.path), file.new.as_deref())?;
+        }
+        Ok(view)
+    };
+    let (old, new) = (make("old")?, make("new")?);
+    let is_cumulative =
+        !earlier.is_empty() || files.iter().any(|file| file.edited.shipped != file.edited.old);
+    let shipped = if is_cumulative { Some(View::new(&top.join("rec"), &roots)?) } else { None };
+    for file in files {
+        if file.edited.shipped != file.edited.old {
+            old.put(&file.recorded, file.edited.old.as_deref())?;
+        }
+        new.put(&file.recorded, new_contents(file).as_deref())?;
+    }
+    let moves_lines = aligned.iter().any(Option::is_some);
+    let aligned_view = if moves_lines { Some(make("lin")?) } else { None };
+    if let Some(view) = &aligned_view {
+        for (file, aligned) in files.iter().zip(aligned) {
+            view.put(&file.recorded, aligned.or_else(|| new_contents(file)).as_deref())?;
+        }
+    }
+    Ok(Views { shipped, old, new, aligned: aligned_view })
+}
+
+/// Edited files that exist, by their real paths.
+fn edited_really(files: &[File<'_>], tree: &Path) -> BTreeSet<PathBuf> {
+    files.iter().filter_map(|file| tree.join(&file.edited.path).canonicalize().ok()).collect()
+}
+
+fn object_name(unit: &Known, tree: &Path) -> BString {
+    unit::name_of(unit.entry.output(), tree)
+}
+
+/// The recorded fingerprints of a unit, with their streams.
+fn fingerprints(entry: &UnitEntry) -> Result<crate::object::Fingerprints, String> {
+    let damaged = |why| format!("the record {}", entry.damaged(why));
+    let mut prints = entry.record.fingerprints(0).map_err(damaged)?;
+    entry.record.load_streams(0, &mut prints).map_err(damaged)?;
+    Ok(prints)
+}
+
+/// Puts the units' answers together, and gives the verdicts.
+fn collect(
+    mut answers: Vec<(usize, Result<Answer, String>)>,
+    known: &[Known],
+    tree: &Path,
+    target: Target,
+    selection: &mut Selection,
+) {
+    let asks = answers.iter().any(|(_, answer)| answer.as_ref().is_ok_and(unit::asks_for_neighbours));
+    let neighbours =
+        if target != Target::None && asks { neighbours(known, tree) } else { Neighbours::default() };
+    for (index, answer) in &mut answers {
+        let Some(unit) = known.get(*index) else { continue };
+        let name = object_name(unit, tree);
+        match answer {
+            Ok(answer) => {
+                unit::judge(answer, target, &neighbours);
+                let identity = &unit.entry.identity;
+                selection.units.push(UnitCall {
+                    object: name.clone(),
+                    output: identity.unit.output.clone(),
+                    source: identity.unit.source.clone(),
+                    directory: identity.call.directory.clone(),
+                    version: identity.compiler.version.clone(),
+                    arguments: [&identity.compiler.path]
+                        .into_iter()
+                        .chain(&identity.call.run)
+                        .cloned()
+                        .collect(),
+                });
+                if answer.drift.is_empty() {
+                    selection.rebuild.reproduced += 1;
+                }
+                selection.rebuild.drift.append(&mut answer.drift);
+                selection.rebuild.notes.extend(answer.notes.drain(..).map(|note| format!("{name}: {note}")));
+                selection.functions.append(&mut answer.closed.functions);
+                selection.data.append(&mut answer.closed.data);
+                selection.others.append(&mut answer.closed.others);
+                selection.line_only.append(&mut answer.line_only);
+                selection.line_only.append(&mut answer.closed.path_only);
+            }
+            Err(reason) => selection.rebuild.not_replayed.push(NotReplayed {
+                source: unit.entry.identity.unit.source.clone(),
+                object: Some(name),
+                reason: reason.clone(),
+            }),
+        }
+    }
+}
+
+/// Callers and namesakes over the whole recording.
+fn neighbours(known: &[Known], tree: &Path) -> Neighbours {
+    let prints: Vec<_> = known
+        .par_iter()
+        .filter_map(|unit| Some((object_name(unit, tree), unit.entry.record.fingerprints(0).ok()?)))
+        .collect();
+    let mut neighbours = Neighbours::default();
+    for (object, prints) in &prints {
+        neighbours.add(object, prints);
+    }
+    neighbours
+}
+
+fn finished(mut selection: Selection) -> Selection {
+    selection
+        .functions
+        .sort_by(|a, b| (&a.object, &a.symbol, a.change).cmp(&(&b.object, &b.symbol, b.change)));
+    selection.line_only.sort();
+    selection.rebuild.notes.dedup();
+    selection
+}

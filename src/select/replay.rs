@@ -1,0 +1,290 @@
+//! One recorded call, run again: the same compiler, arguments, directory and environment, in a mirror of the tree.
+//!
+//! What the call wrote besides its object is left out, for none of it may land in the build's own tree. The object goes
+//! aside, and so does a list of all files read: the proof that the compile saw the edited files and not the originals.
+
+use std::collections::BTreeSet;
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use bstr::ByteSlice;
+
+use super::view::View;
+use crate::argv::options::{Class, Side, Stage};
+use crate::argv::{self, CommandLine, Dialect, Driver, Kind, Settings, dependency_file};
+use crate::object::{self, Basis, Fingerprints};
+use crate::store::Identity;
+use crate::store::absolute;
+use crate::store::record::Family;
+
+/// What is wanted of a replay beyond the object.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Wish<'a> {
+    /// Options put behind the recorded ones.
+    pub extra: &'a [&'a str],
+    /// Paths of edited files in the tree, as they really are: a compile that reads one of them did not see the edit.
+    pub edited: Option<&'a BTreeSet<PathBuf>>,
+}
+
+/// What a replay gave.
+#[derive(Debug)]
+pub struct Replayed {
+    /// The object's bytes.
+    pub object: Vec<u8>,
+    /// Its fingerprints, with their streams.
+    pub prints: Fingerprints,
+    /// The files that were read, as paths of the recorded build.
+    pub inputs: BTreeSet<PathBuf>,
+}
+
+/// The recorded call of a unit as it can be run again.
+#[derive(Debug)]
+pub struct Call<'a> {
+    identity: &'a Identity,
+    line: CommandLine,
+}
+
+impl<'a> Call<'a> {
+    /// Reads the recorded call, or says why it cannot be run again.
+    pub fn new(identity: &'a Identity) -> Result<Self, String> {
+        let unit = &identity.unit;
+        if unit.source == "-" || unit.source.starts_with(b"/dev/") || unit.source.starts_with(b"/proc/") {
+            return Err("its source was standard input".into());
+        }
+        if !path(&identity.compiler.path).exists() {
+            return Err(format!("the recorded compiler `{}` is not here", identity.compiler.path));
+        }
+        let words: Vec<OsString> =
+            identity.call.run.iter().map(|word| OsStr::from_bytes(word).to_os_string()).collect();
+        let files = &identity.call.response_files;
+        let line = argv::parse_with(&words, settings(identity), &mut |name| {
+            let name = name.as_bytes();
+            files.iter().find(|(known, _)| *known == name).map(|(_, text)| text.to_vec())
+        });
+        if let Some(word) = hidden_output(&line) {
+            return Err(format!("`{word}` writes a file that a replay must not write"));
+        }
+        if line.lto() && !line.fat_lto() {
+            return Err("compiled for link-time optimisation: its object holds no function bytes".into());
+        }
+        Ok(Self { identity, line })
+    }
+
+    /// Who the unit is.
+    pub fn identity(&self) -> &'a Identity {
+        self.identity
+    }
+
+    /// The directory of the recorded call.
+    pub fn directory(&self) -> &'a Path {
+        path(&self.identity.call.directory)
+    }
+
+    /// The source's absolute path when it was recorded.
+    pub fn source(&self) -> PathBuf {
+        absolute(self.directory(), path(&self.identity.unit.source))
+    }
+
+    /// The arguments, paths moved into `view`, with the object going to `object` and the list of files read to `list`.
+    fn arguments(&self, view: &View, object: &Path, list: &Path, extra: &[&str]) -> Vec<OsString> {
+        // First, so that maps of the call's own, which are more to the point, go before it.
+        let mut out = vec![joined("-ffile-prefix-map=", &view.prefix_map())];
+        let other_sources: BTreeSet<usize> = {
+            let sources = self.line.sources();
+            let own = sources
+                .iter()
+                .position(|source| source.text.as_bytes() == self.identity.unit.source.as_bytes());
+            let others =
+                sources.iter().enumerate().filter(|(index, _)| Some(*index) != own).map(|(_, it)| it.word);
+            others.chain(self.line.link_inputs().iter().map(|input| input.word)).collect()
+        };
+        let mut behind = Vec::new();
+        let mut ended = false;
+        for argument in self.line.arguments() {
+            let words = self.line.words_of(argument);
+            let is_define = match argument.kind {
+                Kind::Input => {
+                    if other_sources.contains(&argument.word) {
+                        continue;
+                    }
+                    false
+                }
+                Kind::Option { row, .. } => {
+                    if is_left_out(row.class, self.line.value(argument)) {
+                        continue;
+                    }
+                    ended |= row.class == Class::EndOfOptions;
+                    matches!(row.class, Class::Define | Class::Undefine)
+                }
+                Kind::Unknown => false,
+            };
+            let to = if ended { &mut behind } else { &mut out };
+            for index in words {
+                let word = self.line.word(index);
+                // What a macro holds is part of the program, also where it is a path.
+                to.push(if is_define { word.to_os_string() } else { view.word(word) });
+            }
+        }
+        out.extend(extra.iter().map(OsString::from));
+        out.extend(["-o".into(), object.into(), "-MD".into(), "-MF".into(), list.into()]);
+        out.extend(behind);
+        out
+    }
+
+    /// Runs the call in `view`. `aside` is the beginning of the names of files that it writes. An error is a fragment: why
+    /// there is no object to compare.
+    pub fn run(&self, view: &View, aside: &Path, wish: Wish<'_>) -> Result<Replayed, String> {
+        let (object, inputs) = self.output(view, &aside.with_extension("o"), wish)?;
+        let prints =
+            object::fingerprint(&object).map_err(|error| format!("its object is unreadable: {error}"))?;
+        if let Basis::Deferred(why) = &prints.basis {
+            return Err(format!("its object holds no function bytes before the link ({why})"));
+        }
+        Ok(Replayed { object, prints, inputs })
+    }
+
+    /// The preprocessed text of the source in `view`, like [`Self::run`].
+    pub fn preprocess(
+        &self,
+        view: &View,
+        aside: &Path,
+        edited: Option<&BTreeSet<PathBuf>>,
+    ) -> Result<Vec<u8>, String> {
+        Ok(self.output(view, &aside.with_extension("i"), Wish { extra: &["-E", "-P"], edited })?.0)
+    }
+
+    /// Runs the call, with its output going to `output`: its bytes, and what was read for it.
+    fn output(
+        &self,
+        view: &View,
+        output: &Path,
+        wish: Wish<'_>,
+    ) -> Result<(Vec<u8>, BTreeSet<PathBuf>), String> {
+        let list = output.with_extension("d");
+        let directory = view.path(self.directory());
+        let mut command = Command::new(path(&self.identity.compiler.path));
+        command.args(self.arguments(view, output, &list, wish.extra)).current_dir(&directory).env_clear();
+        for (name, value) in &self.identity.call.environment {
+            let (name, value) = (OsStr::from_bytes(name), OsStr::from_bytes(value));
+            if crate::env::REPORTS.iter().any(|known| name == *known) {
+                continue;
+            }
+            let names_sources = name == "PWD" || SEARCHED.iter().any(|known| name == *known);
+            command.env(name, if names_sources { view.word(value) } else { value.to_os_string() });
+        }
+        if let Some(folder) = output.parent() {
+            command.env("TMPDIR", folder);
+        }
+        command.stdin(Stdio::null()).stdout(Stdio::null());
+        let ended = command
+            .output()
+            .map_err(|error| format!("`{}` cannot be run: {error}", self.identity.compiler.path))?;
+        if !ended.status.success() {
+            return Err(format!("does not compile: {}", complaint(&ended.stderr, &ended.status.to_string())));
+        }
+        let read = fs::read(&list).map_err(|error| format!("the compiler listed no inputs: {error}"))?;
+        let inputs = read_files(view, &directory, &read, wish.edited)?;
+        let bytes = fs::read(output).map_err(|error| format!("the compiler left no output: {error}"))?;
+        let _ = (fs::remove_file(output), fs::remove_file(&list)); // the folder goes at the end anyway
+        Ok((bytes, inputs))
+    }
+}
+
+/// The files of a dependency list, as recorded paths; an error where an edited file's original is among them.
+fn read_files(
+    view: &View,
+    directory: &Path,
+    list: &[u8],
+    edited: Option<&BTreeSet<PathBuf>>,
+) -> Result<BTreeSet<PathBuf>, String> {
+    let mut inputs = BTreeSet::new();
+    for file in dependency_file::parse(list) {
+        let named = absolute(directory, path(&file));
+        if let Some(edited) = edited
+            && let Ok(real) = named.canonicalize()
+            && edited.contains(&real)
+        {
+            return Err(format!(
+                "it reads `{}` by a path that cannot be moved into a scratch view",
+                real.display()
+            ));
+        }
+        inputs.insert(view.recorded(&named));
+    }
+    Ok(inputs)
+}
+
+/// Variables that hold search paths for what is read.
+const SEARCHED: [&str; 5] =
+    ["CPATH", "CPLUS_INCLUDE_PATH", "C_INCLUDE_PATH", "OBJCPLUS_INCLUDE_PATH", "OBJC_INCLUDE_PATH"];
+
+/// An option that hands the request for a file of its own to the preprocessor or assembler, among others, so that it cannot
+/// simply be left out.
+fn hidden_output(line: &CommandLine) -> Option<String> {
+    let parts =
+        |text: &OsStr| text.as_bytes().split(|byte| *byte == b',').map(<[u8]>::to_vec).collect::<Vec<_>>();
+    line.arguments().iter().find_map(|argument| {
+        let Kind::Option { row, .. } = argument.kind else { return None };
+        let parts = parts(line.value(argument)?);
+        let writes = match row.class {
+            Class::Pass(Stage::Preprocessor) => {
+                parts.iter().skip(1).any(|part| part.starts_with(b"-M")) && !is_dependency(&parts)
+            }
+            Class::Pass(Stage::Assembler) => parts
+                .iter()
+                .any(|part| part.starts_with(b"--MD") || part.starts_with(b"-a") && part.contains(&b'=')),
+            _ => false,
+        };
+        writes.then(|| line.word(argument.word).to_string_lossy().into_owned())
+    })
+}
+
+/// `-MD,file` and what belongs to it: left out as a whole.
+fn is_dependency(parts: &[Vec<u8>]) -> bool {
+    parts.first().is_some_and(|first| first.starts_with(b"-M"))
+}
+
+/// Options that write something of their own, or name the object.
+fn is_left_out(class: Class, value: Option<&OsStr>) -> bool {
+    let has_dependencies = || value.is_some_and(|value| value.as_bytes().starts_with_str("-M"));
+    match class {
+        Class::Output | Class::Dependency(_) | Class::SaveTemps | Class::SplitDwarf(_) | Class::Verbose => {
+            true
+        }
+        Class::SideOutput(side) => side != Side::FollowsOutput,
+        Class::Pass(Stage::Preprocessor) => has_dependencies(),
+        _ => false,
+    }
+}
+
+fn settings(identity: &Identity) -> Settings {
+    let dialect = match identity.compiler.family {
+        Family::Gcc => Dialect::Gcc,
+        Family::Clang => Dialect::Clang,
+        Family::Unknown => Dialect::Unknown,
+    };
+    let name = path(&identity.compiler.path).file_name().and_then(argv::compiler_name);
+    let driver = if name.is_some_and(|name| name.cxx) { Driver::Cxx } else { Driver::C };
+    Settings { driver, ..Settings::from(dialect) }
+}
+
+/// The first error of a compiler's output, or the first line, or how it ended.
+fn complaint(stderr: &[u8], status: &str) -> String {
+    let lines = || stderr.lines().map(|line| line.to_str_lossy());
+    let error = lines().find(|line| line.contains("error:") || line.contains("fatal"));
+    error.or_else(|| lines().next()).map_or_else(|| status.to_owned(), |line| line.trim().to_owned())
+}
+
+fn joined(option: &str, value: &OsStr) -> OsString {
+    let mut word = OsString::from(option);
+    word.push(value);
+    word
+}
+
+/// Recorded bytes as a path.
+pub fn path(bytes: &[u8]) -> &Path {
+    Path::new(OsStr::from_bytes(bytes))
+}
