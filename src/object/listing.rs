@@ -582,9 +582,16 @@ impl Printer {
         if !self.words {
             return hex(bytes);
         }
-        let units =
-            bytes.chunks(4).map(|unit| unit.iter().rev().map(|b| format!("{b:02x}")).collect::<String>());
-        units.collect::<Vec<_>>().join(" ")
+        let mut text = String::with_capacity(bytes.len() * 2 + bytes.len() / 4);
+        for (number, unit) in bytes.chunks(4).enumerate() {
+            if number > 0 {
+                text.push(' ');
+            }
+            for byte in unit.iter().rev() {
+                let _ = write!(text, "{byte:02x}");
+            }
+        }
+        text
     }
 
     /// A branch is kept as its opcode: a field of zeros makes it an instruction again.
