@@ -12,6 +12,7 @@ pub fn is_same_place(elf: &Elf<'_>, mutation: &Mutation) -> bool {
             is_same_symbol(elf, mutation, section, offset)
         }
         (Target::Place(section, offset), Kind::Byte) => is_same_branch(elf, mutation, section, offset),
+        (Target::Symbol(index), Kind::SymbolValue) => is_mere_move(elf, mutation, index),
         _ => false,
     }
 }
@@ -34,6 +35,40 @@ fn is_same_symbol(elf: &Elf<'_>, mutation: &Mutation, section: usize, offset: u6
             .iter()
             .zip(&is)
             .all(|(was, is)| was == is || (place(*was).is_some() && place(*was) == place(*is)))
+}
+
+/// A datum of zeros that moves among zeros of its section, none of them relocated: where it lies is no part of it, and
+/// what it leaves behind is fill.
+fn is_mere_move(elf: &Elf<'_>, mutation: &Mutation, index: usize) -> bool {
+    let (was, altered) = (&elf.symbols[index], elf::read(&mutation.file));
+    let is = altered.symbols[index].value;
+    let Some(home) = elf.sections.get(was.section).filter(|home| was.in_section && !home.is_executable())
+    else {
+        return false;
+    };
+    let (start, Some(end)) = (was.value.min(is), was.value.max(is).checked_add(was.size)) else {
+        return false;
+    };
+    let alone = elf.symbols.iter().enumerate().all(|(other, symbol)| {
+        other == index
+            || symbol.section != was.section
+            || symbol.value >= end
+            || symbol.value + symbol.size <= start
+    });
+    let zeros = !home.has_bytes()
+        || elf.file[home.offset..][..home.size as usize]
+            .get(start as usize..end as usize)
+            .is_some_and(|it| it.iter().all(|byte| *byte == 0));
+    let by_place = elf.sections.iter().flat_map(|section| &section.relocations).any(|one| {
+        let symbol = &elf.symbols[one.symbol];
+        symbol.kind() == 3 && symbol.section == was.section
+    });
+    was.size > 0
+        && end <= home.size
+        && alone
+        && zeros
+        && !by_place
+        && !home.relocations.iter().any(|one| (start..end).contains(&one.offset))
 }
 
 /// A branch to the start of alignment fill instead of its end: nothing but no-operations lies between.
