@@ -222,6 +222,11 @@ impl Machine for Arm {
         0
     }
 
+    /// GCC and LLVM do not; but without optimisation GCC writes `nop` for empty statements.
+    fn aligns_loops(&self) -> bool {
+        false
+    }
+
     fn implicit_addend(&self, kind: u32, field: &[u8]) -> Option<i64> {
         fields::addend(kind, field)
     }

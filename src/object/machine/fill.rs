@@ -3,7 +3,7 @@
 //! No-operations are also written on purpose, and there the compiler's text differs though nothing else does.
 //! So a run is fill only where an alignment directive can have stood: it ends at a multiple of eight, it is no
 //! longer than the section's alignment asks for, and what follows is either a branch's target (a loop's head) or
-//! not reached from above at all. No-operations at the entry stay where the file lists patchable entries; elsewhere
+//! not reached from above at all; and no branch leads to the run itself, for alignment stands before a label. No-operations at the entry stay where the file lists patchable entries; elsewhere
 //! they too may align a loop that the function begins with.
 
 use super::super::x86::{Instruction, Reach};
@@ -44,14 +44,20 @@ pub fn drop_fill(
         if let (Some(first), Some(next)) = (own.get(at), own.get(at + count)) {
             let before = at.checked_sub(1).and_then(|i| own.get(i));
             let unreached = before.is_some_and(|b| ends_flow(text(b)));
-            let head = targets.binary_search(&i64::from(next.start)).is_ok();
+            let is_target = |i: &Instruction| targets.binary_search(&i64::from(i.start)).is_ok();
+            let head = machine.aligns_loops() && targets.binary_search(&i64::from(next.start)).is_ok();
             let short = u64::from(next.start - first.start) < run.align;
             // Over many no-operations some assemblers jump.
             let jump = before
                 .filter(|b| b.reach() == Reach::Branch(next.start.into()))
                 .is_some_and(|b| ends_flow(text(b)) && machine.is_fill(bytes(b.start, next.start)));
             let even = u64::from(next.start).is_multiple_of(ALIGNMENT);
-            if even && short && (unreached || head) && machine.is_fill(bytes(first.start, next.start)) {
+            if even
+                && short
+                && !is_target(first)
+                && (unreached || head)
+                && machine.is_fill(bytes(first.start, next.start))
+            {
                 let (skip, take) = if jump { (at - 1, count + 1) } else { (at, count) };
                 keep.iter_mut().skip(skip).take(take).for_each(|k| *k = false);
             }

@@ -135,6 +135,11 @@ pub trait Machine: std::fmt::Debug + Sync {
         Vec::new()
     }
 
+    /// Whether compilers align the heads of loops on this machine.
+    fn aligns_loops(&self) -> bool {
+        true
+    }
+
     /// Whether this relocation only marks a place: its addend means nothing.
     fn is_mark(&self, _kind: u32) -> bool {
         false
