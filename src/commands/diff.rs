@@ -8,7 +8,6 @@ use bstr::BString;
 use rayon::prelude::*;
 
 use super::side::{self, Loaded, Object, Side};
-use crate::analysis::producers::{self, Built};
 use crate::analysis::{self, Change, ObjectDiff, Status, differ, inputs, pairing};
 use crate::object::{Basis, Fingerprints};
 use crate::report::error::{DIFFERENT, SAME, TROUBLE};
@@ -110,15 +109,9 @@ fn objects(
     let mut troubles = Vec::new();
     let (old_loaded, new_loaded) = (read(old, &mut troubles), read(new, &mut troubles));
     if let (Some(old), Some(new)) = (&old_loaded, &new_loaded) {
-        let recorded = old.identity().zip(new.identity());
-        if let Some((old, new)) = recorded {
-            diff.findings = inputs::compare(old, new);
-        }
+        diff.findings = side::built_otherwise(old, new);
         if old.hash().is_some() && old.hash() == new.hash() && troubles.is_empty() {
             return (diff, troubles);
-        }
-        if recorded.is_none() {
-            diff.findings = inputs::compare_built(&built(old), &built(new));
         }
     }
     let mut prints = |object: Option<&Object>, loaded: Option<&Loaded<'_>>| {
@@ -150,14 +143,6 @@ fn objects(
 fn read<'a>(object: Option<&'a Object>, troubles: &mut Vec<String>) -> Option<Loaded<'a>> {
     let object_ref = object?;
     side::load(object_ref).map_err(|why| troubles.push(named(object, &why))).ok()
-}
-
-/// How a side was built, as far as its record or the file itself tells.
-fn built(loaded: &Loaded<'_>) -> Built {
-    match loaded {
-        Loaded::Bytes(_, bytes) => producers::built(bytes, &mut |_| None).unwrap_or_default(),
-        Loaded::Record(unit) => producers::recorded(&unit.identity),
-    }
 }
 
 fn named(object: Option<&Object>, why: &str) -> String {

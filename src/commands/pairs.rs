@@ -38,9 +38,13 @@ pub fn select(sides: &(Side, Side), target: Target) -> Selection {
             (name, answer)
         })
         .collect();
+    let mut built_otherwise: BTreeMap<(BString, String), usize> = BTreeMap::new();
     for (name, answer) in answers {
         match answer {
-            Ok(mut closed) => {
+            Ok((mut closed, differences)) => {
+                for finding in differences {
+                    *built_otherwise.entry((finding.symbol, finding.detail)).or_default() += 1;
+                }
                 selection.functions.append(&mut closed.functions);
                 selection.data.append(&mut closed.data);
                 selection.others.append(&mut closed.others);
@@ -51,17 +55,25 @@ pub fn select(sides: &(Side, Side), target: Target) -> Selection {
             }
         }
     }
+    selection.rebuild.notes.extend(built_otherwise.into_iter().map(|((what, detail), objects)| {
+        let counted = if objects == 1 { "1 object".to_owned() } else { format!("{objects} objects") };
+        format!("both sides are not built alike: {what}: {detail} ({counted})")
+    }));
     selection
 }
 
-/// One object on each side.
+/// One object on each side: what a patch must carry, and what differs in how the two were built.
 fn pair(
     name: &BString,
     old: Option<&Object>,
     new: Option<&Object>,
     target: Target,
-) -> Result<Closed, String> {
+) -> Result<(Closed, Vec<Finding>), String> {
     let (was, is) = (Loaded::of(old)?, Loaded::of(new)?);
+    let built_otherwise = match (&was.loaded, &is.loaded) {
+        (Some(old), Some(new)) => side::built_otherwise(old, new),
+        _ => Vec::new(),
+    };
     let source = is.source.clone().or_else(|| was.source.clone()).unwrap_or_default();
     let about = About { object: name, source: &source };
     let findings: Vec<Finding> = match (&was.prints, &is.prints) {
@@ -71,7 +83,7 @@ fn pair(
         (None, None) => Vec::new(),
     };
     let mut closed = close(about, &findings);
-    let (Some(old), Some(new)) = (was.or(&is), is.or(&was)) else { return Ok(closed) };
+    let (Some(old), Some(new)) = (was.or(&is), is.or(&was)) else { return Ok((closed, built_otherwise)) };
     let (edited, indirect) = (BTreeMap::new(), BTreeMap::new());
     let evidence =
         Evidence { prints: (old, new), debug: (&was.debug, &is.debug), edited: &edited, indirect: &indirect };
@@ -79,19 +91,20 @@ fn pair(
     let neighbours = Neighbours::default();
     let unit = judge::Unit { old, new, debug: &was.debug, neighbours: &neighbours };
     judge::judge(&mut closed.functions, target, &unit);
-    Ok(closed)
+    Ok((closed, built_otherwise))
 }
 
 /// What is known of one object.
 #[derive(Default)]
-struct Loaded {
+struct Loaded<'a> {
+    loaded: Option<side::Loaded<'a>>,
     prints: Option<Fingerprints>,
     debug: Debug,
     source: Option<BString>,
 }
 
-impl Loaded {
-    fn of(object: Option<&Object>) -> Result<Self, String> {
+impl<'a> Loaded<'a> {
+    fn of(object: Option<&'a Object>) -> Result<Self, String> {
         let Some(object) = object else { return Ok(Self::default()) };
         let named = |why: String| format!("`{}`: {why}", object.place());
         let loaded = side::load(object).map_err(named)?;
@@ -106,10 +119,10 @@ impl Loaded {
             _ => Debug::default(),
         };
         let source = loaded.identity().map(|identity| identity.unit.source.clone());
-        Ok(Self { prints: Some(prints), debug, source })
+        Ok(Self { loaded: Some(loaded), prints: Some(prints), debug, source })
     }
 
-    fn or<'a>(&'a self, other: &'a Self) -> Option<&'a Fingerprints> {
+    fn or<'s>(&'s self, other: &'s Self) -> Option<&'s Fingerprints> {
         self.prints.as_ref().or(other.prints.as_ref())
     }
 }

@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::fs;
 
 use super::{Object, Source, system_says};
+use crate::analysis::producers::{self, Built};
+use crate::analysis::{Finding, inputs};
 use crate::object::fingerprint::RECIPE;
 use crate::object::{self, Fingerprints, Hash};
 use crate::store::record::Inputs;
@@ -31,7 +33,25 @@ pub fn load(object: &Object) -> Result<Loaded<'_>, String> {
     Ok(Loaded::Bytes(Hash::of(&bytes), bytes))
 }
 
+/// What differs in how two objects were built, compiler first: by their records where both have one, else by what the
+/// files themselves tell.
+pub fn built_otherwise(old: &Loaded<'_>, new: &Loaded<'_>) -> Vec<Finding> {
+    match (old.identity(), new.identity()) {
+        (Some(old), Some(new)) => inputs::compare(old, new),
+        _ if old.hash() == new.hash() => Vec::new(),
+        _ => inputs::compare_built(&old.built(), &new.built()),
+    }
+}
+
 impl Loaded<'_> {
+    /// How it was built, as far as the record or the file itself tells.
+    fn built(&self) -> Built {
+        match self {
+            Self::Bytes(_, bytes) => producers::built(bytes, &mut |_| None).unwrap_or_default(),
+            Self::Record(unit) => producers::recorded(&unit.identity),
+        }
+    }
+
     /// The hash of the object's bytes; `None` where a record has no variant.
     pub fn hash(&self) -> Option<Hash> {
         match self {

@@ -1,4 +1,4 @@
-//! What `show` and `diff` are pointed at: the objects behind a path or the name of a recording.
+//! What `show`, `diff` and `select` are pointed at: the objects behind a path or the name of a recording.
 //!
 //! Naming comes cheap, reading does not: a kernel has ten thousand objects, and most pairs are settled by a
 //! hash. So a [`Side`] lists its objects, and each is read when its turn comes.
@@ -14,7 +14,7 @@ use bstr::{BString, ByteSlice};
 
 use crate::store::UnitEntry;
 
-pub use load::{Loaded, load};
+pub use load::{Loaded, built_otherwise, load};
 pub use resolve::{Target, resolve, target};
 
 /// One side of a comparison.
