@@ -151,7 +151,7 @@ fn table<'m, 'd>(
         out.byte(tag::TYPE);
         out.number(index as u64);
         closure.target(pointer(model, section, at, type_encoding)?, 0, out);
-        field(section, at, size, out);
+        field(model, section, at, size, out);
         fields.push(at);
     }
     ranges.push((first, types_at));

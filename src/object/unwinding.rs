@@ -9,6 +9,7 @@ use super::facts::Section;
 use super::fingerprint::Kind;
 use super::lsda;
 use super::places::{Model, Place};
+use super::recipe::clear_implicit;
 use super::stream::{Write, unwinding as tag};
 
 /// One FDE: what it says of one piece of one function.
@@ -168,11 +169,16 @@ pub fn pointer(model: &Model<'_>, section: &Section<'_>, at: usize, encoding: u8
     Some(model.at_address(value.wrapping_add(base)).unwrap_or(Place::Absolute(value)))
 }
 
-/// Writes what a relocated pointer's field says beside its place: relocation type and raw bytes (normally zero).
-pub fn field(section: &Section<'_>, at: usize, size: usize, out: &mut Vec<u8>) {
+/// Writes what a relocated pointer's field says beside its place: relocation type and raw bytes (normally zero). An
+/// addend in the field (`SHT_REL`) is part of the place.
+pub fn field(model: &Model<'_>, section: &Section<'_>, at: usize, size: usize, out: &mut Vec<u8>) {
     if let Some(relocation) = section.relocations_in(at as u64, at as u64 + 1).first() {
         out.number(u64::from(relocation.kind) + 1);
-        out.blob(section.bytes(at as u64, (at + size) as u64));
+        let mut bytes = section.bytes(at as u64, (at + size) as u64).to_vec();
+        if relocation.implicit {
+            clear_implicit(model, relocation.kind, &mut bytes);
+        }
+        out.blob(&bytes);
     } else {
         out.number(0);
         out.blob(b"");
@@ -302,7 +308,7 @@ fn write<'m, 'd>(
     match cie.personality {
         Some((at, encoding)) => {
             closure.target(pointer(model, section, at, encoding)?, 0, out);
-            field(section, at, encoded_size(encoding, image.bits)?, out);
+            field(model, section, at, encoded_size(encoding, image.bits)?, out);
         }
         None => out.byte(0),
     }
@@ -311,7 +317,7 @@ fn write<'m, 'd>(
     out.byte(tag::RANGE);
     number(0, out);
     number(length, out);
-    field(section, id_at + 4, size, out);
+    field(model, section, id_at + 4, size, out);
     let mut lsda_at = None;
     let mut fields = vec![id_at + 4];
     if cie.augmented {
@@ -325,7 +331,7 @@ fn write<'m, 'd>(
             lsda_at = pointer(model, section, cursor.at, encoding);
             fields.push(cursor.at);
             out.byte(tag::FIELD);
-            field(section, cursor.at, encoded_size(encoding, image.bits)?, out);
+            field(model, section, cursor.at, encoded_size(encoding, image.bits)?, out);
         }
         cursor.at = end;
     }

@@ -146,7 +146,12 @@ pub fn decode(
             _ if has_relocation => one.access = access_width(&current),
             _ => reach(&decoder, &current, &mut one),
         }
-        if one.form == Form::Plain && current.mnemonic() == Mnemonic::Nop {
+        let from = (at - start) as usize;
+        let is_idle = || {
+            let text = bytes.get(from..from + usize::from(one.length)).unwrap_or_default();
+            bits == 32 && !has_relocation && idle_lea(text) == Some(text.len())
+        };
+        if one.form == Form::Plain && (current.mnemonic() == Mnemonic::Nop || is_idle()) {
             one.form = Form::Nop;
             any_nop = true;
         }
@@ -154,7 +159,7 @@ pub fn decode(
     }
     // An alignment directive raises the section's alignment: where that is less, no fill can have been written.
     if any_nop && align >= FILL_ALIGNMENT {
-        drop_fill(list, bytes, start);
+        drop_fill(list, bytes, start, bits);
     }
 }
 
@@ -192,13 +197,15 @@ fn reach(decoder: &Decoder<'_>, current: &Decoded, one: &mut Instruction) {
 /// Takes out alignment fill: no-operations inside the function, not at its entry, that end at a multiple of
 /// eight and are exactly what an assembler writes for that length. No-operations at the entry are patchable,
 /// those at the very end are followed by nothing, and any others were written on purpose: all those stay.
-fn drop_fill(list: &mut Vec<Instruction>, bytes: &[u8], start: u32) {
+fn drop_fill(list: &mut Vec<Instruction>, bytes: &[u8], start: u32, bits: u32) {
     let is_nop = |i: &Instruction| {
         if i.form != Form::Nop {
             return false;
         }
         let from = (i.start - start) as usize;
-        bytes.get(from..from + usize::from(i.length)).is_some_and(|b| nop_length(b) == Some(b.len()))
+        bytes
+            .get(from..from + usize::from(i.length))
+            .is_some_and(|b| nop_length(b) == Some(b.len()) || (bits == 32 && idle_lea(b) == Some(b.len())))
     };
     let Some(first) = list.iter().position(|i| !is_nop(i) && !is_entry_mark(bytes, start, i)) else { return };
     let mut fill = Vec::new();
@@ -211,6 +218,7 @@ fn drop_fill(list: &mut Vec<Instruction>, bytes: &[u8], start: u32) {
             && u64::from(next.start) % FILL_ALIGNMENT == 0
             && is_fill(
                 bytes.get((from.start - start) as usize..(next.start - start) as usize).unwrap_or_default(),
+                bits,
             )
         {
             fill.push(begin..at);
@@ -259,10 +267,46 @@ pub fn nop_length(bytes: &[u8]) -> Option<usize> {
     ((1..=6).contains(&prefixes) && rest.starts_with(&LONG)).then_some(prefixes + 1 + LONG.len())
 }
 
+/// The longest of [`IDLE_LEAS`].
+const IDLE_LONG: [u8; 7] = [0x8d, 0xb4, 0x26, 0, 0, 0, 0];
+/// The forms of `lea` that GNU as fills i386 code with where no processor with long no-operations is asked for:
+/// `%esi` to itself with a displacement of zero. (In 64-bit code the same bytes cut `%rsi` to 32 bits.)
+const IDLE_LEAS: [&[u8]; 4] =
+    [&[0x8d, 0x76, 0], &[0x8d, 0x74, 0x26, 0], &[0x8d, 0xb6, 0, 0, 0, 0], &IDLE_LONG];
+
+/// The length of such a `lea` at the start of `bytes`.
+fn idle_lea(bytes: &[u8]) -> Option<usize> {
+    IDLE_LEAS.iter().find(|form| bytes.starts_with(form)).map(|form| form.len())
+}
+
+/// Whether `bytes` are what GNU as fills with by those: the longest as often as it fits, then one for the rest (five
+/// has none, and takes a `nop` more); over more than twenty bytes it jumps.
+fn is_lea_fill(bytes: &[u8]) -> bool {
+    let jump = match bytes {
+        [0xeb, over, rest @ ..] if usize::from(*over) == rest.len() => rest,
+        _ => bytes,
+    };
+    let mut rest = jump;
+    let mut longest = false;
+    while let Some(behind) = rest.strip_prefix(&IDLE_LONG) {
+        (rest, longest) = (behind, true);
+    }
+    match idle_lea(rest) {
+        Some(4) => matches!(rest.get(4..), Some([] | [0x90])),
+        Some(length) => length == rest.len(),
+        None => longest && matches!(rest, [] | [0x90] | [0x66, 0x90]),
+    }
+}
+
+/// Whether `bytes` are exactly what an assembler writes to fill their length in code of so many `bits`.
+pub fn is_fill(bytes: &[u8], bits: u32) -> bool {
+    is_nop_fill(bytes) || (bits == 32 && is_lea_fill(bytes))
+}
+
 /// Whether `bytes` are exactly what an assembler writes to fill their length: the longest form it uses as often
 /// as it fits, and one shorter form for the rest, before or behind. GNU as uses forms of up to 11 bytes (9 and
 /// 10 when tuned for some processors), LLVM of up to 10 or 15; old assemblers repeat `nop`.
-pub fn is_fill(bytes: &[u8]) -> bool {
+fn is_nop_fill(bytes: &[u8]) -> bool {
     let lengths = || {
         let mut rest = bytes;
         std::iter::from_fn(move || {
@@ -319,11 +363,18 @@ mod tests {
 
     #[test]
     fn only_the_assemblers_fill_is_fill() {
-        assert!(is_fill(&[0x66, 0x66, 0x2e, 0x0f, 0x1f, 0x84, 0, 0, 0, 0, 0, 0x0f, 0x1f, 0]));
-        assert!(is_fill(&[0x90]));
-        assert!(!is_fill(&[0x0f, 0x1f, 1]));
-        assert!(!is_fill(&[0x66, 0x90, 0x66, 0x90]));
-        assert!(!is_fill(&[0xcc]));
+        assert!(is_fill(&[0x66, 0x66, 0x2e, 0x0f, 0x1f, 0x84, 0, 0, 0, 0, 0, 0x0f, 0x1f, 0], 64));
+        assert!(is_fill(&[0x90], 64));
+        assert!(!is_fill(&[0x0f, 0x1f, 1], 64));
+        assert!(!is_fill(&[0x66, 0x90, 0x66, 0x90], 64));
+        assert!(!is_fill(&[0xcc], 64));
+        // lea 0(%esi,%eiz,1), %esi is nothing in 32-bit code alone.
+        let lea = [0x8d, 0xb4, 0x26, 0, 0, 0, 0, 0x8d, 0x74, 0x26, 0, 0x90];
+        assert!(is_fill(&lea, 32) && !is_fill(&lea, 64));
+        assert!(is_fill(&lea[7..], 32) && is_fill(&lea[..7], 32));
+        assert!(!is_fill(&[0x8d, 0x76, 1], 32) && !is_fill(&[0x8d, 0x76, 0, 0x8d, 0x76, 0], 32));
+        assert!(is_fill(&[0xeb, 7, 0x8d, 0xb4, 0x26, 0, 0, 0, 0], 32));
+        assert!(!is_fill(&[0xeb, 6, 0x8d, 0xb4, 0x26, 0, 0, 0, 0], 32));
     }
 
     #[test]
@@ -334,5 +385,16 @@ mod tests {
         decode(&bytes, 0, 64, 16, &[], &mut list);
         let starts: Vec<u32> = list.iter().map(|i| i.start).collect();
         assert_eq!(starts, [0, 1, 2, 8, 9]);
+    }
+
+    #[test]
+    fn leas_fill_32_bit_code_alone() {
+        // ret / lea to 8 / ret
+        let bytes = [0xc3, 0x8d, 0xb4, 0x26, 0, 0, 0, 0, 0xc3];
+        for (bits, expected) in [(32, &[0, 8][..]), (64, &[0, 1, 8])] {
+            let mut list = Vec::new();
+            decode(&bytes, 0, bits, 16, &[], &mut list);
+            assert_eq!(list.iter().map(|i| i.start).collect::<Vec<_>>(), expected);
+        }
     }
 }

@@ -7,21 +7,15 @@ use super::{Machine, Opcode, Run};
 /// x86 of one width.
 #[derive(Debug)]
 pub struct Intel {
+    /// Width of the code's mode, which is 64 in the 32-bit files of x32 too.
     bits: u32,
     shape: fn(u32) -> Option<Shape>,
 }
 
 /// x86-64.
 pub static X86_64: Intel = Intel { bits: 64, shape: arch::x86_64 };
-/// x86-64 in 32-bit files (x32).
-pub static X32: Intel = Intel { bits: 32, shape: arch::x86_64 };
 /// i386.
 pub static I386: Intel = Intel { bits: 32, shape: arch::i386 };
-
-/// x86-64 in files of this class.
-pub fn x86_64(bits: u8) -> &'static Intel {
-    if bits == 32 { &X32 } else { &X86_64 }
-}
 
 impl Machine for Intel {
     fn shape(&self, kind: u32) -> Option<Shape> {
@@ -56,7 +50,7 @@ impl Machine for Intel {
     }
 
     fn is_fill(&self, bytes: &[u8]) -> bool {
-        x86::is_fill(bytes) || bytes.iter().all(|b| *b == 0xcc)
+        x86::is_fill(bytes, self.bits) || bytes.iter().all(|b| *b == 0xcc)
     }
 
     fn entry_mark(&self, bytes: &[u8]) -> usize {

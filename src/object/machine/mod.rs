@@ -192,7 +192,7 @@ impl Body<'_> {
 pub fn of(image: &Image) -> Option<&'static dyn Machine> {
     use object::elf;
     match (elf::Machine(image.machine), image.bits, image.little_endian) {
-        (elf::EM_X86_64, bits, true) => Some(intel::x86_64(bits)),
+        (elf::EM_X86_64, _, true) => Some(&intel::X86_64),
         (elf::EM_386, _, true) => Some(&intel::I386),
         (elf::EM_AARCH64, 64, true) => Some(&aarch64::Aarch64),
         (elf::EM_ARM, 32, true) => Some(&arm::Arm),
