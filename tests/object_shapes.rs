@@ -195,7 +195,7 @@ fn compressed_and_split_debug_information() {
 
 const I386: &str = "void use(const void *); int ext(int); static int count; int common_one[4]; \
     static const char *const names[] = {\"zero\", \"one\", \"two\", \"three\"}; \
-    const char *name(int k) { return names[k & 3]; } \
+    const char *name(int k) { return names[k & 3]; } static int half(int); void *where(void) { return (void *)half; } \
     int sw(int x) { switch (x) { case 0: return ext(1); case 1: return ext(9); case 2: use(\"two of sw\"); return 3; \
     case 3: return 8; case 4: return ext(12); case 5: return 77; case 6: return ++count; } return 0; } \
     void say(int k) { use(\"hello\"); if (k) use(\"hello\" + 2); use(&common_one[2]); } \
@@ -220,6 +220,8 @@ fn edits_of_one_function(width: &str) {
     let edits: &[(&str, &str, &[&str])] = &[
         ("\"one\"", "\"onE\"", &["data names changed", "function name changed"]),
         ("return ext(12)", "return ext(13)", &["function sw changed"]),
+        // What lies behind it moves, and what is reached without a relocation is at another distance.
+        ("return 77", "return ext(7) * ext(77) ^ ext(8) * 1234567 ^ ext(9)", &["function sw changed"]),
         ("two of sw", "two of SW", &["function sw changed"]),
         ("\"hello\" + 2", "\"hello\" + 3", &["function say changed"]),
         ("common_one[2]", "common_one[3]", &["function say changed"]),
@@ -250,7 +252,9 @@ fn edits_of_one_function(width: &str) {
             for (old, new, expected) in edits {
                 place.write("new.c", &I386.replace(old, new));
                 place.shell(&format!("{call} new.c -o new.o"));
-                let found = findings(&place, "old.o", "new.o");
+                let mut found = findings(&place, "old.o", "new.o");
+                // A section comes with the part of a function that lies in it.
+                found.retain(|finding| !(finding.starts_with("section ") && finding.ends_with(" new")));
                 assert!(
                     found.len() == 1 && expected.iter().any(|it| found[0].starts_with(it)),
                     "{call}: {new}: {found:?}, not {expected:?}"
