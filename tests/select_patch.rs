@@ -336,6 +336,18 @@ fn two_builds_are_compared_without_a_patch() {
     assert_eq!(json["functions"][0]["symbol"], "helper");
     assert_eq!(json["functions"].as_array().unwrap().len(), 1);
     assert_eq!(output.status.code(), Some(1));
+    assert_eq!(json["rebuild"]["notes"], serde_json::json!([]));
     let same = tree.lpcc(&["select", "shipped", "shipped"]).output().unwrap();
     assert_eq!(same.status.code(), Some(0), "{}", String::from_utf8_lossy(&same.stdout));
+
+    // Another state of the flag is said before any function.
+    tree.compile("gcc", &["-O2", "-flive-patching", "-c", "-Wall"], &["../src/lib/a.c", "-o", "a.o"]);
+    let output = tree.lpcc(&["select", "shipped", "now"]).output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    let second = said.lines().nth(1).unwrap();
+    assert_eq!(
+        second.trim(),
+        "both sides are not built alike: flags: now with -flive-patching (1 object)",
+        "{said}"
+    );
 }

@@ -3,14 +3,16 @@
 //! A line is made from the stream alone, so that it can be made from a record when the object is long gone, and
 //! so that two lines are equal exactly if the entries behind them are.
 
+mod attributes;
+mod instruction;
+
 use std::fmt::Write as _;
 
 use bstr::ByteSlice;
-use iced_x86::{Decoder, DecoderOptions, Formatter, GasFormatter, OpKind};
-use object::elf;
 
-use super::stream::{Reader, attribute, code, target, unwinding};
-use super::{Fingerprints, Item, PartKind, arch};
+use self::instruction::Printer;
+use super::stream::{Reader, target, unwinding};
+use super::{Fingerprints, Item, PartKind};
 
 /// One printable line of a canonical stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,7 +47,7 @@ pub fn lines(prints: &Fingerprints, item: &Item, part: PartKind) -> Vec<Line> {
             PartKind::Tables => table(&mut reader).map(|s| format!("table #{index}: {s}")),
             PartKind::Unwinding => unwinding_entry(&mut reader),
             PartKind::Sites => site(&mut reader),
-            PartKind::Attributes => attribute_entry(&mut reader),
+            PartKind::Attributes => attributes::entry(&mut reader),
             PartKind::Code => None,
         };
         let Some(text) = entry else {
@@ -380,95 +382,6 @@ fn unwinding_entry(reader: &mut Reader<'_>) -> Option<String> {
     })
 }
 
-fn symbol_entry(word: &str, reader: &mut Reader<'_>) -> Option<String> {
-    let name = reader.blob()?.to_str_lossy().into_owned();
-    let (binding, visibility, kind) = (reader.byte()?, reader.byte()?, reader.byte()?);
-    Some(format!(
-        "{word} {name} ({}, {}, {})",
-        binding_word(binding),
-        visibility_word(visibility),
-        type_word(kind)
-    ))
-}
-
-/// A number, and the distance from there if there is one.
-fn position(reader: &mut Reader<'_>) -> Option<String> {
-    let (at, into) = (reader.number()?, reader.number()?);
-    Some(if into == 0 { at.to_string() } else { format!("{at}+{into}") })
-}
-
-fn attribute_entry(reader: &mut Reader<'_>) -> Option<String> {
-    Some(match reader.byte()? {
-        attribute::SECTION => format!("section {}", reader.blob()?.to_str_lossy()),
-        attribute::COLD => {
-            let piece = symbol_entry("cold", reader)?;
-            match reader.number()?.cast_signed() {
-                0 => piece,
-                odd => format!("{piece}, size off by {odd}"),
-            }
-        }
-        attribute::GROUP => format!("group {}", reader.blob()?.to_str_lossy()),
-        attribute::BINDING => format!("binding {}", binding_word(reader.byte()?)),
-        attribute::VISIBILITY => format!("visibility {}", visibility_word(reader.byte()?)),
-        attribute::TYPE => format!("type {}", type_word(reader.byte()?)),
-        attribute::ALIAS => symbol_entry("alias", reader)?,
-        attribute::LABEL => {
-            let label = symbol_entry("label", reader)?;
-            format!("{label} at {}", position(reader)?)
-        }
-        attribute::INSIDE => {
-            let outer = reader.blob()?.to_str_lossy().into_owned();
-            format!("inside {outer} at {}", position(reader)?)
-        }
-        attribute::HOOK => {
-            let mut inner = Reader::new(reader.blob()?);
-            match inner.byte()? {
-                1 => "hook fentry".into(),
-                2 => "hook mcount".into(),
-                _ => format!("hook patchable {} before, {} after", inner.number()?, inner.number()?),
-            }
-        }
-        attribute::SIZE => format!("size {}", reader.number()?),
-        attribute::ALIGNMENT => format!("alignment {}", reader.number()?),
-        attribute::SECTION_TYPE => format!("section type {}", reader.number()?),
-        attribute::SECTION_FLAGS => format!("section flags {:#x}", reader.number()?),
-        attribute::ENTRY_SIZE => format!("entry size {}", reader.number()?),
-        attribute::VALUE => format!("value {:#x}", reader.number()?),
-        _ => return None,
-    })
-}
-
-fn binding_word(binding: u8) -> String {
-    match binding {
-        0 => "local".into(),
-        1 => "global".into(),
-        2 => "weak".into(),
-        10 => "unique".into(),
-        n => n.to_string(),
-    }
-}
-
-fn visibility_word(other: u8) -> String {
-    match other {
-        0 => "default".into(),
-        1 => "internal".into(),
-        2 => "hidden".into(),
-        3 => "protected".into(),
-        n => format!("{n:#x}"),
-    }
-}
-
-fn type_word(kind: u8) -> String {
-    match kind {
-        0 => "notype".into(),
-        1 => "object".into(),
-        2 => "function".into(),
-        6 => "tls".into(),
-        10 => "ifunc".into(),
-        n => n.to_string(),
-    }
-}
-
 /// Instructions with their references by instruction number; `contents` are the nameless bytes to show at their
 /// use, by kind letter.
 fn instruction_lines(prints: &Fingerprints, item: &Item, contents: &[(char, Vec<Line>)]) -> Vec<Line> {
@@ -512,96 +425,4 @@ fn instruction_lines(prints: &Fingerprints, item: &Item, contents: &[(char, Vec<
         index += u32::from(counts);
     }
     list
-}
-
-struct Printer {
-    formatter: GasFormatter,
-    bits: u32,
-    x86: bool,
-    /// Instructions are little-endian words.
-    words: bool,
-}
-
-impl Printer {
-    fn new(prints: &Fingerprints) -> Self {
-        let mut formatter = GasFormatter::new();
-        formatter.options_mut().set_rip_relative_addresses(true);
-        formatter.options_mut().set_space_after_operand_separator(true);
-        Self {
-            formatter,
-            bits: prints.image.bits.into(),
-            x86: matches!(prints.image.machine, arch::X86_64 | arch::I386),
-            words: matches!(
-                elf::Machine(prints.image.machine),
-                elf::EM_AARCH64 | elf::EM_PPC64 | elf::EM_RISCV
-            ) && prints.image.little_endian,
-        }
-    }
-
-    /// The text of one entry of a code stream, and whether it counts as an instruction.
-    fn entry(&mut self, reader: &mut Reader<'_>) -> Option<(String, bool)> {
-        Some(match reader.byte()? {
-            length @ 1..=15 => (self.instruction(reader.bytes(length.into())?), true),
-            code::BRANCH => {
-                let opcode = reader.blob()?;
-                let own = reader.byte()?;
-                let mnemonic = self.branch(opcode);
-                if own == 0 { (mnemonic, true) } else { (format!("{mnemonic} {}", place("", reader)?), true) }
-            }
-            code::MEMORY => {
-                let bytes = reader.blob()?;
-                reader.byte()?;
-                (self.instruction(bytes), true)
-            }
-            code::RAW => (format!("bytes {}", hex(reader.blob()?)), true),
-            code::PIECE => ("cold:".into(), false),
-            _ => return None,
-        })
-    }
-
-    fn instruction(&mut self, bytes: &[u8]) -> String {
-        if !self.x86 {
-            return self.word(bytes);
-        }
-        let instruction = Decoder::new(self.bits, bytes, DecoderOptions::NONE).decode();
-        let near = matches!(
-            instruction.op0_kind(),
-            OpKind::NearBranch16 | OpKind::NearBranch32 | OpKind::NearBranch64
-        );
-        let mut text = String::new();
-        if near && instruction.op_count() > 0 {
-            self.formatter.format_mnemonic(&instruction, &mut text);
-        } else {
-            self.formatter.format(&instruction, &mut text);
-        }
-        text
-    }
-
-    /// An instruction that has no text here: as a disassembler prints it, the most significant byte first.
-    fn word(&self, bytes: &[u8]) -> String {
-        if !self.words {
-            return hex(bytes);
-        }
-        let mut text = String::with_capacity(bytes.len() * 2 + bytes.len() / 4);
-        for (number, unit) in bytes.chunks(4).enumerate() {
-            if number > 0 {
-                text.push(' ');
-            }
-            for byte in unit.iter().rev() {
-                let _ = write!(text, "{byte:02x}");
-            }
-        }
-        text
-    }
-
-    /// A branch is kept as its opcode: a field of zeros makes it an instruction again.
-    fn branch(&mut self, opcode: &[u8]) -> String {
-        if !self.x86 {
-            return self.instruction(opcode);
-        }
-        let mut bytes = opcode.to_vec();
-        bytes.extend([0; 4]);
-        let text = self.instruction(&bytes);
-        text.split_whitespace().next().unwrap_or_default().to_owned()
-    }
 }
