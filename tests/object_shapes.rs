@@ -26,7 +26,7 @@ fn findings(place: &Place, old: &str, new: &str) -> Vec<String> {
         .map(|finding| {
             let word = |key: &str| finding[key].as_str().unwrap().to_owned();
             let parts = finding["parts"].as_array().map_or(String::new(), |parts| {
-                parts.iter().map(|part| format!(" {}", part.as_str().unwrap())).collect()
+                parts.iter().flat_map(|part| [" ", part.as_str().unwrap()]).collect()
             });
             format!("{} {} {}{parts}", word("kind"), word("symbol"), word("change"))
         })
