@@ -12,8 +12,9 @@ mod beside;
 mod debug_information;
 
 use bstr::{BString, ByteSlice};
-use object::{Object, ObjectSection};
+use object::Object;
 
+use crate::object::dwarf;
 use crate::store::Identity;
 use crate::store::record::Family;
 
@@ -87,7 +88,7 @@ pub fn built(file: &[u8], reader: Reader<'_>) -> Result<Built, String> {
     debug_information::read(&file, reader, &mut built);
     let told = built.units.iter().any(|unit| unit.producer.is_some());
     if !told && let Some(section) = file.section_by_name(SWITCHES) {
-        match section.uncompressed_data() {
+        match dwarf::decompressed(&section) {
             Ok(data) => {
                 built.units.clear();
                 switches(&data, &mut built);

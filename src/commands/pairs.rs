@@ -70,7 +70,7 @@ fn pair(
     target: Target,
 ) -> Result<(Closed, Vec<Finding>), String> {
     let (was, is) = (Loaded::of(old)?, Loaded::of(new)?);
-    let built_otherwise = match (&was.loaded, &is.loaded) {
+    let built_otherwise = match (&was.object, &is.object) {
         (Some(old), Some(new)) => side::built_otherwise(old, new),
         _ => Vec::new(),
     };
@@ -97,7 +97,7 @@ fn pair(
 /// What is known of one object.
 #[derive(Default)]
 struct Loaded<'a> {
-    loaded: Option<side::Loaded<'a>>,
+    object: Option<side::Loaded<'a>>,
     prints: Option<Fingerprints>,
     debug: Debug,
     source: Option<BString>,
@@ -119,7 +119,7 @@ impl<'a> Loaded<'a> {
             _ => Debug::default(),
         };
         let source = loaded.identity().map(|identity| identity.unit.source.clone());
-        Ok(Self { loaded: Some(loaded), prints: Some(prints), debug, source })
+        Ok(Self { object: Some(loaded), prints: Some(prints), debug, source })
     }
 
     fn or<'s>(&'s self, other: &'s Self) -> Option<&'s Fingerprints> {

@@ -8,13 +8,28 @@ use object::{Object, ObjectSection, RelocationKind, RelocationTarget};
 /// What a relocation's symbol stands for: its address, or one that tells sections apart, which all begin at 0 in an object.
 pub type Base<'f> = &'f dyn Fn(&object::Symbol<'_, '_>) -> u64;
 
+/// How much longer than its bytes a compressed section may say that it is: deflate cannot do more, and no compiler's debug
+/// information comes near. The size is reserved before a byte is read, so that a lie would be paid for in memory.
+const MOST_EXPANDED: u64 = 1032;
+
+/// A section's bytes, decompressed. Errors are lower-case fragments.
+pub fn decompressed<'data>(section: &object::Section<'data, '_>) -> Result<Cow<'data, [u8]>, String> {
+    let said = |error: object::Error| error.to_string().to_lowercase();
+    let compressed = section.compressed_data().map_err(said)?;
+    let most = (compressed.data.len() as u64).saturating_mul(MOST_EXPANDED);
+    if compressed.format != object::CompressionFormat::None && compressed.uncompressed_size > most {
+        return Err(format!("{} bytes cannot hold {}", compressed.data.len(), compressed.uncompressed_size));
+    }
+    compressed.decompress().map_err(said)
+}
+
 /// A section's bytes, decompressed, with its absolute relocations applied.
 pub fn relocated<'data>(
     file: &object::File<'data>,
     section: &object::Section<'data, '_>,
     base: Base<'_>,
 ) -> Result<Cow<'data, [u8]>, String> {
-    let mut data = section.uncompressed_data().map_err(|error| error.to_string().to_lowercase())?;
+    let mut data = decompressed(section)?;
     for (offset, relocation) in section.relocations() {
         let base = match relocation.target() {
             RelocationTarget::Symbol(index) => file.symbol_by_index(index).map_or(0, |symbol| base(&symbol)),
