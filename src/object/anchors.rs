@@ -9,16 +9,22 @@
 
 use std::collections::BTreeSet;
 
+use bstr::ByteSlice;
 use object::elf;
 use rustc_hash::FxHashSet;
 
-use super::facts::Section;
+use super::facts::{Definition, Section, Symbol};
 use super::fingerprint::Kind;
+use super::machine::Machine;
 use super::ownership::Thing;
 use super::places::{Body, DIRECT, Model, Place, Use};
 
 /// How far from an anchor compilers reach at most, in bytes (ppc64le: 16 signed bits).
 const REACH: i64 = 0x8000;
+
+/// No datum lies before the first anchor of a section, and a second one is further than this behind its start (the
+/// displacements of a machine, both ways, are 4096 bytes or more). Nothing is reached backwards from an address nearer.
+const FIRST: i64 = 0x800;
 
 /// The displacements of one function, laid on the addresses that it takes.
 #[derive(Debug)]
@@ -70,7 +76,10 @@ impl<'m, 'd> Anchors<'m, 'd> {
     /// each, in the order of the displacements. Nothing at a second reference to the same address.
     pub fn reached(&mut self, one: &Use) -> Vec<(i64, Place)> {
         let Some((section, offset)) = self.anchor(one) else { return Vec::new() };
-        let Some(home) = self.model.section(section).filter(|s| holds_data(s)) else { return Vec::new() };
+        let Some(home) = self.model.section(section).filter(|s| holds_data(s) && self.has_anchor(section))
+        else {
+            return Vec::new();
+        };
         if !self.met.insert((section, offset)) {
             return Vec::new();
         }
@@ -81,7 +90,8 @@ impl<'m, 'd> Anchors<'m, 'd> {
         };
         let mut things = vec![datum(offset)];
         let mut found = Vec::new();
-        let window = -offset.min(REACH)..=home.size.cast_signed().saturating_sub(offset).min(REACH);
+        let back = if offset < FIRST { 0 } else { offset.min(REACH) };
+        let window = -back..=home.size.cast_signed().saturating_sub(offset).min(REACH);
         if window.is_empty() {
             return found;
         }
@@ -95,6 +105,16 @@ impl<'m, 'd> Anchors<'m, 'd> {
             }
         }
         found
+    }
+
+    /// Whether compilers put an anchor there: where the file keeps their labels, one tells.
+    fn has_anchor(&self, section: usize) -> bool {
+        let is_anchor = |s: &Symbol<'_>| {
+            matches!(s.definition, Definition::Section(at) if at == section)
+                && (s.name.starts_with(b".LANCHOR") || s.name.contains_str("_MergedGlobals"))
+        };
+        let kept = self.model.machine.is_some_and(Machine::keeps_labels);
+        !kept || self.model.facts.symbols.iter().any(is_anchor)
     }
 
     /// Section and offset of an address that stays in a register.

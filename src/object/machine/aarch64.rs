@@ -243,10 +243,6 @@ impl Machine for Aarch64 {
         matches!(kind, 275 | 276 | 311 | 541 | 562 | 512 | 518) // ADR_PREL_PG_HI21(_NC), ADR_GOT_PAGE, TLS pages
     }
 
-    fn has_anchors(&self) -> bool {
-        true
-    }
-
     fn displacement(&self, bytes: &[u8], _mode: super::mapping::Mode) -> Option<displacements::Displacement> {
         displacements::aarch64(bytes)
     }

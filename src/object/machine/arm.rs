@@ -235,10 +235,6 @@ impl Machine for Arm {
         fields::clear(kind, field);
     }
 
-    fn has_anchors(&self) -> bool {
-        true
-    }
-
     fn displacement(&self, bytes: &[u8], mode: Mode) -> Option<displacements::Displacement> {
         displacements::arm(bytes, mode)
     }

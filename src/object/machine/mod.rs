@@ -160,7 +160,9 @@ pub trait Machine: std::fmt::Debug + Sync {
         false
     }
 
-    /// Whether compilers reach data from the address of a neighbour on this machine.
+    /// Whether what compilers reach from the address of a neighbour is gathered on this machine. Only where the file
+    /// keeps the labels of anchors: elsewhere nothing tells an anchor from the address of one datum, and code that was
+    /// compiled without anchors would change with its neighbours.
     fn has_anchors(&self) -> bool {
         false
     }

@@ -206,10 +206,6 @@ impl Machine for Ppc64le {
         matches!(kind, 49 | 50) // TOC16_HI, TOC16_HA
     }
 
-    fn has_anchors(&self) -> bool {
-        true
-    }
-
     fn displacement(&self, bytes: &[u8], _mode: super::mapping::Mode) -> Option<displacements::Displacement> {
         displacements::ppc64le(bytes)
     }
