@@ -201,7 +201,11 @@ fn is_exempt(machine: &str, file: &[u8], flipped: &[u8], field: &Field, bit: usi
 }
 
 fn compile(dir: &Path, compiler: &str, flags: &[&str]) -> Vec<u8> {
-    std::fs::write(dir.join("x.c"), SOURCE).unwrap();
+    compile_source(dir, compiler, flags, SOURCE)
+}
+
+fn compile_source(dir: &Path, compiler: &str, flags: &[&str], source: &str) -> Vec<u8> {
+    std::fs::write(dir.join("x.c"), source).unwrap();
     let status =
         Command::new(compiler).current_dir(dir).args(flags).args(["-w", "-c", "x.c"]).status().unwrap();
     assert!(status.success());
@@ -261,4 +265,54 @@ fn no_flip_is_silent_on_any_machine() {
     silent.sort();
     silent.dedup();
     assert!(silent.is_empty(), "{} silent flips:\n{}", silent.len(), silent.join("\n"));
+}
+
+/// Data of equal size behind an anchor, in the order `@`, `%`.
+const NEIGHBOURS: &str = "
+static int first = 11, @ = 22, % = 33; static const int held = 1, one@ = 5, one% = 6;
+void keep(const int *, const int *);
+__attribute__((noinline)) int change(void) { first += 1; @ += 2; % += 3; return first * @ - %; }
+__attribute__((noinline)) void set(int a, int b) { first = a; @ = b; % = a + b; keep(&first, &first); }
+__attribute__((noinline)) void pass(void) { keep(&held, &one@); keep(&one%, &first); }
+int apart(void) { return 7; }
+";
+
+/// What lies behind a section anchor is named by no relocation: two neighbours that change places leave the text.
+#[test]
+fn neighbours_of_an_anchor_are_no_silent_change() {
+    use lpcc::object::{PartKind, listing};
+    // On the others displacements are not laid on addresses: there such a change is still silent.
+    for cross in machines::installed().into_iter().filter(|c| c.name == "riscv64") {
+        let mut by_displacement = 0;
+        let plain =
+            [&["-O2"][..], &["-O2", "-fno-pic"], &["-O2", "-fsection-anchors"], cross.user, cross.kernel];
+        for flags in plain {
+            let dir = tempfile::tempdir().unwrap();
+            let [old, new] = [["beta", "gamma"], ["gamma", "beta"]].map(|[one, other]| {
+                let source = NEIGHBOURS.replace('@', one).replace('%', other);
+                let file = compile_source(dir.path(), cross.compiler, flags, &source);
+                object::fingerprint(&file).unwrap()
+            });
+            for name in ["change", "set", "pass"] {
+                let find = |prints: &object::Fingerprints| {
+                    let item = prints.items.iter().position(|i| i.name == name).unwrap();
+                    let item = &prints.items[item];
+                    let text = listing::lines(prints, item, PartKind::References);
+                    let near = text.iter().filter(|l| l.text.contains("may reach by displacement")).count();
+                    (item.part(PartKind::Code).unwrap().hash, format!("{text:#?}"), item.identity(), near)
+                };
+                let (old, new) = (find(&old), find(&new));
+                assert_eq!(old.0, new.0, "{} {flags:?}: {name} is not of equal text", cross.name);
+                assert_ne!(old.2, new.2, "{} {flags:?}: {name} is silent\n{}", cross.name, old.1);
+                assert!(!old.1.contains("unreadable"), "{}", old.1);
+                by_displacement += old.3;
+            }
+            let apart = |prints: &object::Fingerprints| {
+                prints.items.iter().find(|i| i.name == "apart").unwrap().identity()
+            };
+            assert_eq!(apart(&old), apart(&new), "{} {flags:?}", cross.name);
+        }
+        eprintln!("{}: {by_displacement} references by displacement", cross.name);
+        assert!(by_displacement > 0, "{}", cross.name);
+    }
 }

@@ -216,6 +216,15 @@ fn target(reader: &mut Reader<'_>) -> Option<Target> {
             plus(base.text, distance)
         }
         target::ABSOLUTE => format!("{:#x}", reader.signed()?),
+        target::NEIGHBOUR => {
+            let displacement = reader.signed()?;
+            if reader.byte()? != target::ITEM {
+                return None;
+            }
+            let name = names(reader)?;
+            let item = plus(name, reader.signed()?);
+            format!("may reach by displacement {displacement}: {item}")
+        }
         _ => return None,
     };
     Some(Target { text, nameless })

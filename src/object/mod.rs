@@ -1,5 +1,6 @@
 //! Bytes to facts: the fingerprint of every function and datum in an object. Pure: no input, no output.
 
+pub mod anchors;
 pub mod arch;
 pub mod attributes;
 pub mod closure;

@@ -7,7 +7,7 @@ use super::super::arch::{Shape, absolute, relative};
 use super::super::places::Place;
 use super::super::x86::{Instruction, Reach};
 use super::distances::Distances;
-use super::{Body, Machine, Opcode, Run, fill, plain, signed, word};
+use super::{Body, Machine, Opcode, Run, displacements, fill, plain, signed, word};
 
 /// The machine.
 #[derive(Debug)]
@@ -241,6 +241,10 @@ impl Machine for Aarch64 {
 
     fn is_upper(&self, kind: u32) -> bool {
         matches!(kind, 275 | 276 | 311 | 541 | 562 | 512 | 518) // ADR_PREL_PG_HI21(_NC), ADR_GOT_PAGE, TLS pages
+    }
+
+    fn displacement(&self, bytes: &[u8], _mode: super::mapping::Mode) -> Option<displacements::Displacement> {
+        displacements::aarch64(bytes)
     }
 }
 

@@ -12,7 +12,7 @@
 use super::super::arch::{Shape, absolute, relative};
 use super::super::x86::{Instruction, Reach};
 use super::mapping::Mode;
-use super::{Machine, Opcode, Run, fields, fill, plain, signed, thumb, word};
+use super::{Machine, Opcode, Run, displacements, fields, fill, plain, signed, thumb, word};
 
 /// The machine.
 #[derive(Debug)]
@@ -233,6 +233,10 @@ impl Machine for Arm {
 
     fn clear_implicit(&self, kind: u32, field: &mut [u8]) {
         fields::clear(kind, field);
+    }
+
+    fn displacement(&self, bytes: &[u8], mode: Mode) -> Option<displacements::Displacement> {
+        displacements::arm(bytes, mode)
     }
 }
 

@@ -17,6 +17,7 @@
 
 pub mod aarch64;
 pub mod arm;
+pub mod displacements;
 pub mod distances;
 mod fields;
 mod fill;
@@ -157,6 +158,18 @@ pub trait Machine: std::fmt::Debug + Sync {
     /// Whether this relocation says the rest of an address by naming the instruction with its upper part.
     fn names_upper(&self, _kind: u32) -> bool {
         false
+    }
+
+    /// Whether what compilers reach from the address of a neighbour is gathered on this machine. Only where the file
+    /// keeps the labels of anchors: elsewhere nothing tells an anchor from the address of one datum, and code that was
+    /// compiled without anchors would change with its neighbours.
+    fn has_anchors(&self) -> bool {
+        false
+    }
+
+    /// What an instruction reaches from the address in a register by an immediate.
+    fn displacement(&self, _bytes: &[u8], _mode: mapping::Mode) -> Option<displacements::Displacement> {
+        None
     }
 
     /// Whether this relocation says only the upper part of an address, and another the rest.

@@ -9,7 +9,7 @@
 
 use super::super::arch::{Shape, absolute, relative};
 use super::super::x86::{Instruction, Reach};
-use super::{Machine, Opcode, Run, fill, plain, signed, word};
+use super::{Machine, Opcode, Run, displacements, fill, plain, signed, word};
 
 /// The machine.
 #[derive(Debug)]
@@ -204,6 +204,10 @@ impl Machine for Ppc64le {
 
     fn is_upper(&self, kind: u32) -> bool {
         matches!(kind, 49 | 50) // TOC16_HI, TOC16_HA
+    }
+
+    fn displacement(&self, bytes: &[u8], _mode: super::mapping::Mode) -> Option<displacements::Displacement> {
+        displacements::ppc64le(bytes)
     }
 }
 

@@ -9,7 +9,7 @@
 
 use super::super::arch::{Shape, absolute, relative};
 use super::super::x86::{Instruction, Reach};
-use super::{Machine, Opcode, Run, fill, plain};
+use super::{Machine, Opcode, Run, displacements, fill, plain};
 
 /// The machine.
 #[derive(Debug)]
@@ -180,6 +180,14 @@ impl Machine for Riscv {
 
     fn names_upper(&self, kind: u32) -> bool {
         matches!(kind, 24 | 25) // PCREL_LO12_I, PCREL_LO12_S
+    }
+
+    fn has_anchors(&self) -> bool {
+        true
+    }
+
+    fn displacement(&self, bytes: &[u8], _mode: super::mapping::Mode) -> Option<displacements::Displacement> {
+        displacements::riscv(bytes)
     }
 }
 
