@@ -161,8 +161,7 @@ pub fn ppc64le(bytes: &[u8]) -> Option<Displacement> {
     let w = first;
     let (d, ds, dq) = (signed(w, 0, 16), signed(w & 0xfffc, 0, 16), signed(w & 0xfff0, 0, 16));
     let found = match w >> 26 {
-        12..=14 => (d, 1), // addic, addic., addi
-        34 | 35 | 38 | 39 => (d, 1),
+        12..=14 | 34 | 35 | 38 | 39 => (d, 1), // addic, addic., addi; bytes
         40..=45 => (d, 2),
         32 | 33 | 36 | 37 | 48 | 49 | 52 | 53 => (d, 4),
         50 | 51 | 54 | 55 => (d, 8),
@@ -198,7 +197,7 @@ pub fn riscv(bytes: &[u8]) -> Option<Displacement> {
     let found = match w & 0x7f {
         0x03 | 0x07 => (signed(w, 20, 12), width),
         0x23 | 0x27 => (signed((w >> 25) << 5 | w >> 7 & 31, 0, 12), width),
-        0x13 if w >> 12 & 7 == 0 => (signed(w, 20, 12), 1),
+        0x13 if (w >> 12).trailing_zeros() >= 3 => (signed(w, 20, 12), 1),
         _ => return None,
     };
     (!matches!(w >> 15 & 31, 0 | 2)).then_some(found)
