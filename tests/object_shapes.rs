@@ -357,6 +357,9 @@ fn objects_without_symbols_of_sections() {
         // What no relocation names has no symbol any more, static functions among them.
         let found = findings(&place, "old-bare.o", "new-bare.o");
         assert!(found.contains(&"function f changed constants".to_owned()), "{compiler}: {found:?}");
+        // A changed number in code is no line, also where the code is taken as bytes.
+        let document = json(place.lpcc().args(["diff", "old-bare.o", "new-bare.o", "--format", "json"]));
+        assert!(!document.to_string().contains("maybe-line"), "{compiler}: {document}");
         // The frame of what has no name is nobody's.
         assert!(
             found.iter().all(|it| it.starts_with("function f ") || it.starts_with("unowned .eh_frame")),

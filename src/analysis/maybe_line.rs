@@ -34,6 +34,10 @@ pub fn hint(old: In<'_>, new: In<'_>, parts: &[PartKind]) -> Option<Hint> {
             if in_code && !hands_on(&new.text) {
                 return None;
             }
+            // Code without a name is taken as bytes: what they compute with is not seen.
+            if !in_code && new.text.contains(" (code)") {
+                return None;
+            }
             // A table of numbers is no place for a line; a location is: it points to a file's name as well.
             if part == PartKind::Constants && !new.text.contains("; +") {
                 return None;
