@@ -94,6 +94,23 @@ pub enum Class {
     Other,
 }
 
+impl Class {
+    /// Whether it says what a call is, reads or writes, which is the build's to say and nobody else's.
+    pub fn is_the_builds(self) -> bool {
+        matches!(
+            self,
+            Self::Action(_)
+                | Self::Output
+                | Self::Language
+                | Self::EndOfOptions
+                | Self::Dependency(_)
+                | Self::SideOutput(_)
+                | Self::SaveTemps
+                | Self::Library
+        )
+    }
+}
+
 /// Dependency options.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dep {

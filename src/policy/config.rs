@@ -272,14 +272,7 @@ fn flags<T: FromFlag>(list: Option<&Spanned<Vec<String>>>, added: bool) -> Resul
             Class::LivePatching => {
                 return Err(wrong(format!("`{word}`: say it with `live-patching`")));
             }
-            Class::Action(_)
-            | Class::Output
-            | Class::Language
-            | Class::EndOfOptions
-            | Class::Dependency(_)
-            | Class::SideOutput(_)
-            | Class::SaveTemps
-            | Class::Library => {
+            class if class.is_the_builds() => {
                 return Err(wrong(format!(
                     "`{word}` changes what a call is, reads or writes, which a policy may not"
                 )));

@@ -374,17 +374,6 @@ fn may_go(kind: Kind) -> bool {
     match kind {
         Kind::Input => false,
         Kind::Unknown => true,
-        Kind::Option { row, .. } => !matches!(
-            row.class,
-            Class::Action(_)
-                | Class::Output
-                | Class::Language
-                | Class::EndOfOptions
-                | Class::Dependency(_)
-                | Class::SideOutput(_)
-                | Class::SaveTemps
-                | Class::Library
-                | Class::LivePatching
-        ),
+        Kind::Option { row, .. } => !row.class.is_the_builds() && row.class != Class::LivePatching,
     }
 }

@@ -10,7 +10,6 @@ use toml::Spanned;
 
 use super::matcher::Glob;
 use super::rules::LivePatching;
-use crate::argv::options::Class;
 use crate::argv::{self, Dialect, Kind};
 
 /// Variants of other names are none of ours to take.
@@ -161,17 +160,7 @@ fn may_be_added(flags: &[String]) -> Result<(), String> {
         let harmless = match argument.kind {
             Kind::Input => false,
             Kind::Unknown => true,
-            Kind::Option { row, .. } => !matches!(
-                row.class,
-                Class::Action(_)
-                    | Class::Output
-                    | Class::Language
-                    | Class::EndOfOptions
-                    | Class::Dependency(_)
-                    | Class::SideOutput(_)
-                    | Class::SaveTemps
-                    | Class::Library
-            ),
+            Kind::Option { row, .. } => !row.class.is_the_builds(),
         };
         if !harmless {
             return Err(format!("`{word}` changes what a call is, reads or writes, which a shadow may not"));

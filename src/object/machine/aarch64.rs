@@ -223,10 +223,6 @@ impl Machine for Aarch64 {
         (word(bytes) == Some(NOP)).then_some(4)
     }
 
-    fn is_fill(&self, bytes: &[u8]) -> bool {
-        bytes.len().is_multiple_of(4) && bytes.chunks(4).all(|b| word(b) == Some(NOP))
-    }
-
     fn entry_mark(&self, bytes: &[u8]) -> usize {
         // bti, bti c, bti j, bti jc; paciasp, pacibsp
         let marks = [0xd503_241f, 0xd503_245f, 0xd503_249f, 0xd503_24df, 0xd503_233f, 0xd503_237f];

@@ -210,18 +210,6 @@ impl Machine for Arm {
         }
     }
 
-    fn is_fill(&self, bytes: &[u8]) -> bool {
-        let mut rest = bytes;
-        while let Some(length) = self.nop_length(rest) {
-            rest = rest.get(length..).unwrap_or_default();
-        }
-        rest.is_empty()
-    }
-
-    fn entry_mark(&self, _bytes: &[u8]) -> usize {
-        0
-    }
-
     /// GCC and LLVM do not; but without optimisation GCC writes `nop` for empty statements.
     fn aligns_loops(&self) -> bool {
         false

@@ -120,11 +120,19 @@ pub trait Machine: std::fmt::Debug + Sync {
     /// The length of the no-operation at the start of `bytes`.
     fn nop_length(&self, bytes: &[u8]) -> Option<usize>;
 
-    /// Whether `bytes` are what an assembler writes to fill their length.
-    fn is_fill(&self, bytes: &[u8]) -> bool;
+    /// Whether `bytes` are what an assembler writes to fill their length: no-operations end to end.
+    fn is_fill(&self, bytes: &[u8]) -> bool {
+        let mut rest = bytes;
+        while let Some(length) = self.nop_length(rest) {
+            rest = rest.get(length..).unwrap_or_default();
+        }
+        rest.is_empty()
+    }
 
     /// The length of what may stand before a function's patchable entry (`endbr64`, `bti c`).
-    fn entry_mark(&self, bytes: &[u8]) -> usize;
+    fn entry_mark(&self, _bytes: &[u8]) -> usize {
+        0
+    }
 
     /// Whether there are addresses in two instructions, or tables of distances.
     fn has_pairs(&self) -> bool {

@@ -185,10 +185,6 @@ impl Machine for Ppc64le {
         }
     }
 
-    fn entry_mark(&self, _bytes: &[u8]) -> usize {
-        0
-    }
-
     /// GNU as writes the addend into a prefixed instruction too (the low 34 bits).
     fn clear_repeated(&self, kind: u32, addend: i64, instruction: &mut [u8]) {
         let (Some(prefix), Some(suffix)) = (word(instruction), instruction.get(4..).and_then(word)) else {

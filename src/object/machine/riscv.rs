@@ -154,18 +154,6 @@ impl Machine for Riscv {
         }
     }
 
-    fn is_fill(&self, bytes: &[u8]) -> bool {
-        let mut rest = bytes;
-        while let Some(length) = self.nop_length(rest) {
-            rest = rest.get(length..).unwrap_or_default();
-        }
-        rest.is_empty()
-    }
-
-    fn entry_mark(&self, _bytes: &[u8]) -> usize {
-        0
-    }
-
     fn is_upper(&self, kind: u32) -> bool {
         matches!(kind, 23 | 26) // PCREL_HI20, HI20
     }

@@ -153,10 +153,6 @@ impl Machine for S390x {
         }
         short || self.nop_length(rest) == Some(rest.len()) || rest.is_empty()
     }
-
-    fn entry_mark(&self, _bytes: &[u8]) -> usize {
-        0
-    }
 }
 
 #[cfg(test)]
