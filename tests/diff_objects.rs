@@ -301,3 +301,26 @@ fn words_and_help() {
         assert!(text(&lpcc(top.path(), &["generate", shell])).contains("snapshot"), "{shell}");
     }
 }
+
+/// Enough code for several threads, of which the fingerprints must not tell; data and strings of their own beside it.
+#[test]
+fn by_how_many_threads_does_not_show() {
+    use lpcc::object::{Workers, fingerprint, fingerprint_with};
+    let top = tempfile::tempdir().unwrap();
+    let function = |n: usize| {
+        format!(
+            "static int d{n} = {n}; int f{n}(int x, const char **s) {{ *s = \"text {n}\"; \
+             for (int i = 0; i < x; i++) d{n} += x * {n} + (x ^ i) % 7; return d{n}; }}\n"
+        )
+    };
+    std::fs::write(top.path().join("x.c"), (0..4000).map(function).collect::<String>()).unwrap();
+    let compile = Command::new("gcc").args(["-c", "x.c"]).current_dir(top.path()).status().unwrap();
+    assert!(compile.success());
+    let bytes = std::fs::read(top.path().join("x.o")).unwrap();
+    assert!(bytes.len() > 1 << 20, "too little for several threads");
+    let alone = fingerprint(&bytes).unwrap();
+    assert_eq!(alone.items.iter().filter(|item| item.name.starts_with(b"f")).count(), 4000);
+    for most in [2, 4] {
+        assert!(fingerprint_with(&bytes, Workers::up_to(most)).unwrap() == alone, "{most} threads");
+    }
+}
