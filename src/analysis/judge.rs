@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bstr::{BStr, BString, ByteSlice};
 
-use super::selection::{Function, FunctionChange, Verdict};
+use super::selection::{Function, FunctionChange, Position, Verdict};
 use crate::object::debug::Debug;
 use crate::object::{Fingerprints, Hook, Item, Kind, PartKind, Reference, Scope, listing};
 
@@ -97,6 +97,7 @@ pub fn judge(functions: &mut [Function], target: Target, unit: &Unit<'_>) {
         };
         let old = function.old.as_ref().and_then(|place| item(unit.old, &place.symbol));
         let new = function.new.as_ref().and_then(|place| item(unit.new, &place.symbol));
+        function.position = old.and_then(|index| position(unit.old, index, function));
         if let Some(new) = new.and_then(|index| unit.new.items.get(index)) {
             function.obstacles.extend(sites(unit.new, new));
         }
@@ -158,7 +159,14 @@ fn care(item: &Item, function: &Function, unit: &Unit<'_>) -> Vec<String> {
         care.push("does not follow the calling convention: the compiler changed its parameters".into());
     }
     if let Some(homes) = unit.neighbours.locals.get(&item.name).filter(|homes| homes.len() > 1) {
-        care.push(format!("one of {} local functions of this name: its position must be given", homes.len()));
+        let objects: Vec<String> = homes.iter().take(4).map(ToString::to_string).collect();
+        let more = if homes.len() > 4 { ", …" } else { "" };
+        care.push(format!(
+            "one of {} local functions of this name ({}{more}): its position must be given (`sympos`), which \
+             `--shipped IMAGE` tells",
+            homes.len(),
+            objects.join(", ")
+        ));
     }
     let export = BString::from(bstr::concat([b"__ksymtab_".as_slice(), item.name.as_slice()]));
     if unit.old.items.iter().any(|other| other.names.contains(&export)) {
@@ -172,6 +180,16 @@ fn care(item: &Item, function: &Function, unit: &Unit<'_>) -> Vec<String> {
         care.push("sibling calls: it leaves by a jump and is not on the stack afterwards".into());
     }
     care
+}
+
+/// Which of the object's symbols of its name a function's is.
+fn position(prints: &Fingerprints, index: usize, function: &Function) -> Option<Position> {
+    let symbol = &function.old.as_ref()?.symbol;
+    let mut same: Vec<(usize, &Item)> =
+        prints.items.iter().enumerate().filter(|(_, item)| item.names.contains(symbol)).collect();
+    same.sort_by_key(|(_, item)| (&item.section, item.address));
+    let number = same.iter().position(|(at, _)| *at == index)? + 1;
+    Some(Position { number, of: same.len(), within: function.object.clone(), is_final: false })
 }
 
 fn is_tail_jump(instruction: &str) -> bool {

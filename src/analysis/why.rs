@@ -1,7 +1,7 @@
 //! Why each function differs: the way from an edit to it.
 //!
-//! Evidence comes from three places: where the edits lie in the source, what debug information says was inlined where (on
-//! both sides: what an edit keeps from being inlined is only on the old one), and who refers to whom. Reasons are tried
+//! Evidence comes from three places: where the edits lie in the source, what debug information and GCC's clones dump say was
+//! inlined where (on both sides: what an edit keeps from being inlined is only on the old one), and who refers to whom. Reasons are tried
 //! from the most direct on; what a function owes to another that is itself explained follows in rounds. A function that no
 //! reason fits is said to be unexplained: a guess would be worse.
 
@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use bstr::{BStr, BString, ByteSlice};
 
+use super::clones::Clones;
 use super::selection::{Datum, Function, FunctionChange, Why, WhyKind};
 use crate::object::debug::Debug;
 use crate::object::{Fingerprints, Kind, Reference};
@@ -20,6 +21,8 @@ pub struct Evidence<'a> {
     pub prints: (&'a Fingerprints, &'a Fingerprints),
     /// Debug information of both.
     pub debug: (&'a Debug, &'a Debug),
+    /// The clones dumps of both, where there are any.
+    pub clones: (Option<&'a Clones>, Option<&'a Clones>),
     /// Functions of the source that the patch touches, and where.
     pub edited: &'a BTreeMap<BString, String>,
     /// Functions whose preprocessed text differs though no hunk lies in them, and through what.
@@ -184,12 +187,15 @@ impl<'a> Unit<'a> {
 
     /// Everything inlined into it on either side.
     fn chains(&self, function: &Function) -> BTreeSet<Vec<BString>> {
-        let sides = [(self.evidence.debug.0, &function.old), (self.evidence.debug.1, &function.new)];
-        sides
-            .into_iter()
-            .filter_map(|(debug, place)| debug.function(place.as_ref()?.symbol.as_slice()))
-            .flat_map(|function| function.inlined.iter().cloned())
-            .collect()
+        let (debug, clones) = (self.evidence.debug, self.evidence.clones);
+        let mut chains = BTreeSet::new();
+        for (debug, clones, place) in [(debug.0, clones.0, &function.old), (debug.1, clones.1, &function.new)] {
+            let Some(place) = place else { continue };
+            let of_debug = debug.function(place.symbol.as_slice());
+            chains.extend(of_debug.into_iter().flat_map(|function| function.inlined.iter().cloned()));
+            chains.extend(clones.into_iter().flat_map(|clones| clones.inlined_into(place.symbol.as_bstr())));
+        }
+        chains
     }
 
     /// The reason that lies in another function, which it refers to, or which it was or is inlined into.

@@ -14,6 +14,7 @@
 
 pub mod ablation;
 pub mod apply;
+pub mod counter;
 pub mod edits;
 pub mod error;
 pub mod indirect;
@@ -22,6 +23,7 @@ pub mod patch;
 pub mod replay;
 pub mod scan;
 pub mod shipped;
+pub mod stamp;
 pub mod unit;
 pub mod units;
 pub mod view;
@@ -30,6 +32,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use bstr::BString;
 use rayon::prelude::*;
@@ -117,6 +120,7 @@ pub fn by_patch(
         files,
         scratch: top.clone(),
         target: request.target,
+        counted: OnceLock::new(),
     };
     watcher.begin(calls.len());
     let answers: Vec<(usize, Result<Answer, String>)> = calls

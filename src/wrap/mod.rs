@@ -16,7 +16,7 @@ mod record;
 mod retry;
 mod run;
 mod safety;
-mod twice;
+pub mod twice;
 
 use std::ffi::OsString;
 

@@ -15,7 +15,7 @@
 
 mod again;
 mod call;
-mod confine;
+pub mod confine;
 mod lines;
 
 use std::fs::File;
