@@ -36,13 +36,22 @@ pub struct Indirect {
     pub detail: String,
     /// Edited functions that went into it without a trace, the nearest first; empty for macros, types and declarations.
     pub via: Vec<BString>,
+    /// Whether it is through a type.
+    pub is_type: bool,
 }
+
+/// What has to be thought of where a function was compiled against another type.
+const LAYOUT: &str = "uses a type that the patch changes: objects that exist keep their layout; leave it as it is and put what is \
+                      new into shadow variables";
 
 /// Fills the reasons of `functions`, all of one unit. Every function has one afterwards.
 pub fn explain(functions: &mut [Function], data: &[Datum], evidence: &Evidence<'_>) {
     let unit = Unit::new(evidence);
     for function in &mut *functions {
         function.why = unit.direct(function, data);
+        if unit.uses_edited_type(function) && !function.obstacles.iter().any(|known| known == LAYOUT) {
+            function.obstacles.push(LAYOUT.to_owned());
+        }
     }
     // What hangs on a function that is explained is explained by it.
     loop {
@@ -128,6 +137,11 @@ impl<'a> Unit<'a> {
             names.extend(symbols.iter().map(|symbol| origin(symbol.as_bstr())));
         }
         names
+    }
+
+    fn uses_edited_type(&self, function: &Function) -> bool {
+        let names = self.names(function);
+        names.iter().any(|name| self.evidence.indirect.get(name).is_some_and(|indirect| indirect.is_type))
     }
 
     /// The reasons that need nobody else's.

@@ -95,7 +95,7 @@ fn pair(
     };
     why::explain(&mut closed.functions, &closed.data, &evidence);
     let neighbours = Neighbours::default();
-    let unit = judge::Unit { old, new, debug: &was.debug, neighbours: &neighbours };
+    let unit = judge::Unit { object: name, old, new, debug: &was.debug, neighbours: &neighbours };
     judge::judge(&mut closed.functions, target, &unit);
     Ok((closed, built_otherwise))
 }

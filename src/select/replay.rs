@@ -45,6 +45,8 @@ pub struct Replayed {
     pub prints: Fingerprints,
     /// The files that were read, as paths of the recorded build.
     pub inputs: BTreeSet<PathBuf>,
+    /// What the compiler said on standard error.
+    pub said: Vec<u8>,
     /// GCC's clones dump; `None` where the compiler has none.
     pub clones: Option<Clones>,
 }
@@ -159,7 +161,7 @@ impl<'a> Call<'a> {
         if asks && ran.as_ref().is_err_and(|why| why.contains("fdump-ipa-clones")) {
             ran = self.output(view, &output, wish); // a compiler of before the dump
         }
-        let (object, inputs) = ran?;
+        let Output { bytes: object, inputs, said } = ran?;
         let clones = fs::read(&dump).ok().map(|dump| clones::parse(&dump));
         let _ = fs::remove_file(&dump); // the folder goes at the end anyway
         let prints =
@@ -167,7 +169,7 @@ impl<'a> Call<'a> {
         if let Basis::Deferred(why) = &prints.basis {
             return Err(format!("its object holds no function bytes before the link ({why})"));
         }
-        Ok(Replayed { object, prints, inputs, clones })
+        Ok(Replayed { object, prints, inputs, said, clones })
     }
 
     /// How clang is told the moment: older ones do not know `SOURCE_DATE_EPOCH`. A call that defines it itself is left alone.
@@ -200,16 +202,11 @@ impl<'a> Call<'a> {
     ) -> Result<Vec<u8>, String> {
         let extra = [&["-E"], extra].concat();
         let wish = Wish { extra: &extra, edited, stamp: None };
-        Ok(self.output(view, &aside.with_extension("i"), wish)?.0)
+        Ok(self.output(view, &aside.with_extension("i"), wish)?.bytes)
     }
 
-    /// Runs the call, with its output going to `output`: its bytes, and what was read for it.
-    fn output(
-        &self,
-        view: &View,
-        output: &Path,
-        wish: Wish<'_>,
-    ) -> Result<(Vec<u8>, BTreeSet<PathBuf>), String> {
+    /// Runs the call, with its output going to `output`.
+    fn output(&self, view: &View, output: &Path, wish: Wish<'_>) -> Result<Output, String> {
         let list = output.with_extension("d");
         let directory = view.path(self.directory());
         let mut command = Command::new(path(&self.identity.compiler.path));
@@ -239,8 +236,15 @@ impl<'a> Call<'a> {
         let inputs = read_files(view, &directory, &read, wish.edited)?;
         let bytes = fs::read(output).map_err(|error| format!("the compiler left no output: {error}"))?;
         let _ = (fs::remove_file(output), fs::remove_file(&list)); // the folder goes at the end anyway
-        Ok((bytes, inputs))
+        Ok(Output { bytes, inputs, said: ended.stderr })
     }
+}
+
+/// What a run of the compiler left.
+struct Output {
+    bytes: Vec<u8>,
+    inputs: BTreeSet<PathBuf>,
+    said: Vec<u8>,
 }
 
 /// The files of a dependency list, as recorded paths; an error where an edited file's original is among them.

@@ -1,13 +1,15 @@
 //! One unit on both sides: replayed, compared, and its findings given reasons.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use bstr::{BString, ByteSlice};
 
 use super::edits::{self, File};
-use super::replay::{Call, Replayed, Wish};
+use super::indirect::Text;
+use super::pieces::Defined;
+use super::replay::{self, Call, Replayed, Wish};
 use super::stamp::{self, Stamp};
 use super::view::View;
 use super::{SelectError, ablation, counter, indirect};
@@ -20,6 +22,7 @@ use crate::argv::Language;
 use crate::object::debug::{self, Debug};
 use crate::object::fingerprint::RECIPE;
 use crate::object::{Fingerprints, Kind};
+use crate::store::absolute;
 
 /// The views of the tree, each with another state of the edited files.
 #[derive(Debug)]
@@ -32,6 +35,13 @@ pub struct Views {
     pub new: View,
     /// Patched, with the lines that were there before numbered as before; `None` where that is the same.
     pub aligned: Option<View>,
+}
+
+impl Views {
+    /// The patched side as it is compared: with the lines kept, where that makes a difference.
+    pub fn patched(&self) -> &View {
+        self.aligned.as_ref().unwrap_or(&self.new)
+    }
 }
 
 /// What every unit is compared by.
@@ -148,9 +158,9 @@ impl Context<'_> {
             if attempt > 0 || answer.closed.functions.iter().all(is_direct) {
                 break;
             }
-            indirect = self.indirect(call, number, &[&old.prints, &new.prints]);
+            indirect = self.indirect(call, number, &[&old.prints, &new.prints], (&old_debug, &new_debug));
         }
-        ablation::prove(self, call, number, &mut answer.closed.functions);
+        ablation::prove(self, call, number, &mut answer.closed.functions, (&old_debug, &new_debug));
         answer.notes.extend(without_body(&edited, &old_debug, &old.prints, object));
         answer.sides = Some(Sides { old: old.prints, new: new.prints, debug: old_debug });
         Ok(answer)
@@ -240,20 +250,35 @@ impl Context<'_> {
         call: &Call<'_>,
         number: usize,
         sides: &[&Fingerprints],
+        debug: (&Debug, &Debug),
     ) -> BTreeMap<BString, Indirect> {
         let text = |view, state, edited| {
-            call.preprocess(view, &self.scratch.join(format!("{number}-{state}.x")), &["-P"], edited)
+            call.preprocess(view, &self.scratch.join(format!("{number}-{state}.x")), &[], edited)
         };
-        if call.identity().unit.language != Language::C {
+        let is_cxx = match call.identity().unit.language {
+            Language::C => false,
+            Language::Cxx => true,
+            _ => return BTreeMap::new(),
+        };
+        let views = (&self.views.old, &self.views.new);
+        let (Ok(old), Ok(new)) = (text(views.0, "old", None), text(views.1, "new", Some(&self.edited))) else {
             return BTreeMap::new();
-        }
-        match (text(&self.views.old, "old", None), text(&self.views.new, "new", Some(&self.edited))) {
-            (Ok(old), Ok(new)) => indirect::functions(&old, &new, &self.files, &|name| {
-                let mut items = sides.iter().flat_map(|side| &side.items);
-                items.any(|item| item.kind == Kind::Function && item.names.iter().any(|known| *known == name))
-            }),
-            _ => BTreeMap::new(),
-        }
+        };
+        let places = (places(debug.0), places(debug.1));
+        let symbols = |view: &View, places: &Places, function: &Defined<'_>| -> Vec<BString> {
+            let file = absolute(&view.path(call.directory()), replay::path(function.file));
+            places.get(&(view.recorded(&file), function.line)).cloned().unwrap_or_default()
+        };
+        let of_old = |function: &Defined<'_>| symbols(views.0, &places.0, function);
+        let of_new = |function: &Defined<'_>| symbols(views.1, &places.1, function);
+        let (old, new) = (
+            Text { text: &old, is_cxx, symbols: &of_old },
+            Text { text: &new, is_cxx, symbols: &of_new },
+        );
+        indirect::functions(old, new, &self.files, &|name| {
+            let mut items = sides.iter().flat_map(|side| &side.items);
+            items.any(|item| item.kind == Kind::Function && item.names.iter().any(|known| *known == name))
+        })
     }
 
     fn states(&self, call: &Call<'_>, number: usize, extra: &[&str]) -> Result<States, String> {
@@ -293,6 +318,18 @@ impl Context<'_> {
         let aside = self.scratch.join(format!("{number}-{state}.x"));
         call.run(view, &aside, Wish { extra, edited: is_patched.then_some(&self.edited), stamp: None })
     }
+}
+
+/// Names of functions by file and line.
+type Places = HashMap<(PathBuf, u64), Vec<BString>>;
+
+fn places(debug: &Debug) -> Places {
+    let mut places = Places::new();
+    for written in &debug.written {
+        let file = absolute(Path::new("/"), replay::path(&written.file));
+        places.entry((file, written.line)).or_default().push(written.name.clone());
+    }
+    places
 }
 
 fn debug_of(replayed: &Replayed, answer: &mut Answer) -> Debug {
@@ -411,9 +448,9 @@ fn without_body(
 }
 
 /// Verdicts for a unit's functions, once the rest of the recording is known as far as it matters.
-pub fn judge(answer: &mut Answer, target: Target, neighbours: &Neighbours) {
+pub fn judge(answer: &mut Answer, object: &BString, target: Target, neighbours: &Neighbours) {
     if let Some(sides) = &answer.sides {
-        let unit = judge::Unit { old: &sides.old, new: &sides.new, debug: &sides.debug, neighbours };
+        let unit = judge::Unit { object, old: &sides.old, new: &sides.new, debug: &sides.debug, neighbours };
         judge::judge(&mut answer.closed.functions, target, &unit);
     }
 }
