@@ -203,7 +203,11 @@ fn a_replay_cannot_write_to_the_tree() {
     fs::write(tree.path("src/made.h"), "#define MADE 1\n").unwrap();
     let compiler = tree.path("bin/gcc");
     let log = tree.path("src/log");
-    let script = format!("#!/bin/sh\necho \"$#\" >>{}\nexec {} \"$@\"\n", log.display(), support::compiler("gcc").display());
+    let script = format!(
+        "#!/bin/sh\necho \"$#\" >>{}\nexec {} \"$@\"\n",
+        log.display(),
+        support::compiler("gcc").display()
+    );
     fs::write(&compiler, script).unwrap();
     fs::set_permissions(&compiler, fs::Permissions::from_mode(0o755)).unwrap();
     tree.compile(&[compiler.to_str().unwrap()]);
@@ -215,7 +219,10 @@ fn a_replay_cannot_write_to_the_tree() {
     // The compiler is gone: said with its version, and nothing else is lost.
     fs::remove_file(&compiler).unwrap();
     let (json, status) = tree.select(&patch, &[]);
-    assert!(reason(&json).contains("the recorded compiler") && reason(&json).contains("hint: install"), "{json:#}");
+    assert!(
+        reason(&json).contains("the recorded compiler") && reason(&json).contains("hint: install"),
+        "{json:#}"
+    );
     assert_eq!((json["rebuild"]["not_replayed"].as_array().unwrap().len(), status), (1, 2));
 }
 

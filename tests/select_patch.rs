@@ -305,7 +305,8 @@ fn a_build_that_moved_and_a_compiler_that_is_gone() {
     let patch = tree.patch("lib/a.c", "return x * 3;", "return x * 5;");
     let (old, new) = (tree.path("src"), tree.path("elsewhere"));
     fs::rename(&old, &new).unwrap();
-    let asked = ["--recording", "shipped", "--source", new.to_str().unwrap(), "--patch", patch.to_str().unwrap()];
+    let asked =
+        ["--recording", "shipped", "--source", new.to_str().unwrap(), "--patch", patch.to_str().unwrap()];
     let said = tree.complaint(&asked);
     assert!(said.contains(&format!("hint: --map {}={}", old.display(), new.display())), "{said}");
     let mut select = tree.lpcc(&["select", "--recording", "shipped", "--format", "json", "--source"]);

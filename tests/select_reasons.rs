@@ -31,8 +31,12 @@ impl Tree {
         for (file, text) in files {
             fs::write(tree.path("src").join(file), text).unwrap();
         }
-        for (file, _) in files.iter().filter(|(file, _)| !file.ends_with(".h")) {
-            let object = format!("{}.o", file.split('.').next().unwrap());
+        for (file, _) in files {
+            let (stem, end) = file.split_once('.').unwrap();
+            if end == "h" {
+                continue;
+            }
+            let object = format!("{stem}.o");
             succeed(&mut tree.lpcc(&[compiler, "-O2", "-c", file, "-o", &object]));
         }
         succeed(&mut tree.lpcc(&["store", "snapshot", "shipped"]));
@@ -60,8 +64,9 @@ impl Tree {
         fs::write(&patch, diff.output().unwrap().stdout).unwrap();
         let mut select = self.lpcc(&["select", "--recording", "shipped", "--format", "json", "--patch"]);
         let output = select.arg(patch).args(more).output().unwrap();
-        serde_json::from_slice(&output.stdout)
-            .unwrap_or_else(|error| panic!("{} {error}: {}", self.compiler, String::from_utf8_lossy(&output.stderr)))
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
+            panic!("{} {error}: {}", self.compiler, String::from_utf8_lossy(&output.stderr))
+        })
     }
 }
 
@@ -111,12 +116,20 @@ extern \"C\" int outside(const shapes::Holder<Empty> &h) { return h.get(); }
 fn macros_and_types_in_cxx(compiler: &'static str) {
     let tree = Tree::recorded("cxx", compiler, &[("x.h", HEADER), ("x.cc", CXX)]);
     let json = tree.select("x.h", "LIMIT 10", "LIMIT 11", &[]);
-    assert_eq!(reasons(&json), ["shapes::limit(int) edited through the macro LIMIT, edited at x.h:1"], "{json:#}");
+    assert_eq!(
+        reasons(&json),
+        ["shapes::limit(int) edited through the macro LIMIT, edited at x.h:1"],
+        "{json:#}"
+    );
     let json = tree.select("x.h", "    int left;", "    int pad;\n    int left;", &[]);
     let found = reasons(&json);
     assert_eq!(found.len(), 2, "{json:#}");
     assert!(found[0].starts_with("outside "), "{found:?}");
-    assert!(found[1].starts_with("shapes::use(shapes::Pair const&) edited through the type Pair, edited at x.h:4"), "{found:?}");
+    assert!(
+        found[1]
+            .starts_with("shapes::use(shapes::Pair const&) edited through the type Pair, edited at x.h:4"),
+        "{found:?}"
+    );
     assert!(json.to_string().contains("shadow variables"), "{json:#}");
     assert!(!json.to_string().contains("unexplained"), "{json:#}");
 }
@@ -179,9 +192,19 @@ fn assert_leak(tree: &Tree, edit: (&str, &str), caller: &str, property: &str) {
 fn the_pass_of_clang_that_hands_it_on_is_named() {
     let tree = Tree::recorded("leaks", "clang", &[("leaks.c", LEAKS)]);
     let pure = ("    return x * 3 + 1;", "    outside();\n    return x * 3 + 1;");
-    assert_leak(&tree, pure, "pure_caller", "pure: which memory it touches, and whether it returns or unwinds");
+    assert_leak(
+        &tree,
+        pure,
+        "pure_caller",
+        "pure: which memory it touches, and whether it returns or unwinds",
+    );
     let range = ("    return x & 1;", "    return x & 15;");
-    assert_leak(&tree, range, "range_caller", "range: the values it returns, or is called with (clang's `IPSCCPPass`");
+    assert_leak(
+        &tree,
+        range,
+        "range_caller",
+        "range: the values it returns, or is called with (clang's `IPSCCPPass`",
+    );
     let takes = ("    return x * shared;", "    return x * shared + unused;");
     assert_leak(&tree, takes, "takes_caller", "parameters");
 }
@@ -197,7 +220,9 @@ fn the_option_of_gcc_that_hands_it_on_is_named() {
 #[test]
 fn which_symbol_of_a_name() {
     let local = |number: u32| {
-        format!("extern int shared;\nstatic __attribute__((noinline)) int same(int x)\n{{\n    return x * {number} + shared;\n}}\nint of_{number}(int x)\n{{\n    return same(x) + 1;\n}}\n")
+        format!(
+            "extern int shared;\nstatic __attribute__((noinline)) int same(int x)\n{{\n    return x * {number} + shared;\n}}\nint of_{number}(int x)\n{{\n    return same(x) + 1;\n}}\n"
+        )
     };
     let main = "int shared;\nint of_3(int); int of_5(int);\nint main(void) { return of_3(1) + of_5(2); }\n";
     let files = [("three.c", local(3)), ("five.c", local(5)), ("main.c", main.to_owned())];
@@ -212,14 +237,18 @@ fn which_symbol_of_a_name() {
     };
     let edit = ("    return x * 5 + shared;", "    return x * 7 + shared;");
     let json = tree.select("five.c", edit.0, edit.1, &["--target", "klp"]);
-    assert_eq!(position(&json), serde_json::json!({"sympos": 0, "number": 1, "of": 1, "in": "five.o", "final": false}));
+    assert_eq!(
+        position(&json),
+        serde_json::json!({"sympos": 0, "number": 1, "of": 1, "in": "five.o", "final": false})
+    );
     let same = json["functions"].as_array().unwrap().iter().find(|it| it["symbol"] == "same").unwrap();
     assert!(same["obstacles"].to_string().contains("one of 2 local functions of this name"), "{json:#}");
     for (file, edit, number) in
         [("five.c", edit, 2), ("three.c", ("    return x * 3 + shared;", "    return x * 9 + shared;"), 1)]
     {
         let json = tree.select(file, edit.0, edit.1, &["--shipped", "program"]);
-        let expected = serde_json::json!({"sympos": number, "number": number, "of": 2, "in": "program", "final": true});
+        let expected =
+            serde_json::json!({"sympos": number, "number": number, "of": 2, "in": "program", "final": true});
         assert_eq!(position(&json), expected, "{json:#}");
     }
 }

@@ -152,7 +152,8 @@ fn callers_are_followed_over_objects() {
     }
     succeed(&mut tree.lpcc(&["store", "snapshot", "shipped"]));
     let patch = tree.diff("deep.patch", first, &first.replace("return x + 1;", "return x + 9;"));
-    let named = fs::read_to_string(&patch).unwrap().replace("a/k.c", "a/first.c").replace("b/k.c", "b/first.c");
+    let named =
+        fs::read_to_string(&patch).unwrap().replace("a/k.c", "a/first.c").replace("b/k.c", "b/first.c");
     fs::write(&patch, named).unwrap();
     let (json, status) = tree.json(&patch, &["--target", "klp"]);
     assert_eq!(json["functions"][0]["instead"], serde_json::json!(["top (second.o)"]), "{json:#}");

@@ -203,7 +203,8 @@ impl<'a> Unit<'a> {
     fn chains(&self, function: &Function) -> BTreeSet<Vec<BString>> {
         let (debug, clones) = (self.evidence.debug, self.evidence.clones);
         let mut chains = BTreeSet::new();
-        for (debug, clones, place) in [(debug.0, clones.0, &function.old), (debug.1, clones.1, &function.new)] {
+        for (debug, clones, place) in [(debug.0, clones.0, &function.old), (debug.1, clones.1, &function.new)]
+        {
             let Some(place) = place else { continue };
             let of_debug = debug.function(place.symbol.as_slice());
             chains.extend(of_debug.into_iter().flat_map(|function| function.inlined.iter().cloned()));

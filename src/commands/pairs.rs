@@ -127,7 +127,9 @@ impl<'a> Loaded<'a> {
         };
         let source = loaded.identity().map(|identity| identity.unit.source.clone());
         let clones = match &loaded {
-            side::Loaded::Record(unit) => unit.record.clones().ok().flatten().map(|dump| clones::parse(&dump)),
+            side::Loaded::Record(unit) => {
+                unit.record.clones().ok().flatten().map(|dump| clones::parse(&dump))
+            }
             side::Loaded::Bytes(..) => None,
         };
         Ok(Self { object: Some(loaded), prints: Some(prints), debug, clones, source })

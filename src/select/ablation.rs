@@ -106,7 +106,11 @@ fn together(context: &Context<'_>, call: &Call<'_>, number: usize, open: Vec<Ope
     let is_less = needed.len() < CANDIDATES.len();
     for function in open {
         if is_less {
-            name(function, &properties.join(", and "), &format!("gone with `{}` on both sides", options.join(" ")));
+            name(
+                function,
+                &properties.join(", and "),
+                &format!("gone with `{}` on both sides", options.join(" ")),
+            );
         } else {
             add(function, "; several interprocedural optimisations hand it on");
         }
@@ -130,7 +134,11 @@ fn changed_parameters(open: &mut Vec<Open<'_>>, (old, new): (&Debug, &Debug)) {
         if marked(old) == marked(new) {
             return true;
         }
-        name(function, "its parameters, which clang changed under the same name", "`DW_CC_nocall` on one side");
+        name(
+            function,
+            "its parameters, which clang changed under the same name",
+            "`DW_CC_nocall` on one side",
+        );
         false
     });
 }

@@ -28,11 +28,17 @@ const HANDS_ON: [(&str, &str); 8] = [
 const ATTRIBUTES: &str = "which memory it touches, and whether it returns or unwinds";
 
 /// Names the pass behind each of `open`; those for which there is none are given back.
-pub fn prove<'f>(context: &Context<'_>, call: &Call<'_>, number: usize, open: Vec<Open<'f>>) -> Vec<Open<'f>> {
+pub fn prove<'f>(
+    context: &Context<'_>,
+    call: &Call<'_>,
+    number: usize,
+    open: Vec<Open<'f>>,
+) -> Vec<Open<'f>> {
     let passes = |is_patched: bool| -> Option<Vec<BString>> {
         let view = if is_patched { context.views.patched() } else { &context.views.old };
         let state = if is_patched { "new-passes" } else { "old-passes" };
-        let ran = context.replay(call, view, (number, state), &["-mllvm", "-opt-bisect-limit=-1"], is_patched);
+        let ran =
+            context.replay(call, view, (number, state), &["-mllvm", "-opt-bisect-limit=-1"], is_patched);
         Some(listed(&ran.ok()?.said))
     };
     let (old, new) = rayon::join(|| passes(false), || passes(true));
@@ -53,7 +59,8 @@ pub fn prove<'f>(context: &Context<'_>, call: &Call<'_>, number: usize, open: Ve
             Some(pass) => {
                 let (title, _) = pass.split_once_str(" on ").unwrap_or((pass.as_slice(), b""));
                 let title = title.to_str_lossy();
-                let property = HANDS_ON.iter().find(|(known, _)| *known == title).map_or(ATTRIBUTES, |it| it.1);
+                let property =
+                    HANDS_ON.iter().find(|(known, _)| *known == title).map_or(ATTRIBUTES, |it| it.1);
                 name(function, property, &format!("clang's `{title}` is the first to see it"));
             }
             None => left.push(function),

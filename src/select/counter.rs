@@ -6,6 +6,7 @@
 //! How many uses, the preprocessor says: a line behind each hunk, the same on both sides, shows the counter's value.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 
 use bstr::ByteSlice;
 use similar::{Algorithm, DiffOp, capture_diff_slices};
@@ -67,7 +68,8 @@ pub fn places(old: &[u8], new: &[u8], next: &mut usize) -> (Vec<u8>, Vec<u8>) {
 fn place(number: usize, side: &str) -> String {
     let mut text = format!("#ifdef LPCC_SHOW_COUNTER\n{SHOWN}{number} __COUNTER__\n#endif\n");
     for use_ in 1..=MOST {
-        text += &format!("#ifdef LPCC_{side}_{number}_{use_}\n#if __COUNTER__ >= 0\n#endif\n#endif\n");
+        let condition = format!("LPCC_{side}_{number}_{use_}");
+        let _ = write!(text, "#ifdef {condition}\n#if __COUNTER__ >= 0\n#endif\n#endif\n");
     }
     text
 }
@@ -98,7 +100,7 @@ pub fn options(old: &[u8], new: &[u8]) -> Option<Vec<String>> {
 
 /// Places and the counter's value there, in the order of the preprocessed text.
 fn shown(text: &[u8]) -> Vec<(usize, i64)> {
-    let mut words = text.split(|byte| byte.is_ascii_whitespace()).filter(|word| !word.is_empty());
+    let mut words = text.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
     let mut found = Vec::new();
     while let Some(word) = words.next() {
         let Some(place) = word.strip_prefix(SHOWN.as_bytes()) else { continue };
@@ -118,7 +120,9 @@ mod tests {
         let mut next = 4;
         let (was, is) = places(b"a\nb\nc\n", b"a\nnew\nb\nc\n", &mut next);
         let (was, is) = (String::from_utf8(was).unwrap(), String::from_utf8(is).unwrap());
-        assert!(was.starts_with("a\n#ifdef LPCC_SHOW_COUNTER\nlpcc_counter_4 __COUNTER__\n#endif\n#ifdef LPCC_OLD_4_1\n"));
+        assert!(was.starts_with(
+            "a\n#ifdef LPCC_SHOW_COUNTER\nlpcc_counter_4 __COUNTER__\n#endif\n#ifdef LPCC_OLD_4_1\n"
+        ));
         assert!(was.ends_with("#endif\n#line 2\nb\nc\n"), "{was}");
         assert!(is.starts_with("a\nnew\n#ifdef LPCC_SHOW") && is.ends_with("#line 2\nb\nc\n"), "{is}");
         assert_eq!(next, 5);

@@ -43,7 +43,10 @@ impl<'t> Side<'t> {
 
     /// The functions with their pieces.
     fn functions(&self) -> impl Iterator<Item = (&BString, &Piece<'t>)> {
-        self.pieces.iter().zip(&self.symbols).flat_map(|(piece, symbols)| symbols.iter().map(move |it| (it, piece)))
+        self.pieces
+            .iter()
+            .zip(&self.symbols)
+            .flat_map(|(piece, symbols)| symbols.iter().map(move |it| (it, piece)))
     }
 }
 
@@ -62,15 +65,22 @@ pub fn functions(
     let macros = edited_macros(files);
     for (symbol, piece) in new.functions() {
         if was.get(symbol).is_some_and(|other| *other != piece.tokens) {
-            found.insert(symbol.clone(), Indirect { detail: through_macro(&macros), via: Vec::new(), is_type: false });
+            found.insert(
+                symbol.clone(),
+                Indirect { detail: through_macro(&macros), via: Vec::new(), is_type: false },
+            );
         }
     }
     for (name, (detail, is_type)) in edited_names(&old.pieces, &new.pieces, files) {
-        let uses = |piece: &Piece<'_>| piece.tokens.contains(&name) || piece.class.is_some_and(|class| class == name);
+        let uses = |piece: &Piece<'_>| {
+            piece.tokens.contains(&name) || piece.class.is_some_and(|class| class == name)
+        };
         for (symbol, _) in old.functions().chain(new.functions()).filter(|(_, piece)| uses(piece)) {
-            found
-                .entry(symbol.clone())
-                .or_insert_with(|| Indirect { detail: detail.clone(), via: Vec::new(), is_type });
+            found.entry(symbol.clone()).or_insert_with(|| Indirect {
+                detail: detail.clone(),
+                via: Vec::new(),
+                is_type,
+            });
         }
     }
     dissolved(&old, &new, has_body, &mut found);

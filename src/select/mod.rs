@@ -48,7 +48,7 @@ pub use error::SelectError;
 use replay::Call;
 use unit::{Answer, Context, Views};
 use units::Known;
-use view::{Root, View};
+use view::{Depth, Root, View};
 
 /// What is asked.
 #[derive(Debug, Clone)]
@@ -121,33 +121,48 @@ pub fn by_patch(
     }
 
     let files: Vec<File<'_>> = files.iter().map(|file| File::new(file, &tree)).collect();
-    let context = Context {
-        views: views(request, &calls, (&files, &earlier), &tree, &top)?,
-        edited: edited_really(&files, &request.tree),
-        files,
-        scratch: top.clone(),
-        target: request.target,
-        counted: OnceLock::new(),
+    let context = |name: &str, depth: Depth<'_>| -> Result<Context<'_>, SelectError> {
+        let scratch = top.join(name);
+        fs::create_dir(&scratch).map_err(SelectError::file("make", &scratch))?;
+        Ok(Context {
+            views: views(request, &calls, (&files, &earlier), &tree, (&scratch, depth))?,
+            edited: edited_really(&files, &request.tree),
+            files: files.clone(),
+            scratch,
+            target: request.target,
+            counted: OnceLock::new(),
+        })
     };
     watcher.begin(calls.len());
-    let answers: Vec<(usize, Result<Answer, String>)> = calls
+    let answer = |context: &Context<'_>, (index, call): &(usize, Call<'_>)| {
+        known.get(*index).map_or_else(
+            || Err("it is no longer there".to_owned()),
+            |unit| {
+                let recorded = fingerprints(&unit.entry);
+                context.unit(call, recorded.as_ref().ok(), &object_name(unit, &tree), *index)
+            },
+        )
+    };
+    let is_flat = files.iter().all(|file| units::is_told_when_read(file.edited));
+    let directories = read_directories(&known, &calls, &files, &tree);
+    let first = context("first", if is_flat { Depth::Down(&directories) } else { Depth::Full })?;
+    let mut answers: Vec<(usize, Result<Answer, String>)> = calls
         .par_iter()
-        .map(|(index, call)| {
-            let answer = known.get(*index).map_or_else(
-                || Err("it is no longer there".to_owned()),
-                |unit| {
-                    context.unit(
-                        call,
-                        fingerprints(&unit.entry).as_ref().ok(),
-                        &object_name(unit, &tree),
-                        *index,
-                    )
-                },
-            );
+        .map(|call| {
+            let answer = answer(&first, call);
             watcher.step();
-            (*index, answer)
+            (call.0, answer)
         })
         .collect();
+    // What went wrong for a link to a directory does not where there is none.
+    if is_flat && answers.iter().any(|(_, answer)| answer.is_err()) {
+        let second = context("second", Depth::Full)?;
+        answers.par_iter_mut().zip(&calls).filter(|((_, answer), _)| answer.is_err()).for_each(
+            |((_, failed), call)| {
+                *failed = answer(&second, call);
+            },
+        );
+    }
     // A new header that a patched file includes was read after all.
     let read: BTreeSet<PathBuf> = answers
         .iter()
@@ -308,30 +323,55 @@ fn strangers(
         .push(format!("not as they were when the build was recorded: {}{more}", shown.join(", ")));
 }
 
+/// The directories that are mirrored: the tree, and those of calls outside of it.
+fn root_directories<'p>(calls: &'p [(usize, Call<'_>)], tree: &'p Path) -> BTreeSet<&'p Path> {
+    let of_calls = calls.iter().map(|(_, call)| call.directory());
+    let outside = of_calls.filter(|directory| !directory.starts_with(tree) && !view::is_too_wide(directory));
+    outside.chain([tree]).collect()
+}
+
+/// The recorded directories that the calls run in or read from, and those of the edited files, each with its parents.
+fn read_directories(
+    known: &[Known],
+    calls: &[(usize, Call<'_>)],
+    files: &[File<'_>],
+    tree: &Path,
+) -> BTreeSet<PathBuf> {
+    let roots = root_directories(calls, tree);
+    let mut found: BTreeSet<PathBuf> = BTreeSet::new();
+    let mut add = |directory: &Path| {
+        if roots.iter().any(|root| directory.starts_with(root)) && !found.contains(directory) {
+            found.extend(directory.ancestors().map(Path::to_path_buf));
+        }
+    };
+    for (index, call) in calls {
+        add(call.directory());
+        for file in known.get(*index).into_iter().flat_map(Known::files) {
+            file.parent().into_iter().for_each(&mut add);
+        }
+    }
+    files.iter().filter_map(|file| file.recorded.parent()).for_each(&mut add);
+    found
+}
+
 /// The three states of the tree.
 fn views(
     request: &Request,
     calls: &[(usize, Call<'_>)],
     (files, earlier): (&[File<'_>], &[Edited]),
     tree: &Path,
-    top: &Path,
+    (top, depth): (&Path, Depth<'_>),
 ) -> Result<Views, SelectError> {
     let root =
         |recorded: &Path| Root { recorded: recorded.to_path_buf(), actual: actual_path(request, recorded) };
-    let mut roots = vec![root(tree)];
-    for (_, call) in calls {
-        let directory = call.directory();
-        if !directory.starts_with(tree) && !view::is_too_wide(directory) {
-            roots.push(root(directory));
-        }
-    }
+    let roots: Vec<Root> = root_directories(calls, tree).into_iter().map(root).collect();
     let new_contents = |file: &File<'_>| file.edited.new.clone();
     let aligned: Vec<Option<Vec<u8>>> = files
         .iter()
         .map(|file| lines::aligned(file.edited.old.as_ref()?, file.edited.new.as_ref()?))
         .collect();
     let make = |name: &str| -> Result<View, SelectError> {
-        let view = View::new(&top.join(name), &roots)?;
+        let view = View::new(&top.join(name), &roots, depth)?;
         for file in earlier {
             view.put(&absolute(tree, &file.path), file.new.as_deref())?;
         }
@@ -340,7 +380,7 @@ fn views(
     let (old, new) = (make("old")?, make("new")?);
     let is_cumulative =
         !earlier.is_empty() || files.iter().any(|file| file.edited.shipped != file.edited.old);
-    let shipped = if is_cumulative { Some(View::new(&top.join("rec"), &roots)?) } else { None };
+    let shipped = if is_cumulative { Some(View::new(&top.join("rec"), &roots, depth)?) } else { None };
     for file in files {
         if file.edited.shipped != file.edited.old {
             old.put(&file.recorded, file.edited.old.as_deref())?;

@@ -74,7 +74,12 @@ pub fn split(text: &[u8], is_cxx: bool) -> Vec<Piece<'_>> {
             {
                 // What a class derives from is part of its layout.
                 if let Some(name) = scope {
-                    pieces.push(Piece { tokens: tokens.clone(), function: None, names: vec![name], class: Some(name) });
+                    pieces.push(Piece {
+                        tokens: tokens.clone(),
+                        function: None,
+                        names: vec![name],
+                        class: Some(name),
+                    });
                 }
                 scopes.push(scope);
                 (tokens, places) = Default::default();
@@ -122,8 +127,11 @@ fn opens_scope<'t>(tokens: &[&'t BStr]) -> Option<Scope<'t>> {
     let tokens = behind_template(tokens);
     let first = tokens.first()?;
     let second = tokens.get(1);
-    let is_namespace = *first == "namespace" || *first == "inline" && second.is_some_and(|it| *it == "namespace");
-    if is_namespace || *first == "extern" && tokens.len() == 2 && second.is_some_and(|it| it.starts_with(b"\"")) {
+    let is_namespace =
+        *first == "namespace" || *first == "inline" && second.is_some_and(|it| *it == "namespace");
+    if is_namespace
+        || *first == "extern" && tokens.len() == 2 && second.is_some_and(|it| it.starts_with(b"\""))
+    {
         return Some(None);
     }
     // An enumeration is a piece; so is what a function returns, or an initialised variable.
@@ -135,14 +143,18 @@ fn opens_scope<'t>(tokens: &[&'t BStr]) -> Option<Scope<'t>> {
     let mut depth = 0_usize;
     for (index, token) in tokens.iter().enumerate().skip(kind + 1) {
         let is_attribute = |at: usize| {
-            tokens.get(at).is_some_and(|it| it.starts_with(b"__attribute") || **it == "alignas" || **it == "__declspec")
+            tokens
+                .get(at)
+                .is_some_and(|it| it.starts_with(b"__attribute") || **it == "alignas" || **it == "__declspec")
         };
         match token.as_bytes() {
             b"(" if depth == 0 && !is_attribute(index.wrapping_sub(1)) => return None,
             b"(" | b"[" => depth += 1,
             b")" | b"]" => depth = depth.saturating_sub(1),
             b":" | b"<" if depth == 0 && tokens.get(index + 1).is_none_or(|next| *next != ":") => break,
-            _ if depth == 0 && is_name(token) && !is_attribute(index) && *token != "final" => name = Some(*token),
+            _ if depth == 0 && is_name(token) && !is_attribute(index) && *token != "final" => {
+                name = Some(*token);
+            }
             _ => {}
         }
     }
@@ -218,7 +230,10 @@ fn defined(tokens: &[&BStr], is_cxx: bool) -> Option<usize> {
             }
             b")" => depth = depth.saturating_sub(1),
             // An initialised variable; in C++ an argument may have a default, and a name may be `operator=`.
-            b"=" if (!is_cxx || depth == 0) && found.is_none() && previous.is_none_or(|it| it != "operator") => {
+            b"=" if (!is_cxx || depth == 0)
+                && found.is_none()
+                && previous.is_none_or(|it| it != "operator") =>
+            {
                 return None;
             }
             _ => {}
@@ -245,11 +260,7 @@ fn declared<'t>(tokens: &[&'t BStr]) -> Vec<&'t BStr> {
             b"}" | b")" | b"]" => depth = depth.saturating_sub(1),
             b";" | b"," | b"=" if depth == 0 && is_name(previous) => names.push(previous),
             // A tag is declared where a body follows it, else only used.
-            _ if depth == 0
-                && is_kind(previous)
-                && tokens.contains(&BStr::new("{"))
-                && is_name(token) =>
-            {
+            _ if depth == 0 && is_kind(previous) && tokens.contains(&BStr::new("{")) && is_name(token) => {
                 names.push(token);
             }
             _ if depth == 1 && in_enum && is_name(token) && matches!(previous.as_bytes(), b"{" | b",") => {
@@ -305,7 +316,7 @@ impl<'t> Iterator for Tokens<'t> {
         loop {
             let blank = self.rest.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
             let (blanks, rest) = self.rest.split_at(blank);
-            let lines = blanks.iter().filter(|byte| **byte == b'\n').count();
+            let lines = blanks.find_iter("\n").count();
             self.line += lines as u64;
             self.at_start |= lines > 0;
             self.rest = rest;
@@ -352,7 +363,8 @@ mod tests {
             .map(|(it, class)| format!("{} {}:{} {}", it.name, it.file, it.line, class.unwrap_or_default()))
             .collect();
         assert_eq!(functions, ["get x.cc:11 Box", "other x.cc:15 ", "outside x.cc:18 "]);
-        let types: Vec<_> = pieces.iter().filter(|piece| piece.is_type()).flat_map(|piece| &piece.names).collect();
+        let types: Vec<_> =
+            pieces.iter().filter(|piece| piece.is_type()).flat_map(|piece| &piece.names).collect();
         assert!(types.contains(&&BStr::new("Base")) && types.contains(&&BStr::new("Box")), "{types:?}");
     }
 }

@@ -157,7 +157,8 @@ impl<'a> Call<'a> {
         let option = format!("-fdump-ipa-clones={}", dump.display());
         let with_dump: Vec<&str> = wish.extra.iter().copied().chain([option.as_str()]).collect();
         let output = aside.with_extension("o");
-        let mut ran = self.output(view, &output, if asks { Wish { extra: &with_dump, ..wish } } else { wish });
+        let mut ran =
+            self.output(view, &output, if asks { Wish { extra: &with_dump, ..wish } } else { wish });
         if asks && ran.as_ref().is_err_and(|why| why.contains("fdump-ipa-clones")) {
             ran = self.output(view, &output, wish); // a compiler of before the dump
         }

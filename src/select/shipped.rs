@@ -94,7 +94,9 @@ fn positions(image: &[u8], name: &str, selection: &mut Selection) {
         }
     }
     if file.kind() != ObjectKind::Relocatable {
-        symbols.values_mut().for_each(|same| same.sort_by_key(|symbol| symbol.address));
+        for same in symbols.values_mut() {
+            same.sort_by_key(|symbol| symbol.address);
+        }
     }
     for function in &mut selection.functions {
         let Some(old) = &function.old else { continue };

@@ -41,7 +41,8 @@ impl Stamp {
 
     /// Seconds since 1970, for `SOURCE_DATE_EPOCH`, which compilers read as UTC.
     pub fn epoch(self) -> u64 {
-        let is_leap = |year: u32| year.is_multiple_of(4) && !year.is_multiple_of(100) || year.is_multiple_of(400);
+        let is_leap =
+            |year: u32| year.is_multiple_of(4) && !year.is_multiple_of(100) || year.is_multiple_of(400);
         let years: u32 = (1970..self.year).map(|year| if is_leap(year) { 366 } else { 365 }).sum();
         let lengths = [31, if is_leap(self.year) { 29 } else { 28 }, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
         let months: u32 = lengths.iter().take(self.month as usize - 1).sum();
@@ -78,7 +79,8 @@ fn date(text: &str) -> Option<(u32, u32, u32)> {
 fn time(text: &str) -> Option<[u32; 3]> {
     let mut parts = text.split(':');
     let mut next = |below: u32| {
-        let part = parts.next().filter(|part| part.len() == 2 && part.bytes().all(|it| it.is_ascii_digit()))?;
+        let part =
+            parts.next().filter(|part| part.len() == 2 && part.bytes().all(|it| it.is_ascii_digit()))?;
         part.parse().ok().filter(|number| *number < below)
     };
     let time = [next(24)?, next(60)?, next(61)?];
@@ -91,10 +93,14 @@ pub fn recorded(prints: &Fingerprints, drift: &[Drift]) -> Option<Stamp> {
         prints.items.iter().filter(|item| drift.iter().any(|drift| item.names.contains(&drift.symbol)));
     let mut found: Option<Stamp> = None;
     for item in items {
-        let parts: &[PartKind] =
-            if item.kind == Kind::Function { &[PartKind::Strings, PartKind::Constants] } else { &[PartKind::Content] };
+        let parts: &[PartKind] = if item.kind == Kind::Function {
+            &[PartKind::Strings, PartKind::Constants]
+        } else {
+            &[PartKind::Content]
+        };
         for part in parts {
-            let text: String = listing::lines(prints, item, *part).iter().map(|line| line.text.as_str()).collect();
+            let text: String =
+                listing::lines(prints, item, *part).iter().map(|line| line.text.as_str()).collect();
             let Some(read) = Stamp::read(&text) else { continue };
             let known = found.get_or_insert(read);
             // The date may stand in one place and the time in another.

@@ -261,7 +261,8 @@ impl Context<'_> {
             _ => return BTreeMap::new(),
         };
         let views = (&self.views.old, &self.views.new);
-        let (Ok(old), Ok(new)) = (text(views.0, "old", None), text(views.1, "new", Some(&self.edited))) else {
+        let (Ok(old), Ok(new)) = (text(views.0, "old", None), text(views.1, "new", Some(&self.edited)))
+        else {
             return BTreeMap::new();
         };
         let places = (places(debug.0), places(debug.1));
@@ -271,10 +272,8 @@ impl Context<'_> {
         };
         let of_old = |function: &Defined<'_>| symbols(views.0, &places.0, function);
         let of_new = |function: &Defined<'_>| symbols(views.1, &places.1, function);
-        let (old, new) = (
-            Text { text: &old, is_cxx, symbols: &of_old },
-            Text { text: &new, is_cxx, symbols: &of_new },
-        );
+        let (old, new) =
+            (Text { text: &old, is_cxx, symbols: &of_old }, Text { text: &new, is_cxx, symbols: &of_new });
         indirect::functions(old, new, &self.files, &|name| {
             let mut items = sides.iter().flat_map(|side| &side.items);
             items.any(|item| item.kind == Kind::Function && item.names.iter().any(|known| *known == name))

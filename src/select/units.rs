@@ -81,7 +81,8 @@ pub fn touched(known: &[Known], files: &[(PathBuf, bool)]) -> Touched {
     let mut by_path: BTreeMap<PathBuf, Vec<usize>> = BTreeMap::new();
     let mut by_name: BTreeMap<Vec<u8>, Vec<usize>> = BTreeMap::new();
     // A kernel's units name millions of files: only those of an edited file's name are looked at.
-    let wanted: BTreeSet<&[u8]> = files.iter().map(|(file, _)| name_of(file).as_os_str().as_bytes()).collect();
+    let wanted: BTreeSet<&[u8]> =
+        files.iter().map(|(file, _)| name_of(file).as_os_str().as_bytes()).collect();
     for (index, unit) in known.iter().enumerate() {
         for input in &unit.inputs.files {
             let name = input.path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
@@ -152,6 +153,14 @@ fn name_of(file: &Path) -> &Path {
 fn is_included(file: &Path) -> bool {
     let end = file.extension().map(OsStrExt::as_bytes).unwrap_or_default();
     end.starts_with_str("h") || matches!(end, b"inc" | b"def" | b"tbl" | b"inl" | b"ipp" | b"tcc")
+}
+
+/// Whether a compile that reads the original of an edited file is sure to be found out: it is source text that was there before, which
+/// compilers list by whatever way they come to it; or nothing that is compiled.
+pub fn is_told_when_read(file: &Edited) -> bool {
+    let end = file.path.extension().map(OsStrExt::as_bytes).unwrap_or_default();
+    let is_source = SOURCES.contains(&end) || is_included(&file.path);
+    if is_source { file.old.is_some() } else { !why_unread(&file.path, file.old.is_none()).1 }
 }
 
 /// Why nobody may have read a patched file, and whether it may change what runs all the same.

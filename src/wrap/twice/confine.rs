@@ -4,14 +4,20 @@
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
-use landlock::{ABI, AccessFs, BitFlags, PathBeneath, PathFd, Ruleset, RulesetAttr, RulesetCreated, RulesetCreatedAttr};
+use landlock::{
+    ABI, AccessFs, BitFlags, PathBeneath, PathFd, Ruleset, RulesetAttr, RulesetCreated, RulesetCreatedAttr,
+};
 
 /// The newest kernel interface whose rights are asked for; an older kernel enforces what it knows.
 const NEWEST: ABI = ABI::V5;
 
 /// The rules for a process that may write under `folder` only; `None` where the kernel has none.
 pub fn to(folder: &Path) -> Option<OwnedFd> {
-    rules(folder).map(Into::into).inspect_err(|error| tracing::debug!(%error, "no Landlock here")).ok().flatten()
+    rules(folder)
+        .map(Into::into)
+        .inspect_err(|error| tracing::debug!(%error, "no Landlock here"))
+        .ok()
+        .flatten()
 }
 
 /// Runs `work` in a thread that may write under `folder` only, and so may all that it starts. Where the kernel has no
