@@ -33,11 +33,14 @@ use super::places::{Body, DIRECT, Model, Place, REACHED, REACHED_PERHAPS, Use};
 use super::x86::Reach;
 
 /// How much of a function is walked: so many steps for each instruction, and so many always.
-const STEPS: usize = 64;
+const STEPS: usize = 256;
 const STEPS_ALWAYS: usize = 1 << 12;
 
 /// How many sums an address is followed through with its distance known.
 const SUMS: usize = 4;
+
+/// How many displacements are laid on addresses at most, in one function. No compiler's function comes near.
+const LAID: usize = 1 << 20;
 
 /// How deep callees of this file are looked into for what they overwrite.
 const DEPTH: usize = 3;
@@ -174,7 +177,8 @@ impl Judge {
                 let named: Vec<i64> = section.iter().filter(|a| is_named(model, **a)).map(|a| a.1).collect();
                 let is_other = |anchor: &Anchor| {
                     let among = |apart: i64, all: &[i64]| {
-                        let near = |other: &i64| *other != anchor.1 && (other - anchor.1).abs() < apart;
+                        let near =
+                            |other: &i64| (1..apart.unsigned_abs()).contains(&other.abs_diff(anchor.1));
                         all.iter().any(near)
                     };
                     match rules.apart {
@@ -246,6 +250,8 @@ struct Path<'m, 'd> {
     /// The addresses, and the instructions that take them.
     anchors: Vec<(u32, Anchor)>,
     pending: Vec<Item>,
+    /// Per instruction: whether a branch leads there. Only there can ways meet that were not one before.
+    heads: Vec<bool>,
     seen: FxHashSet<Seen>,
     reached: Vec<Reached>,
     /// Per callee of this file: what it overwrites.
@@ -294,6 +300,7 @@ impl<'m, 'd> Path<'m, 'd> {
             firsts: Vec::with_capacity(body.pieces.len()),
             anchors: Vec::new(),
             pending: Vec::new(),
+            heads: Vec::new(),
             seen: FxHashSet::default(),
             reached: Vec::new(),
             callees: FxHashMap::default(),
@@ -304,8 +311,24 @@ impl<'m, 'd> Path<'m, 'd> {
             path.firsts.push(first);
             first += list.len();
         }
+        path.heads = path.find_heads();
         path.take();
         (!path.pending.is_empty()).then_some(path)
+    }
+
+    fn find_heads(&self) -> Vec<bool> {
+        let mut heads = vec![false; self.code.len()];
+        let branches = self.code.iter().filter_map(|done| match done.reach {
+            Reach::Branch(place) | Reach::Entry(place) => self.number(done.piece, place),
+            _ => None,
+        });
+        let named = self.body.uses.iter().filter_map(|one| self.number_of(one.place));
+        for at in branches.chain(named) {
+            if let Some(head) = heads.get_mut(at as usize) {
+                *head = true;
+            }
+        }
+        heads
     }
 
     /// Finds the addresses that come to lie in a register, and where.
@@ -381,8 +404,10 @@ impl<'m, 'd> Path<'m, 'd> {
     /// Follows every address to the end.
     fn walk(&mut self) {
         let most = STEPS_ALWAYS + STEPS * self.code.len();
+        let mut steps = 0;
         while let Some(item) = self.pending.pop() {
-            if self.seen.len() > most {
+            steps += 1;
+            if steps > most {
                 self.pending.clear();
                 self.lay_all();
                 return;
@@ -453,13 +478,15 @@ impl<'m, 'd> Path<'m, 'd> {
             let offset = item.anchor.1.wrapping_add(item.distance).wrapping_add(access.displacement);
             let known = item.exact && access.index.is_none();
             let evidence = if known { Evidence::Proof } else { Evidence::Perhaps };
-            self.reached.push(Reached {
-                at: item.at,
-                anchor: item.anchor,
-                offset,
-                width: access.width.max(1),
-                evidence,
-            });
+            let width = access.width.max(1);
+            self.reach(Reached { at: item.at, anchor: item.anchor, offset, width, evidence });
+        }
+    }
+
+    /// Notes what lies outside the datum at the address.
+    fn reach(&mut self, one: Reached) {
+        if !others(self.model, &one).is_empty() {
+            self.reached.push(one);
         }
     }
 
@@ -491,13 +518,9 @@ impl<'m, 'd> Path<'m, 'd> {
                 }
                 None => next.exact = false,
             }
-            self.reached.push(Reached {
-                at: item.at,
-                anchor: item.anchor,
-                offset: item.anchor.1.wrapping_add(next.distance),
-                width: 0,
-                evidence: Evidence::Perhaps,
-            });
+            let offset = item.anchor.1.wrapping_add(next.distance);
+            let evidence = Evidence::Perhaps;
+            self.reach(Reached { at: item.at, anchor: item.anchor, offset, width: 0, evidence });
         }
         self.go_on(item.at, next);
     }
@@ -530,7 +553,8 @@ impl<'m, 'd> Path<'m, 'd> {
         // What was moved on within a loop is somewhere in what it walks over.
         let exact = item.exact && (item.count == 0 || at > from);
         let next = Item { at, exact, ..item };
-        if self.seen.insert((at, next.location, next.anchor, next.distance, next.exact)) {
+        let alone = at == from + 1 && !self.heads.get(at as usize).is_some_and(|head| *head);
+        if alone || self.seen.insert((at, next.location, next.anchor, next.distance, next.exact)) {
             self.pending.push(next);
         }
     }
@@ -580,7 +604,7 @@ impl<'m, 'd> Path<'m, 'd> {
         }
         for table in &self.body.distances {
             let Some(home) = self.model.section(table.table.0) else { continue };
-            let end = home.size.min(table.table.1 + (ENTRIES as u64) * u64::from(table.width));
+            let end = home.size.min(table.table.1.saturating_add(ENTRIES as u64 * u64::from(table.width)));
             let entries = table.entries(home, end).into_iter();
             listed.extend(entries.map_while(|(_, target)| self.number(table.home.1, target)));
         }
@@ -612,7 +636,7 @@ impl<'m, 'd> Path<'m, 'd> {
             let mut at = *relocation;
             // Entries may count from the start of the table.
             if super::arch::shape(machine, at.kind).is_some_and(|s| s.relative) {
-                at.addend = at.addend.wrapping_sub((at.offset - start).cast_signed());
+                at.addend = at.addend.wrapping_sub(at.offset.wrapping_sub(start).cast_signed());
             }
             self.number_of(self.model.resolve(home, &at, 0))
         };
@@ -665,7 +689,11 @@ impl<'m, 'd> Path<'m, 'd> {
         let mut displacements: Vec<(i64, u32)> = accesses.chain(sums).collect();
         displacements.sort_unstable();
         displacements.dedup();
-        for (at, anchor) in &self.anchors {
+        // One reference to an address is as good as another.
+        self.anchors.sort_unstable_by_key(|(at, anchor)| (*anchor, *at));
+        let mut anchors = self.anchors.clone();
+        anchors.dedup_by_key(|(_, anchor)| *anchor);
+        for (at, anchor) in anchors.iter().take(LAID / displacements.len().max(1)) {
             self.reached.extend(displacements.iter().map(|(by, width)| Reached {
                 at: *at,
                 anchor: *anchor,
@@ -722,7 +750,7 @@ fn taken(model: &Model<'_>, machine: &dyn Machine, one: &Use) -> Option<Anchor> 
         // The address was loaded (`.toc`).
         Place::Private(section, offset) if one.access > 0 => {
             let (home, at) = (model.section(section)?, u64::try_from(offset).ok()?);
-            let relocation = home.relocations_in(at, at + 1).first()?;
+            let relocation = home.relocations_in(at, at.saturating_add(1)).first()?;
             model.resolve(home, relocation, 0)
         }
         place if one.access == 0 && !machine.is_upper(one.kind) => place,
