@@ -146,15 +146,6 @@ impl<'m, 'd> Closure<'m, 'd> {
         }
     }
 
-    /// Writes a datum that may be reached by a displacement from what was written before.
-    pub fn neighbour(&mut self, displacement: i64, place: Place, out: &mut Vec<u8>) {
-        if let Place::Thing(thing, offset, symbol) = place {
-            out.byte(target::NEIGHBOUR);
-            out.signed(displacement);
-            self.thing(thing, offset, symbol, out);
-        }
-    }
-
     fn note(&mut self, concrete: Concrete) {
         if self.concrete_seen.insert(concrete) {
             self.concrete.push(concrete);
