@@ -20,7 +20,7 @@ use crate::report::{Format, output};
 /// Say what works here and what does not: exit status 0 all well, 1 something to look at, 2 trouble.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Look at a recording instead: the current state, or the snapshot NAME.
+    /// Look at a recording instead: the current state, the snapshot NAME, or an export.
     #[arg(long, value_name = "NAME", num_args = 0..=1)]
     #[expect(clippy::option_option, reason = "clap's way of saying a flag with an optional value")]
     recording: Option<Option<OsString>>,
