@@ -9,6 +9,7 @@ use anyhow::bail;
 use bstr::ByteSlice;
 
 use super::findings::{Findings, Level};
+use super::tree;
 use crate::commands::located;
 use crate::commands::side::{self, Target};
 use crate::commands::store::{counted, shown};
@@ -25,6 +26,7 @@ pub(super) fn look(
     findings: &mut Findings,
     explicit: Option<&Path>,
     name: Option<&OsStr>,
+    built: Option<&Path>,
 ) -> anyhow::Result<()> {
     let (store, recording) = open(explicit, name)?;
     let mut damaged: Vec<String> = Vec::new();
@@ -48,6 +50,9 @@ pub(super) fn look(
     compilers(findings, &units);
     without_object(findings, &links);
     linked_unrecorded(findings, store.as_ref(), &units, &links);
+    if let Some(built) = built {
+        tree::look(findings, built, &units);
+    }
     noted(findings, &notes);
     inputs(findings, &units, &mut damaged);
     fingerprints(findings, &units, &mut damaged);
@@ -111,7 +116,7 @@ fn sound<T, E: ToString>(all: impl Iterator<Item = Result<T, E>>, damaged: &mut 
 }
 
 /// One finding for each, and one for the rest.
-fn list(findings: &mut Findings, topic: &'static str, level: Level, all: &[String]) {
+pub(super) fn list(findings: &mut Findings, topic: &'static str, level: Level, all: &[String]) {
     for one in all.iter().take(LISTED) {
         findings.add(topic, level, one.clone());
     }

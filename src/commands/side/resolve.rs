@@ -124,6 +124,8 @@ pub fn resolve(argument: &OsStr, explicit_store: Option<&Path>) -> Side {
                     Err(damaged) => side.troubles.push(damaged.to_string()),
                 }
             }
+            // A store has them in the order of hashes.
+            side.objects.sort_by(|one, other| one.name.cmp(&other.name));
             if side.objects.is_empty() && side.troubles.is_empty() {
                 side.troubles.push(format!("{}: a recording without units", side.label));
             }

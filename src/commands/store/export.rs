@@ -36,7 +36,7 @@ pub(super) fn export(args: &Args, explicit: Option<&Path>, format: Format) -> an
     if exported.manifest.units == 0 && exported.manifest.links == 0 && exported.damaged.is_empty() {
         bail!("{} has no records to export", shown(recording.place()));
     }
-    write(file, &exported.bytes).with_context(|| format!("cannot write {}", shown(file)))?;
+    write(file, &exported.bytes)?;
     for damaged in &exported.damaged {
         output::complain(&format!("left out, and noted in the export: {damaged}"));
     }
@@ -113,8 +113,12 @@ fn open(name: &OsStr, explicit: Option<&Path>) -> anyhow::Result<Recording> {
     }
 }
 
-/// Whole or not at all, as the umask has it.
-fn write(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
+/// Writes an export: whole or not at all, with the permissions that the umask leaves.
+pub fn write(file: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    write_aside(file, bytes).with_context(|| format!("cannot write {}", shown(file)))
+}
+
+fn write_aside(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if file.metadata().is_ok_and(|metadata| !metadata.is_file()) {
         return fs::write(file, bytes); // a device, a pipe

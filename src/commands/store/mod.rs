@@ -14,6 +14,8 @@ use std::process::ExitCode;
 
 use serde_json::{Map, Value, json};
 
+pub use export::write as write_export;
+
 use crate::commands::located;
 use crate::report::{Format, bytes, output};
 use crate::store::{Removal, RemovalReason, Store};
