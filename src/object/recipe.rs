@@ -203,7 +203,9 @@ pub fn things(known: &Known<'_, '_>, workers: Workers) -> Collector {
         let mut collector =
             Collector { most: KEPT_ALWAYS + KEPT_PER_BYTE * most_bytes, ..Collector::default() };
         // More than is ever written, for less would have to be moved; what is not written to costs nothing.
-        let bytes = things.get(run.clone()).unwrap_or_default().iter().map(Thing::weight).sum::<usize>();
+        // The first run takes in the others in the end.
+        let written = if run.start == 0 { things } else { things.get(run.clone()).unwrap_or_default() };
+        let bytes = written.iter().map(Thing::weight).sum::<usize>();
         collector.streams.reserve(bytes.min(most_bytes).saturating_mul(4));
         let mut streams = Streams::default();
         let mut closure = Closure::new(known.model, known.privates);
