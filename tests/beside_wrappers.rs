@@ -13,7 +13,7 @@
 mod kit;
 
 use std::fs::{self, File};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, Command};
@@ -72,8 +72,18 @@ fn until(limit: Duration, mut done: impl FnMut() -> bool) -> bool {
     false
 }
 
+/// Waits for somebody to listen on the port; asks the system, because a daemon may not like to be called for nothing.
 fn listening(port: u16) -> bool {
-    until(Duration::from_secs(20), || TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok())
+    let listens = |table: &str| {
+        fs::read_to_string(table).is_ok_and(|text| {
+            text.lines().any(|line| {
+                let mut fields = line.split_whitespace().skip(1);
+                let here = fields.next().is_some_and(|local| local.ends_with(&format!(":{port:04X}")));
+                here && fields.nth(1) == Some("0A")
+            })
+        })
+    };
+    until(Duration::from_secs(20), || ["/proc/net/tcp", "/proc/net/tcp6"].into_iter().any(listens))
 }
 
 /// A tree whose place others may enter: daemons run as users of their own.
@@ -128,6 +138,7 @@ fn distcc() {
     command.args(["--log-level", "info", "--jobs", "1", "--user", "nobody", "--port", &port.to_string()]);
     let _daemon = Daemon::start(&mut command, &log);
     assert!(listening(port), "distccd: {}", fs::read_to_string(&log).unwrap());
+    fs::create_dir(place.beside("distcc")).unwrap();
     let environment = [
         ("DISTCC_HOSTS", format!("127.0.0.1:{port}")),
         ("DISTCC_FALLBACK", "0".to_owned()),
