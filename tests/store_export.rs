@@ -266,7 +266,8 @@ fn many_blocks() {
     let container = Container::from_bytes(exported.bytes.clone()).unwrap();
     let blocks: Vec<u64> = container
         .tags()
-        .filter_map(|(tag, at)| (tag == *b"BLCK").then(|| container.lengths(tag, at).unwrap().1))
+        .filter(|(tag, _)| tag == b"BLCK")
+        .map(|(tag, at)| container.lengths(tag, at).unwrap().1)
         .collect();
     assert!(blocks.len() > 5 && blocks.iter().all(|raw| *raw <= 4 << 20), "{blocks:?}");
     let export = Export::from_bytes(exported.bytes).unwrap();
