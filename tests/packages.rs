@@ -41,7 +41,15 @@ fn debian_packages_are_identical() {
     }
     let mut script = Command::new(here("scripts/debian"));
     script.args(["bzip2", "bzip2-by-path", "perl-xs"]).env("LPCC", LPCC);
-    let told = said(&mut script);
+    let output = run(&mut script, None);
+    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    let trouble = String::from_utf8_lossy(&output.stderr).into_owned();
+    #[allow(clippy::disallowed_methods, reason = "a switch of the test suite, not of lpcc")]
+    let required = std::env::var_os("LPCC_REQUIRE_SOURCES").is_some();
+    if !required && trouble.contains("fetch-source: cannot fetch") {
+        return skip(&trouble);
+    }
+    assert!(output.status.success(), "{told}{trouble}");
     let lines: Vec<&str> = told.lines().collect();
     assert_eq!(lines.len(), 3, "{told}");
     for line in &lines {
@@ -155,13 +163,8 @@ fn the_rpm_macros() {
         build.arg("--define").arg(format!("_rpmdir {}", place.beside(top).display()));
         if macros {
             build.arg("--load").arg(here("shims/rpm/macros.lpcc"));
-            // Where the package puts lpcc; here it lies elsewhere.
-            for (name, rest) in [("run", "--"), ("finish", "--export %{_lpcc_export} --")] {
-                let lpcc = folder.join("lpcc");
-                build
-                    .arg("--define")
-                    .arg(format!("_lpcc_{name} {} run --store %{{_lpcc_store}} {rest}", lpcc.display()));
-            }
+            // The package puts lpcc into %{_bindir}; here it lies elsewhere.
+            build.arg("--define").arg(format!("_lpcc {}", folder.join("lpcc").display()));
         }
         build.env("HOME", "/nonexistent").env_remove("LPCC_STORE").env("SOURCE_DATE_EPOCH", "1735689600");
         said(build.arg(place.beside("test.spec")));
