@@ -38,7 +38,7 @@ pub enum Command {
     ///
     /// A side is an object, an archive, a linked file, a record, a directory tree (all of these in it, paired by
     /// relative path), or a recording: `now` is the store's current state, any other name a snapshot (`./now` is
-    /// the path). The exit status is 0 if nothing differs, 1 if something does, 2 if something could not be
+    /// the path), a file that of `lpcc store export`. The exit status is 0 if nothing differs, 1 if something does, 2 if something could not be
     /// compared.
     Diff(diff::Args),
     /// The functions that a live patch must carry for a fix, each with the reason.

@@ -27,7 +27,7 @@ const ROWS: usize = 20;
 /// What a flag, or another difference, costs in a build that was compiled twice.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The recording: `now`, or a snapshot's name.
+    /// The recording: `now`, a snapshot's name, or an export.
     #[arg(default_value = "now")]
     recording: OsString,
     /// How to print the answer.

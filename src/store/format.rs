@@ -151,12 +151,20 @@ pub fn encode_note(note: &Note) -> Result<Vec<u8>, FormatError> {
 
 /// Reads a link record from the file at `path`.
 pub fn read_link(path: &Path) -> Result<LinkRecord, FormatError> {
-    required(&Container::open(path)?, LINK, 0)
+    link(&Container::open(path)?)
+}
+
+pub(super) fn link(container: &Container) -> Result<LinkRecord, FormatError> {
+    required(container, LINK, 0)
+}
+
+pub(super) fn note(container: &Container) -> Result<Note, FormatError> {
+    required(container, NOTE, 0)
 }
 
 /// Reads a note from the file at `path`.
 pub fn read_note(path: &Path) -> Result<Note, FormatError> {
-    required(&Container::open(path)?, NOTE, 0)
+    note(&Container::open(path)?)
 }
 
 /// Reads a record from the bytes of its file.
@@ -168,6 +176,12 @@ pub fn read_record(bytes: &[u8], want: Want) -> Result<Record, FormatError> {
 #[derive(Debug, Clone)]
 pub struct RecordFile {
     container: Container,
+}
+
+impl From<Container> for RecordFile {
+    fn from(container: Container) -> Self {
+        Self { container }
+    }
 }
 
 impl RecordFile {
@@ -266,7 +280,11 @@ pub(super) fn to_bytes<T: Serialize>(value: &T) -> Result<Vec<u8>, FormatError> 
 
 /// Decodes a section that must be there, to its last byte. A vector's stated length makes no room by itself:
 /// serde reserves at most a MiB ahead of the elements.
-fn required<T: DeserializeOwned>(container: &Container, tag: Tag, index: u16) -> Result<T, FormatError> {
+pub(super) fn required<T: DeserializeOwned>(
+    container: &Container,
+    tag: Tag,
+    index: u16,
+) -> Result<T, FormatError> {
     let name = tag.escape_ascii();
     let bytes = container
         .section(tag, index)?
