@@ -7,12 +7,13 @@ use object::elf;
 
 use super::attributes;
 use super::closure::Closure;
+use super::collector::Collector;
 use super::facts::{Definition, Section, Symbol};
 use super::fingerprint::{Item, Kind, PartKind, Scope, Traits};
 use super::names;
 use super::places::Model;
 use super::private::Extent;
-use super::recipe::{Collector, Known};
+use super::recipe::Known;
 use super::stream::{Write, attribute as key, target};
 
 /// Adds items for everything that is left.

@@ -4,6 +4,7 @@ pub mod anchors;
 pub mod arch;
 pub mod attributes;
 pub mod closure;
+mod collector;
 pub mod cursor;
 pub mod debug;
 pub mod dwarf;

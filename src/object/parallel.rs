@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 use std::panic::resume_unwind;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 /// How many threads may work on one object. There are never more than the machine has processors for, which is asked
@@ -12,6 +13,8 @@ pub struct Workers(usize);
 /// What is worth a thread, in the weights of [`Workers::map_runs`], which count bytes of code: to start one takes as
 /// long as a few kilobytes.
 const WORTH_A_THREAD: usize = 64 << 10;
+/// Runs to a worker, where there are several workers. What is made of each has to be put together.
+const RUNS_EACH: usize = 4;
 
 impl Workers {
     /// The thread that asks, alone.
@@ -22,7 +25,8 @@ impl Workers {
         Self(most)
     }
 
-    /// Cuts `list` into runs of about equal weight, one a worker, and gives what `work` makes of each run, in order.
+    /// Cuts `list` into runs of about equal weight, and gives what `work` makes of each run, in order. There are some
+    /// runs to each worker, who takes the next when done with one: what a run takes is only about its weight.
     pub fn map_runs<T, R: Send>(
         self,
         list: &[T],
@@ -34,30 +38,42 @@ impl Workers {
             0 | 1 => 1,
             several => thread::available_parallelism().map_or(1, |here| here.get().min(several)),
         };
-        let mut runs = Vec::with_capacity(workers);
-        let (mut start, mut weighed) = (0, 0);
-        for (index, item) in list.iter().enumerate() {
-            weighed = weight(item).saturating_add(weighed);
-            if weighed >= total.div_ceil(workers).saturating_mul(runs.len() + 1) {
-                runs.push(start..index + 1);
-                start = index + 1;
+        let count = if workers == 1 { 1 } else { workers * RUNS_EACH };
+        let runs = cut(list, weight, total.div_ceil(count));
+        let next = AtomicUsize::new(0);
+        let work_off = || {
+            let mut made = Vec::new();
+            while let Some(run) = runs.get(next.fetch_add(1, Ordering::Relaxed)) {
+                made.push((run.start, work(run.clone())));
             }
-        }
-        if start < list.len() || runs.is_empty() {
-            runs.push(start..list.len());
-        }
-        let work = &work;
-        thread::scope(|scope| {
-            let mut runs = runs.into_iter();
-            let first = runs.next();
-            let others: Vec<_> = runs.map(|run| scope.spawn(move || work(run))).collect();
-            let mut results: Vec<R> = first.map(work).into_iter().collect();
+            made
+        };
+        let mut made = thread::scope(|scope| {
+            let others: Vec<_> = (1..workers).map(|_| scope.spawn(work_off)).collect();
+            let mut made = work_off();
             for other in others {
-                results.push(other.join().unwrap_or_else(|panic| resume_unwind(panic)));
+                made.extend(other.join().unwrap_or_else(|panic| resume_unwind(panic)));
             }
-            results.into_iter()
-        })
+            made
+        });
+        made.sort_unstable_by_key(|(start, _)| *start);
+        made.into_iter().map(|(_, result)| result)
     }
+}
+
+/// Runs of `list` that weigh `each` or a little more, the last perhaps less; at least one.
+fn cut<T>(list: &[T], weight: impl Fn(&T) -> usize, each: usize) -> Vec<Range<usize>> {
+    let mut runs = Vec::new();
+    let (mut start, mut weighed) = (0, 0_usize);
+    for (index, item) in list.iter().enumerate() {
+        weighed = weighed.saturating_add(weight(item));
+        if weighed >= each && index + 1 < list.len() {
+            runs.push(start..index + 1);
+            (start, weighed) = (index + 1, 0);
+        }
+    }
+    runs.push(start..list.len());
+    runs
 }
 
 #[cfg(test)]
@@ -71,7 +87,7 @@ mod tests {
                 // Some weigh as much as all others together.
                 let list: Vec<usize> = (0..count).map(|n| n * 7919 % (1 << 18)).collect();
                 let runs: Vec<_> = Workers(workers).map_runs(&list, |weight| *weight, |run| run).collect();
-                assert!(runs.len() <= workers);
+                assert!(runs.len() <= workers * RUNS_EACH);
                 assert_eq!(runs.into_iter().flatten().collect::<Vec<_>>(), (0..count).collect::<Vec<_>>());
             }
         }
