@@ -103,8 +103,13 @@ impl<'a> Call<'a> {
 
     /// The arguments, paths moved into `view`, with the object going to `object` and the list of files read to `list`.
     fn arguments(&self, view: &View, object: &Path, list: &Path, extra: &[&str]) -> Vec<OsString> {
-        // First, so that maps of the call's own, which are more to the point, go before it.
-        let mut out = vec![joined("-ffile-prefix-map=", &view.prefix_map())];
+        // First, so that maps of the call's own, which are more to the point, go before it: where it has one for macros alone, as
+        // kbuild's calls do, gcc would prefer one for all files wherever it stands.
+        let has_map = (0..self.line.word_count())
+            .any(|index| self.line.word(index).as_bytes().contains_str("-prefix-map="));
+        let maps: &[&str] =
+            if has_map { &["-fdebug-prefix-map=", "-fmacro-prefix-map="] } else { &["-ffile-prefix-map="] };
+        let mut out: Vec<OsString> = maps.iter().map(|option| joined(option, &view.prefix_map())).collect();
         let other_sources: BTreeSet<usize> = {
             let sources = self.line.sources();
             let own = sources

@@ -110,14 +110,14 @@ pub fn record_builder(record: &Record) -> Result<Builder, FormatError> {
             builder.section(STREAMS, index, prints.streams.clone())?;
         }
     }
+    if !record.rewriters.is_empty() {
+        builder.section(REWRITERS, 0, to_bytes(&record.rewriters)?)?;
+    }
     if let Some(dump) = &record.clones {
         builder.section(CLONES, 0, dump.to_vec())?;
     }
     if !record.shadows.is_empty() {
         builder.section(TWICE, 0, to_bytes(&record.shadows)?)?;
-    }
-    if !record.rewriters.is_empty() {
-        builder.section(REWRITERS, 0, to_bytes(&record.rewriters)?)?;
     }
     Ok(builder)
 }
