@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use super::{
-    audit, check, diff, doctor, explain, generate, report, run, select, shims, show, store, version,
+    audit, check, diff, doctor, explain, generate, record, report, run, select, shims, show, store, version,
 };
 
 /// Shown below the list of commands.
@@ -60,6 +60,12 @@ pub enum Command {
     /// `foreign` another compiler or assembler, `unknown` that nothing tells. The exit status is 0, 1 if `--expect` is not met, 2 if something could
     /// not be read.
     Audit(audit::Args),
+    /// A recording of a build that was done without lpcc.
+    ///
+    /// `lpcc record DIR` reads kbuild's `.cmd` files in a kernel's build directory, `lpcc record --from
+    /// compile_commands.json` a compilation database; the objects are read where they lie. What cannot be known afterwards is
+    /// said. The exit status is 0, or 2 if something could not be recorded.
+    Record(record::Args),
     /// What the policy does with a compiler call, or did with a recorded object, and why.
     ///
     /// `lpcc explain -- gcc -O2 -c x.c` decides on the call as if it were made here, and runs nothing of it. The

@@ -15,6 +15,8 @@ pub mod listing;
 pub mod lsda;
 pub mod machine;
 pub mod names;
+pub mod orc;
+pub mod origin;
 pub mod ownership;
 pub mod parallel;
 pub mod places;

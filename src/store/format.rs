@@ -8,6 +8,7 @@
 //! | `STRM` | n | canonical streams of variant n, as they are |
 //! | `CLON` | 0 | the compiler's clones dump, as it wrote it; only where there is one |
 //! | `TWIC` | 0 | how the shadows were compiled; absent where there is none |
+//! | `REWR` | 0 | the commands that rewrote the object behind the compiler; absent where there is none |
 //! | `LINK` | 0 | a link record |
 //! | `NOTE` | 0 | a note |
 
@@ -30,6 +31,7 @@ const INPUTS: Tag = *b"INPT";
 const PRINTS: Tag = *b"PRNT";
 const STREAMS: Tag = *b"STRM";
 const TWICE: Tag = *b"TWIC";
+const REWRITERS: Tag = *b"REWR";
 const COST: Tag = *b"COST";
 const CLONES: Tag = *b"CLON";
 const LINK: Tag = *b"LINK";
@@ -107,6 +109,9 @@ pub fn record_builder(record: &Record) -> Result<Builder, FormatError> {
         {
             builder.section(STREAMS, index, prints.streams.clone())?;
         }
+    }
+    if !record.rewriters.is_empty() {
+        builder.section(REWRITERS, 0, to_bytes(&record.rewriters)?)?;
     }
     if let Some(dump) = &record.clones {
         builder.section(CLONES, 0, dump.to_vec())?;
@@ -226,6 +231,15 @@ impl RecordFile {
         if self.container.has(TWICE, 0) { required(&self.container, TWICE, 0) } else { Ok(Vec::new()) }
     }
 
+    /// The commands that rewrote the object behind the compiler.
+    pub fn rewriters(&self) -> Result<Vec<Vec<BString>>, FormatError> {
+        if self.container.has(REWRITERS, 0) {
+            required(&self.container, REWRITERS, 0)
+        } else {
+            Ok(Vec::new())
+        }
+    }
+
     /// The compiler's clones dump, as it wrote it; `None` where there is none. [`crate::analysis::clones`] reads it.
     pub fn clones(&self) -> Result<Option<BString>, FormatError> {
         Ok(self.container.section(CLONES, 0)?.map(BString::from))
@@ -266,6 +280,7 @@ impl RecordFile {
             notes: identity.notes,
             shadows: self.shadows()?,
             clones: self.clones()?,
+            rewriters: self.rewriters()?,
         })
     }
 }

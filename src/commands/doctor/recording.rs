@@ -10,9 +10,10 @@ use bstr::ByteSlice;
 
 use super::findings::{Findings, Level};
 use super::tree;
-use crate::commands::located;
+use crate::analysis::kernel;
 use crate::commands::side::{self, Target};
 use crate::commands::store::{counted, shown};
+use crate::commands::{located, rewritten};
 use crate::object::Basis;
 use crate::report::bytes::printable;
 use crate::store::layout::absolute;
@@ -48,6 +49,7 @@ pub(super) fn look(
         findings.add("recording", Level::Fine, text);
     }
     compilers(findings, &units);
+    roles(findings, &units);
     without_object(findings, &links);
     linked_unrecorded(findings, store.as_ref(), &units, &links);
     if let Some(built) = built {
@@ -60,7 +62,18 @@ pub(super) fn look(
     damaged.dedup();
     list(findings, "damaged", Level::Trouble, &damaged);
     if let Some(store) = store.filter(|_| name.is_none()) {
-        let problems = store.verify()?.problems;
+        let problems = rewritten::settled(store.verify()?).problems;
+        let by = problems.iter().filter_map(|problem| match problem {
+            Problem::Rewritten { by, .. } => Some(by.clone()),
+            _ => None,
+        });
+        for (by, count) in tally(by) {
+            let text = format!(
+                "{} rewritten by {by} since, and otherwise as recorded",
+                counted(count, "object", "objects")
+            );
+            findings.add("post-processed", Level::Fine, text);
+        }
         let outputs = |wanted: fn(&Problem) -> bool| {
             let outputs =
                 problems.iter().filter(|problem| wanted(problem)).filter_map(|problem| match problem {
@@ -144,6 +157,28 @@ fn compilers(findings: &mut Findings, units: &[UnitEntry]) {
     });
     for (compiler, count) in tally(named) {
         findings.add("compilers", Level::Fine, format!("{compiler}: {}", counted(count, "unit", "units")));
+    }
+}
+
+/// In a kernel's build: what is the kernel's own, and what only helps to build it.
+fn roles(findings: &mut Findings, units: &[UnitEntry]) {
+    let roles = units.iter().map(|unit| kernel::role(&unit.identity.call.run));
+    let counts = tally(roles.map(|role| role.as_str().to_owned()));
+    if counts.iter().any(|(role, _)| role != kernel::Role::Other.as_str()) {
+        for (role, count) in counts {
+            findings.add("kernel", Level::Fine, format!("{role}: {}", counted(count, "unit", "units")));
+        }
+    }
+    let notes = units
+        .iter()
+        .flat_map(|unit| &unit.identity.notes)
+        .filter(|note| note.contains("afterwards") || note.contains("alone"));
+    for (note, count) in tally(notes.cloned()) {
+        findings.add(
+            "recorded afterwards",
+            Level::Note,
+            format!("{}: {note}", counted(count, "unit", "units")),
+        );
     }
 }
 

@@ -8,6 +8,7 @@ use anyhow::bail;
 use serde_json::{Map, Value, json};
 
 use super::{counted, encode, shown};
+use crate::commands::rewritten;
 use crate::report::{Format, output};
 use crate::store::{Problem, Recording, Store, Verification, Want};
 
@@ -20,7 +21,7 @@ const STALE: u8 = 1;
 const DAMAGED: u8 = 2;
 
 pub(super) fn main(store: &Store, format: Format) -> anyhow::Result<ExitCode> {
-    let found = store.verify()?;
+    let found = rewritten::settled(store.verify()?);
     let text = match format {
         Format::Text => text(store, &found),
         Format::Json => {
@@ -62,7 +63,7 @@ pub(super) fn export(file: &Path, format: Format) -> anyhow::Result<ExitCode> {
 fn status(found: &Verification) -> u8 {
     if found.problems.iter().any(Problem::is_damage) {
         DAMAGED
-    } else if found.problems.is_empty() {
+    } else if found.problems.iter().all(Problem::is_fine) {
         0
     } else {
         STALE
@@ -76,6 +77,7 @@ fn word(problem: &Problem) -> &'static str {
         Problem::Newer { .. } => "newer",
         Problem::Misplaced { .. } => "misplaced",
         Problem::Stale { .. } => "stale",
+        Problem::Rewritten { .. } => "post-processed",
         Problem::Vanished { .. } => "vanished",
         Problem::StrayTemporary(_) => "leftover",
     }
@@ -103,7 +105,8 @@ fn text(store: &Store, found: &Verification) -> String {
             Problem::StrayTemporary(file) => {
                 writeln!(text, "leftover  {} of a process that died", shown(file))
             }
-            Problem::Vanished { .. } => Ok(()),
+            // All of a kernel's objects are: they are counted below.
+            Problem::Vanished { .. } | Problem::Rewritten { .. } => Ok(()),
         };
     }
     if vanished > LISTED {
@@ -115,11 +118,14 @@ fn text(store: &Store, found: &Verification) -> String {
         return text;
     }
     let _ = write!(text, "{}: {read} read", shown(store.root()));
-    for kind in ["damaged", "newer", "misplaced", "stale", "vanished", "leftover"] {
+    for kind in ["damaged", "newer", "misplaced", "stale", "post-processed", "vanished", "leftover"] {
         let count = found.problems.iter().filter(|problem| word(problem) == kind).count();
         if count > 0 {
             let _ = write!(text, ", {count} {kind}");
         }
+    }
+    if found.problems.iter().all(Problem::is_fine) {
+        text.push_str(": all well");
     }
     text.push('\n');
     if found.problems.iter().any(|problem| matches!(word(problem), "vanished" | "leftover")) {
@@ -137,6 +143,7 @@ fn row(problem: &Problem) -> Value {
         Problem::Misplaced { file, output }
         | Problem::Stale { file, output }
         | Problem::Vanished { file, output } => (file, Some(output), None),
+        Problem::Rewritten { file, output, by } => (file, Some(output), Some(format!("rewritten by {by}"))),
         Problem::StrayTemporary(file) => (file, None, None),
     };
     encode::path(&mut row, "file", file);
