@@ -263,7 +263,7 @@ fn each_trouble_has_one_message() {
     let source = source.to_str().unwrap();
     let asked = ["--recording", "shipped", "--source", source, "--patch", patch];
 
-    let said = tree.complaint(&["--recording", "shipped", "--source", "/nonexistent", "--patch", patch]);
+    let said = tree.complaint(&["--recording", "shipped", "--source", "no-such-tree", "--patch", patch]);
     assert!(said.contains("cannot find the source tree"), "{said}");
     let said = tree.complaint(&["--recording", "shipped", "--patch", patch]);
     assert!(said.contains("--source"), "{said}");
@@ -305,6 +305,10 @@ fn a_build_that_moved_and_a_compiler_that_is_gone() {
     let patch = tree.patch("lib/a.c", "return x * 3;", "return x * 5;");
     let (old, new) = (tree.path("src"), tree.path("elsewhere"));
     fs::rename(&old, &new).unwrap();
+    let asked =
+        ["--recording", "shipped", "--source", new.to_str().unwrap(), "--patch", patch.to_str().unwrap()];
+    let said = tree.complaint(&asked);
+    assert!(said.contains(&format!("hint: --map {}={}", old.display(), new.display())), "{said}");
     let mut select = tree.lpcc(&["select", "--recording", "shipped", "--format", "json", "--source"]);
     select.arg(&new).arg("--patch").arg(&patch).arg("--map");
     let output = select.arg(format!("{}={}", old.display(), new.display())).output().unwrap();

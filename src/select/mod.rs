@@ -8,20 +8,24 @@
 //! 3. [`view`]: a mirror of the tree for each state: as recorded, patched, patched with line numbers kept ([`lines`]).
 //! 4. [`replay`]: the recorded call, run again in a view. The unpatched side must give the recorded fingerprints: where it
 //!    does not, that is `drift`, and said first.
-//! 5. [`unit`]: both sides compared; [`edits`] and [`ablation`] find the reasons, [`crate::analysis`] does the rest.
+//! 5. [`unit`]: both sides compared; [`edits`], [`indirect`], [`ablation`] and [`bisect`] find the reasons, [`crate::analysis`] does the rest.
 //!
 //! What cannot be replayed, and every patched file that nobody read, is named with the reason, and the rest goes on.
 
 pub mod ablation;
 pub mod apply;
+pub mod bisect;
+pub mod counter;
 pub mod edits;
 pub mod error;
 pub mod indirect;
 pub mod lines;
 pub mod patch;
+pub mod pieces;
 pub mod replay;
 pub mod scan;
 pub mod shipped;
+pub mod stamp;
 pub mod unit;
 pub mod units;
 pub mod view;
@@ -30,6 +34,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use bstr::BString;
 use rayon::prelude::*;
@@ -96,6 +101,11 @@ pub fn by_patch(
     let named: Vec<(PathBuf, bool)> =
         files.iter().map(|file| (absolute(&tree, &file.path), file.old.is_none())).collect();
     let touched = units::touched(&known, &named);
+    if touched.units.is_empty()
+        && let Some(recorded) = units::elsewhere(&known, &tree, &request.tree, &files)
+    {
+        return Err(SelectError::NotRecorded { tree: request.tree.clone(), recorded });
+    }
     unread(&mut selection, &touched.unread, &files, &tree);
     if touched.incomplete > 0 {
         selection.rebuild.notes.push(format!(
@@ -117,6 +127,7 @@ pub fn by_patch(
         files,
         scratch: top.clone(),
         target: request.target,
+        counted: OnceLock::new(),
     };
     watcher.begin(calls.len());
     let answers: Vec<(usize, Result<Answer, String>)> = calls
@@ -374,13 +385,13 @@ fn collect(
 ) {
     let asks = answers.iter().any(|(_, answer)| answer.as_ref().is_ok_and(unit::asks_for_neighbours));
     let neighbours =
-        if target != Target::None && asks { neighbours(known, tree) } else { Neighbours::default() };
+        if target != Target::None && asks { neighbours(known, tree, target) } else { Neighbours::default() };
     for (index, answer) in &mut answers {
         let Some(unit) = known.get(*index) else { continue };
         let name = object_name(unit, tree);
         match answer {
             Ok(answer) => {
-                unit::judge(answer, target, &neighbours);
+                unit::judge(answer, &name, target, &neighbours);
                 let identity = &unit.entry.identity;
                 selection.units.push(UnitCall {
                     object: name.clone(),
@@ -415,14 +426,14 @@ fn collect(
 }
 
 /// Callers and namesakes over the whole recording.
-fn neighbours(known: &[Known], tree: &Path) -> Neighbours {
+fn neighbours(known: &[Known], tree: &Path, target: Target) -> Neighbours {
     let prints: Vec<_> = known
         .par_iter()
         .filter_map(|unit| Some((object_name(unit, tree), unit.entry.record.fingerprints(0).ok()?)))
         .collect();
     let mut neighbours = Neighbours::default();
     for (object, prints) in &prints {
-        neighbours.add(object, prints);
+        neighbours.add(object, prints, target);
     }
     neighbours
 }

@@ -181,7 +181,38 @@ impl View {
         if let Some(folder) = at.parent() {
             fs::create_dir_all(folder).map_err(SelectError::file("make", folder))?;
         }
-        fs::write(&at, contents).map_err(SelectError::file("write", &at))
+        fs::write(&at, contents).map_err(SelectError::file("write", &at))?;
+        // `__TIMESTAMP__` tells when the source was last written: as in the tree, so that an edit does not change it.
+        if let Some(written) = fs::metadata(self.actual(recorded)).and_then(|it| it.modified()).ok() {
+            let _ = fs::File::options().write(true).open(&at).and_then(|file| file.set_modified(written));
+        }
+        Ok(())
+    }
+
+    /// The same state of the tree below another `top`, which does not exist yet.
+    pub fn twin(&self, top: &Path) -> Result<Self, SelectError> {
+        for entry in WalkDir::new(&self.top).into_iter().flatten() {
+            let Ok(inside) = entry.path().strip_prefix(&self.top) else { continue };
+            let at = if inside.as_os_str().is_empty() { top.to_path_buf() } else { top.join(inside) };
+            let made = if entry.file_type().is_dir() {
+                fs::create_dir(&at)
+            } else if entry.file_type().is_file() {
+                fs::hard_link(entry.path(), &at)
+            } else {
+                fs::read_link(entry.path()).and_then(|target| {
+                    let moved = target.strip_prefix(&self.top).map(|inside| top.join(inside));
+                    symlink(moved.unwrap_or(target), &at)
+                })
+            };
+            made.map_err(SelectError::file("make", &at))?;
+        }
+        Ok(Self { top: top.to_path_buf(), roots: self.roots.clone() })
+    }
+
+    /// Where a file of the recorded build lies in the tree itself.
+    fn actual(&self, recorded: &Path) -> PathBuf {
+        let inside = |root: &Root| Some(root.actual.join(recorded.strip_prefix(&root.recorded).ok()?));
+        self.roots.iter().find_map(inside).unwrap_or_else(|| recorded.to_path_buf())
     }
 }
 
