@@ -42,7 +42,7 @@ fn function(random: &mut Random, index: usize, count: usize) -> Definition {
     for _ in 0..=random.below(4) {
         let (a, b) = (random.below(900), random.below(9) + 2);
         let callee = random.below(count);
-        match random.below(13) {
+        match random.below(16) {
             0 => write!(body, "use(\"text {} of f\");", random.below(40)),
             1 => write!(body, "{{ static long kept = {a}; x += kept++; }}"),
             2 => write!(body, "for (long i = 0; i < x; i++) {{ x ^= p[i] * {b}; if (x > {a}) x = f{callee}(i, p); }}"),
@@ -65,6 +65,9 @@ fn function(random: &mut Random, index: usize, count: usize) -> Definition {
                 }
                 write!(body, "}}")
             }
+            13 => write!(body, "{{ static long row[5] = {{{a}}}; span(row, row + 5); x += row[x & 3]; }}"),
+            14 => write!(body, "{{ static int seen[7]; for (int i = 1; i < 7; i++) x += seen[i - 1] + seen[(x + i) & 3]; seen[x & 3] = {b}; }}"),
+            15 => write!(body, "{{ static int one, two, three; one += x; two ^= one; three = two + {b}; x += three; }}"),
             9 => write!(body, "use(L\"wide {b}\"); use(\"a\\0b{b}\");"),
             _ => write!(body, "return f{callee}(x + {b}, p);"),
         }
@@ -75,7 +78,7 @@ fn function(random: &mut Random, index: usize, count: usize) -> Definition {
 
 fn program(definitions: &[&Definition]) -> String {
     let mut text = String::from(
-        "struct big { long v[20]; }; void use(const void *); long ext(long); double scale;\n\
+        "struct big { long v[20]; }; void use(const void *); void span(const void *, const void *); long ext(long); double scale;\n\
          void fatal(int) __attribute__((noreturn, cold));\n\
          static const long table0[] = {1, 2, 3, 4}, table1[] = {9, 8, 7, 6}; long table2[4] = {5, 5, 5, 1};\n",
     );
@@ -158,6 +161,98 @@ const CROSS_FLAG_SETS: &[&[&str]] = &[
     &["-O3", "-g"],
     &["-O3", "-fno-section-anchors", "-fno-jump-tables"],
 ];
+
+/// A function that reaches statics by every kind of access: alone, side by side, in loops, over calls, by address.
+fn reaching(random: &mut Random, index: usize) -> String {
+    let mut body = String::new();
+    for _ in 0..=random.below(5) {
+        let [a, b, c] = [random.below(6), random.below(6), random.below(6)];
+        let (value, wide) = (random.below(90), random.below(4));
+        match random.below(9) {
+            0 => write!(body, "s{a} += x;"),
+            1 => write!(body, "x += s{a} * s{b} - s{c};"),
+            2 => write!(body, "s{a} = x; s{b} = x + {value};"),
+            3 => write!(body, "use(&s{a}); x ^= s{b};"),
+            4 => write!(body, "for (long i = 0; i < x; i++) {{ w{wide} += s{a} * i; x += ext(i); }}"),
+            5 => write!(body, "t{wide}[x & 7] += w{wide}; x += t{wide}[(x >> 3) & 7];"),
+            6 => write!(body, "switch (x) {{ case 0: x += s{a}; break; case 1: x = ext(s{b}); break; case 2: use(&w{wide}); break; case 3: s{c}++; break; case 4: x -= s{c}; break; case 5: use(\"five\"); }}"),
+            7 => write!(body, "x = x > {value} ? s{a} : w{wide}; p = x & 1 ? &s{b} : &s{c}; x += *p;"),
+            _ => write!(body, "span(&t{wide}[0], &t{wide}[8]); x += q{wide}.b; q{wide}.a = x;"),
+        }
+        .unwrap();
+    }
+    format!("__attribute__((noinline)) long g{index}(long x) {{ int *p = 0; {body} return x; }}\n")
+}
+
+/// Statics of which several have one size, in an order of their own.
+fn statics(random: &mut Random) -> String {
+    let mut all: Vec<String> = Vec::new();
+    all.extend((0..6).map(|n| format!("static int s{n} = {};\n", n + 1)));
+    all.extend((0..4).map(|n| format!("static long w{n} = {}; static long t{n}[8] = {{{n}, 1}};\n", n + 20)));
+    all.extend((0..4).map(|n| format!("static struct pair q{n} = {{{n}, 9}};\n")));
+    random.shuffle(&mut all);
+    all.concat()
+}
+
+/// Two statics of one type exchange their names. With section anchors no byte and no relocation of a function that
+/// reaches them needs to change; what the compiler writes without anchors says who does.
+#[test]
+fn whoever_reaches_another_datum_by_a_displacement_is_told() {
+    let seed = setting("LPCC_SEED", 0xa2c);
+    let programs = setting("LPCC_PROGRAMS", 3);
+    eprintln!("LPCC_SEED={seed} LPCC_PROGRAMS={programs}");
+    let only = std::env::var("LPCC_MACHINES").ok();
+    let (mut wrong, mut told, mut alike) = (BTreeSet::new(), 0, 0);
+    for number in 0..programs {
+        let mut random = Random(seed.wrapping_add(number));
+        let mut old = String::from("struct pair { int a, b; }; void use(const void *); long ext(long);\n");
+        old.push_str("void span(const void *, const void *);\n");
+        old.push_str(&statics(&mut random));
+        for index in 0..12 {
+            old.push_str(&reaching(&mut random, index));
+        }
+        let kind = ["s", "w", "t", "q"][random.below(4)];
+        let (one, other) = (random.below(2), 2 + random.below(2));
+        let (one, other) = (format!("{kind}{one}"), format!("{kind}{other}"));
+        let new = old.replace(&one, "@").replace(&other, &one).replace('@', &other);
+        for cross in machines::installed() {
+            if only.as_ref().is_some_and(|names| !names.split(',').any(|n| n == cross.name)) {
+                continue;
+            }
+            for flags in [&["-O2"][..], &["-Os", "-fno-pic"], &["-O3", "-fPIC"], &["-O1", "-fno-ipa-sra"]] {
+                let dir = tempfile::tempdir().unwrap();
+                let anchored = [flags, &["-fsection-anchors"]].concat();
+                let plain = [flags, &["-fno-section-anchors"]].concat();
+                let build = |name: &str, flags: &[&str], text: &str| {
+                    compile(&dir.path().join(name), cross.compiler, flags, text)
+                };
+                let objects = [("old", &old), ("new", &new)].map(|(n, text)| build(n, &anchored, text).0);
+                let texts = [("old-", &old), ("new-", &new)].map(|(n, text)| build(n, &plain, text).1);
+                let prints = objects.each_ref().map(|o| object::fingerprint(o).unwrap());
+                let findings = analysis::compare(&prints[0], &prints[1]);
+                let differs: BTreeSet<String> =
+                    text_oracle::Assembler::changed(&texts[0], &texts[1]).into_iter().collect();
+                for name in texts[0].functions.keys() {
+                    let found =
+                        findings.iter().any(|f| f.symbol == name.as_str() && f.change == Change::Changed);
+                    told += usize::from(found);
+                    let code = |side: &object::Fingerprints| {
+                        let item = side.items.iter().find(|i| i.name == name.as_str());
+                        item.and_then(|i| i.part(object::PartKind::Code)).map(|p| p.hash)
+                    };
+                    alike += usize::from(found && code(&prints[0]) == code(&prints[1]));
+                    if differs.contains(name) && !found {
+                        let place = format!("program {number} {} {flags:?}", cross.name);
+                        wrong.insert(format!("{place}: {name} is silent of {one}, {other}"));
+                    }
+                }
+            }
+        }
+    }
+    eprintln!("{told} functions told, {alike} of them of equal code");
+    assert!(machines::installed().is_empty() || alike > 50, "the law must have something to hold for");
+    assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.into_iter().collect::<Vec<_>>().join("\n"));
+}
 
 /// Compiles programs before and after a shuffle with each compiler and its flags, and compares.
 fn hold(builds: &[(&str, &[&str])], programs: u64) {

@@ -11,6 +11,7 @@ use std::fmt::Write as _;
 use bstr::ByteSlice;
 
 use self::instruction::Printer;
+use super::places::{REACHED, REACHED_PERHAPS};
 use super::stream::{Reader, target, unwinding};
 use super::{Fingerprints, Item, PartKind};
 
@@ -110,6 +111,8 @@ impl std::fmt::Display for Ref {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "#{}+{} ", self.at, self.field)?;
         match self.kind {
+            Some(kind) if kind == u64::from(REACHED) => f.write_str("by displacement ")?,
+            Some(kind) if kind == u64::from(REACHED_PERHAPS) => f.write_str("perhaps by displacement ")?,
             Some(kind) => write!(f, "type {kind} ")?,
             None => f.write_str("direct ")?,
         }
@@ -216,15 +219,6 @@ fn target(reader: &mut Reader<'_>) -> Option<Target> {
             plus(base.text, distance)
         }
         target::ABSOLUTE => format!("{:#x}", reader.signed()?),
-        target::NEIGHBOUR => {
-            let displacement = reader.signed()?;
-            if reader.byte()? != target::ITEM {
-                return None;
-            }
-            let name = names(reader)?;
-            let item = plus(name, reader.signed()?);
-            format!("may reach by displacement {displacement}: {item}")
-        }
         _ => return None,
     };
     Some(Target { text, nameless })

@@ -1,6 +1,5 @@
 //! Bytes to facts: the fingerprint of every function and datum in an object. Pure: no input, no output.
 
-pub mod anchors;
 pub mod arch;
 pub mod attributes;
 pub mod closure;
@@ -10,11 +9,14 @@ pub mod debug;
 pub mod dwarf;
 pub mod facts;
 pub mod fingerprint;
+pub mod follow;
 pub mod leftover;
 pub mod listing;
 pub mod lsda;
 pub mod machine;
 pub mod names;
+pub mod orc;
+pub mod origin;
 pub mod ownership;
 pub mod parallel;
 pub mod places;

@@ -117,7 +117,7 @@ impl Ownership {
     }
 
     /// Where the next owned range behind the place begins.
-    fn next_start(&self, section: usize, offset: u64) -> Option<u64> {
+    pub fn next_start(&self, section: usize, offset: u64) -> Option<u64> {
         let ranges = self.ranges.get(section)?;
         ranges.get(ranges.partition_point(|r| r.start <= offset)).map(|r| r.start)
     }

@@ -19,6 +19,12 @@ use super::x86::{Instruction, Reach};
 /// `r_type` of a reference that has no relocation: the assembler or the linker resolved it.
 pub const DIRECT: u32 = u32::MAX;
 
+/// `r_type` of a reference by a displacement from the address of a neighbour in a register ([`super::follow`]).
+pub const REACHED: u32 = u32::MAX - 1;
+
+/// The same where the register could not be followed: there may be such a reference.
+pub const REACHED_PERHAPS: u32 = u32::MAX - 2;
+
 /// What a reference means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
@@ -112,6 +118,12 @@ impl<'d> Model<'d> {
             run.filter_map(body).collect::<Vec<_>>()
         });
         model.bodies = runs.flatten().collect();
+        for (thing, reached) in super::follow::find(&model, workers) {
+            if let Some(body) = model.bodies.get_mut(thing) {
+                body.uses.extend(reached);
+                body.uses.sort_by_key(|one| one.at);
+            }
+        }
         model
     }
 

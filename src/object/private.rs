@@ -16,7 +16,7 @@ use rustc_hash::FxHashSet;
 
 use super::facts::{Definition, Section};
 use super::names;
-use super::places::{Model, Place};
+use super::places::{DIRECT, Model, Place, REACHED_PERHAPS};
 
 /// Bytes without a name, as found from one reference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -66,6 +66,9 @@ pub fn find(model: &Model<'_>) -> Privates {
     for (referrer, body) in (0_u32..).zip(&model.bodies) {
         for one in &body.uses {
             match one.place {
+                // Where an address of nameless bytes comes of a displacement, others' bytes need not end there.
+                Place::Private(..)
+                    if one.kind >= REACHED_PERHAPS && one.kind != DIRECT && one.access == 0 => {}
                 Place::Private(section, offset) => {
                     mark(model, &mut marks, section, offset, Some(referrer), one.access == 0);
                 }

@@ -4,7 +4,7 @@
 //! | --- | --- | --- |
 //! | code | each instruction's bytes, in order, `.cold` behind the body. A branch without relocation: its opcode in the near form and the number of the instruction it reaches. A PC-relative operand without relocation: the bytes with the field zeroed. Alignment fill inside the function: nothing | what the function does; branch widths and fill are the assembler's choice |
 //! | content | a datum's section flags, bytes, and references | what it holds |
-//! | references | instruction (or offset), field, relocation type, canonical target with addend; behind an address in a section of data, the neighbours that lie at any immediate displacement of the function from it ([`super::anchors`]) | what it reaches |
+//! | references | instruction (or offset), field, relocation type, canonical target with addend; also of what is reached by a displacement from the address of a neighbour in a register ([`super::follow`]) | what it reaches |
 //! | constants | nameless bytes, each once, in the order of first use, followed transitively | they have no other owner |
 //! | strings | character width and the whole string; the offset into it stands at the use | a suffix may be shared |
 //! | tables | jump and label tables: the places they list, by instruction number | a swapped case shows nowhere else |
@@ -22,7 +22,6 @@
 use bstr::BString;
 use object::elf;
 
-use super::anchors::Anchors;
 use super::attributes;
 use super::closure::Closure;
 use super::collector::Collector;
@@ -231,7 +230,6 @@ fn function<'m, 'd>(
             code_stream.blob(&closure.masked(section, piece.start, piece.end, relocations));
         }
     }
-    let mut anchors = Anchors::of(model, thing, body);
     let mut uses = body.uses.as_slice();
     let mut number = 0;
     for (at, (piece, list)) in thing.pieces.iter().zip(&body.pieces).enumerate() {
@@ -281,12 +279,6 @@ fn function<'m, 'd>(
                 references.byte(one.field);
                 references.number(if one.kind == DIRECT { 0 } else { u64::from(one.kind) + 1 });
                 closure.target(one.place, one.access, references);
-                for (displacement, place) in anchors.as_mut().map_or_else(Vec::new, |a| a.reached(one)) {
-                    references.number(number.into());
-                    references.byte(one.field);
-                    references.number(0);
-                    closure.neighbour(displacement, place, references);
-                }
             }
             number += 1;
         }

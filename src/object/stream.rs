@@ -39,8 +39,6 @@ pub mod target {
     pub const ABSOLUTE: u8 = 9;
     /// A distance from nameless bytes, then these as a target.
     pub const BEYOND: u8 = 10;
-    /// What may be reached by a displacement from the target before: displacement, then an item as a target.
-    pub const NEIGHBOUR: u8 = 11;
 }
 
 /// Keys of entries of the `attributes` part.
@@ -212,15 +210,6 @@ impl<'s> Reader<'s> {
                 self.signed()?;
             }
             target::ABSOLUTE => drop(self.signed()?),
-            target::NEIGHBOUR => {
-                self.signed()?;
-                if self.byte()? != target::ITEM {
-                    return None;
-                }
-                self.blob()?;
-                self.number()?;
-                self.signed()?;
-            }
             _ => return None,
         }
         all.get(..all.len() - self.rest.len())

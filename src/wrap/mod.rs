@@ -16,11 +16,14 @@ mod record;
 mod retry;
 mod run;
 mod safety;
-pub mod twice;
+mod twice;
 
 use std::ffi::OsString;
 
 pub use decide::Plan;
+pub use link::build_id;
+pub use record::PRIMARY;
+pub use run::{read_response_file, settings};
 
 use crate::compiler::find;
 use crate::compiler::guard::Passed;

@@ -7,7 +7,7 @@ use super::super::arch::{Shape, absolute, relative};
 use super::super::places::Place;
 use super::super::x86::{Instruction, Reach};
 use super::distances::Distances;
-use super::{Body, Machine, Opcode, Run, displacements, fill, plain, signed, word};
+use super::{Body, Machine, Opcode, Run, fill, plain, signed, steps, word};
 
 /// The machine.
 #[derive(Debug)]
@@ -239,8 +239,12 @@ impl Machine for Aarch64 {
         matches!(kind, 275 | 276 | 311 | 541 | 562 | 512 | 518) // ADR_PREL_PG_HI21(_NC), ADR_GOT_PAGE, TLS pages
     }
 
-    fn displacement(&self, bytes: &[u8], _mode: super::mapping::Mode) -> Option<displacements::Displacement> {
-        displacements::aarch64(bytes)
+    fn rules(&self) -> Option<&'static steps::Rules> {
+        Some(&steps::aarch64::RULES)
+    }
+
+    fn step(&self, bytes: &[u8], _mode: super::mapping::Mode) -> steps::Step {
+        word(bytes).map_or_else(steps::Step::default, steps::aarch64::step)
     }
 }
 

@@ -12,7 +12,7 @@
 use super::super::arch::{Shape, absolute, relative};
 use super::super::x86::{Instruction, Reach};
 use super::mapping::Mode;
-use super::{Machine, Opcode, Run, displacements, fields, fill, plain, signed, thumb, word};
+use super::{Machine, Opcode, Run, fields, fill, plain, signed, steps, thumb, word};
 
 /// The machine.
 #[derive(Debug)]
@@ -70,8 +70,9 @@ fn ends_flow(bytes: &[u8]) -> bool {
     })
 }
 
-/// Takes out the no-operations that end a run of code before data at `start` that nothing runs into: how many
-/// there are depends on where the data, aligned, falls. `before` are all bytes before it in the piece.
+/// Takes out the no-operations that end a run of code before data at `start` that nothing runs into, be it behind a
+/// call that does not return: how many there are depends on where the data, aligned, falls. `before` are all bytes
+/// before it in the piece.
 fn drop_padding(list: &mut Vec<Instruction>, start: u32, before: &[u8], mode: Mode) {
     let count = list.iter().rev().take_while(|i| i.is_nop()).count();
     let kept = list.len() - count;
@@ -79,7 +80,8 @@ fn drop_padding(list: &mut Vec<Instruction>, start: u32, before: &[u8], mode: Mo
         return;
     };
     let bytes = bytes_of(above, start, before);
-    let unreached = if mode == Mode::Thumb { thumb::ends_flow(bytes) } else { ends_flow(bytes) };
+    let ends = if mode == Mode::Thumb { thumb::ends_flow(bytes) } else { ends_flow(bytes) };
+    let unreached = ends || Arm.step(bytes, mode).flow == steps::Flow::Call;
     if unreached && start.is_multiple_of(4) && start - first.start < 8 {
         list.truncate(kept);
     }
@@ -223,8 +225,20 @@ impl Machine for Arm {
         fields::clear(kind, field);
     }
 
-    fn displacement(&self, bytes: &[u8], mode: Mode) -> Option<displacements::Displacement> {
-        displacements::arm(bytes, mode)
+    fn rules(&self) -> Option<&'static steps::Rules> {
+        Some(&steps::arm::RULES)
+    }
+
+    fn step(&self, bytes: &[u8], mode: Mode) -> steps::Step {
+        match (mode, bytes) {
+            (Mode::Code, _) => word(bytes).map_or_else(steps::Step::default, steps::arm::step),
+            (Mode::Thumb, [a, b]) => steps::thumb::half(u16::from_le_bytes([*a, *b]).into()),
+            (Mode::Thumb, [a, b, c, d]) => {
+                let [first, second] = [[*a, *b], [*c, *d]].map(|h| u16::from_le_bytes(h).into());
+                steps::thumb::word(first, second)
+            }
+            _ => steps::Step::default(),
+        }
     }
 }
 
@@ -241,6 +255,21 @@ mod tests {
         assert_eq!(reach(0xe28f_2004, 0x10), (Reach::Memory(0x1c), 0)); // add r2, pc, #4
         assert_eq!(reach(0xe08f_2002, 0x10), (Reach::None, 0)); // add r2, pc, r2
         assert_eq!(distance_bits(0xe59f_201c), 0x0080_0fff);
+    }
+
+    #[test]
+    fn padding_before_data_is_no_code() {
+        for above in [0xebff_fffe_u32, 0xeaff_fffe, 0xe12f_ff1e] {
+            // bl, b, bx lr; nop
+            let before: Vec<u8> = [above, 0xe320_f000].into_iter().flat_map(u32::to_le_bytes).collect();
+            let mut list = vec![Instruction::plain(0, 4), Instruction::nop(4, 4)];
+            drop_padding(&mut list, 8, &before, Mode::Code);
+            assert_eq!(list.len(), 1, "{above:#x}");
+        }
+        let before: Vec<u8> = [0xe1a0_0001_u32, 0xe320_f000].into_iter().flat_map(u32::to_le_bytes).collect();
+        let mut list = vec![Instruction::plain(0, 4), Instruction::nop(4, 4)];
+        drop_padding(&mut list, 8, &before, Mode::Code);
+        assert_eq!(list.len(), 2, "a move runs into it");
     }
 
     #[test]

@@ -17,7 +17,6 @@
 
 pub mod aarch64;
 pub mod arm;
-pub mod displacements;
 pub mod distances;
 mod fields;
 mod fill;
@@ -27,6 +26,7 @@ pub mod pairs;
 pub mod ppc64le;
 pub mod riscv;
 pub mod s390x;
+pub mod steps;
 mod thumb;
 
 use super::arch::Shape;
@@ -168,16 +168,14 @@ pub trait Machine: std::fmt::Debug + Sync {
         false
     }
 
-    /// Whether what compilers reach from the address of a neighbour is gathered on this machine. Only where the file
-    /// keeps the labels of anchors: elsewhere nothing tells an anchor from the address of one datum, and code that was
-    /// compiled without anchors would change with its neighbours.
-    fn has_anchors(&self) -> bool {
-        false
+    /// The rules for its registers, where addresses in them are followed.
+    fn rules(&self) -> Option<&'static steps::Rules> {
+        None
     }
 
-    /// What an instruction reaches from the address in a register by an immediate.
-    fn displacement(&self, _bytes: &[u8], _mode: mapping::Mode) -> Option<displacements::Displacement> {
-        None
+    /// What an instruction does with addresses in registers.
+    fn step(&self, _bytes: &[u8], _mode: mapping::Mode) -> steps::Step {
+        steps::Step::default()
     }
 
     /// Whether this relocation says only the upper part of an address, and another the rest.

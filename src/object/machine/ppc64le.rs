@@ -9,7 +9,7 @@
 
 use super::super::arch::{Shape, absolute, relative};
 use super::super::x86::{Instruction, Reach};
-use super::{Machine, Opcode, Run, displacements, fill, plain, signed, word};
+use super::{Machine, Opcode, Run, fill, plain, signed, steps, word};
 
 /// The machine.
 #[derive(Debug)]
@@ -202,8 +202,12 @@ impl Machine for Ppc64le {
         matches!(kind, 49 | 50) // TOC16_HI, TOC16_HA
     }
 
-    fn displacement(&self, bytes: &[u8], _mode: super::mapping::Mode) -> Option<displacements::Displacement> {
-        displacements::ppc64le(bytes)
+    fn rules(&self) -> Option<&'static steps::Rules> {
+        Some(&steps::ppc64le::RULES)
+    }
+
+    fn step(&self, bytes: &[u8], _mode: super::mapping::Mode) -> steps::Step {
+        steps::ppc64le::step(bytes)
     }
 }
 

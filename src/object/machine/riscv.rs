@@ -9,7 +9,7 @@
 
 use super::super::arch::{Shape, absolute, relative};
 use super::super::x86::{Instruction, Reach};
-use super::{Machine, Opcode, Run, displacements, fill, plain};
+use super::{Machine, Opcode, Run, fill, plain, steps};
 
 /// The machine.
 #[derive(Debug)]
@@ -170,12 +170,16 @@ impl Machine for Riscv {
         matches!(kind, 24 | 25) // PCREL_LO12_I, PCREL_LO12_S
     }
 
-    fn has_anchors(&self) -> bool {
-        true
+    fn rules(&self) -> Option<&'static steps::Rules> {
+        Some(&steps::riscv::RULES)
     }
 
-    fn displacement(&self, bytes: &[u8], _mode: super::mapping::Mode) -> Option<displacements::Displacement> {
-        displacements::riscv(bytes)
+    fn step(&self, bytes: &[u8], _mode: super::mapping::Mode) -> steps::Step {
+        match *bytes {
+            [a, b] => steps::riscv::half(u16::from_le_bytes([a, b]).into()),
+            [a, b, c, d] => steps::riscv::word(u32::from_le_bytes([a, b, c, d])),
+            _ => steps::Step::default(),
+        }
     }
 }
 

@@ -6,7 +6,7 @@
 
 use super::super::arch::{Shape, absolute, relative};
 use super::super::x86::{Instruction, Reach};
-use super::{Machine, Opcode, Run, fill, plain};
+use super::{Machine, Opcode, Run, fill, plain, steps};
 
 /// The machine.
 #[derive(Debug)]
@@ -137,6 +137,14 @@ impl Machine for S390x {
 
     fn bias(&self, start: u64, _end: u64, field: u64) -> i64 {
         start.wrapping_sub(field).cast_signed()
+    }
+
+    fn rules(&self) -> Option<&'static steps::Rules> {
+        Some(&steps::s390x::RULES)
+    }
+
+    fn step(&self, bytes: &[u8], _mode: super::mapping::Mode) -> steps::Step {
+        steps::s390x::step(bytes)
     }
 
     fn nop_length(&self, bytes: &[u8]) -> Option<usize> {
