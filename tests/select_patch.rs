@@ -233,6 +233,24 @@ fn new_deleted_renamed_and_unread_files() {
     assert_eq!(status, 2);
 }
 
+/// A directory that nothing was read from is a link in the scratch view: who comes to an edited file by way of it does not get at the
+/// original.
+#[test]
+fn a_way_out_through_a_directory() {
+    let tree = Tree::recorded("way", "gcc");
+    fs::write(
+        tree.path("src/lib/c.c"),
+        "#include \"../doc/../include/api.h\"\nint c_limit(int x)\n{\n    return x - LIMIT;\n}\n",
+    )
+    .unwrap();
+    tree.compile("gcc", &["-O2", "-c", "-Wall"], &["../src/lib/c.c", "-o", "c.o"]);
+    succeed(&mut tree.lpcc(&["store", "snapshot", "shipped"]));
+    let (json, status) = tree.select(&tree.patch("include/api.h", "LIMIT 10", "LIMIT 11"), &[]);
+    assert_reproduced(&json, 3);
+    assert_eq!(functions(&json), ["api_two changed edited", "c_limit changed edited"]);
+    assert_eq!(status, 1);
+}
+
 #[test]
 fn series_fuzz_and_levels() {
     let tree = Tree::recorded("series", "gcc");

@@ -143,7 +143,10 @@ pub fn by_patch(
             },
         )
     };
-    let is_flat = files.iter().all(|file| units::is_told_when_read(file.edited));
+    // Of earlier patches the unpatched side is a state of its own, whose originals nobody looks for.
+    let is_cumulative =
+        !earlier.is_empty() || files.iter().any(|file| file.edited.shipped != file.edited.old);
+    let is_flat = !is_cumulative && files.iter().all(|file| units::is_told_when_read(file.edited));
     let directories = read_directories(&known, &calls, &files, &tree);
     let first = context("first", if is_flat { Depth::Down(&directories) } else { Depth::Full })?;
     let mut answers: Vec<(usize, Result<Answer, String>)> = calls

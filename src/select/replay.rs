@@ -315,7 +315,8 @@ fn read_files(
     for file in dependency_file::parse(list) {
         let named = absolute(directory, path(&file));
         if let Some(edited) = edited
-            && let Ok(real) = named.canonicalize()
+            // As it was opened: behind a link to a directory, `..` is another one than in the text of the path.
+            && let Ok(real) = directory.join(path(&file)).canonicalize()
             && edited.contains(&real)
         {
             return Err(format!(

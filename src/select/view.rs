@@ -336,8 +336,8 @@ mod tests {
         assert!(tree.join("include/x.h").exists(), "the tree was written");
 
         // Only `include` is known to be read from: `lib` is a link, and what is reached through it is the tree's own.
-        let real = BTreeSet::from([tree.clone(), tree.join("include")]);
-        let view = View::new(&top.join("flat"), std::slice::from_ref(&root), Depth::Down(&real)).unwrap();
+        let known = BTreeSet::from([tree.clone(), tree.join("include")]);
+        let view = View::new(&top.join("flat"), std::slice::from_ref(&root), Depth::Down(&known)).unwrap();
         view.put(&tree.join("include/x.h"), Some(b"new")).unwrap();
         let read = |inside: &str| fs::read_to_string(view.path(&tree.join(inside))).unwrap();
         assert_eq!((read("lib/x.c").as_str(), read("include/x.h").as_str()), ("c", "new"));
