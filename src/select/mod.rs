@@ -31,7 +31,7 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use bstr::BString;
+use bstr::{BString, ByteSlice};
 use rayon::prelude::*;
 
 use crate::analysis::judge::{Neighbours, Target};
@@ -43,7 +43,7 @@ pub use error::SelectError;
 use replay::Call;
 use unit::{Answer, Context, Views};
 use units::Known;
-use view::{Root, View};
+use view::{Root, View, Wanted};
 
 /// What is asked.
 #[derive(Debug, Clone)]
@@ -110,33 +110,31 @@ pub fn by_patch(
         return Ok(finished(selection));
     }
 
+    let wanted = wanted(&known, &calls, &files, &tree);
     let files: Vec<File<'_>> = files.iter().map(|file| File::new(file, &tree)).collect();
-    let context = Context {
-        views: views(request, &calls, (&files, &earlier), &tree, &top)?,
+    let mut context = Context {
+        views: views(request, &calls, (&files, &earlier), &tree, (&top, wanted.as_ref()))?,
         edited: edited_really(&files, &request.tree),
         files,
         scratch: top.clone(),
         target: request.target,
     };
     watcher.begin(calls.len());
-    let answers: Vec<(usize, Result<Answer, String>)> = calls
-        .par_iter()
-        .map(|(index, call)| {
-            let answer = known.get(*index).map_or_else(
-                || Err("it is no longer there".to_owned()),
-                |unit| {
-                    context.unit(
-                        call,
-                        fingerprints(&unit.entry).as_ref().ok(),
-                        &object_name(unit, &tree),
-                        *index,
-                    )
-                },
-            );
-            watcher.step();
-            (*index, answer)
-        })
-        .collect();
+    let mut answers = replayed(&context, &calls, &known, &tree, watcher);
+    let failed: Vec<_> = {
+        let failed: BTreeSet<usize> =
+            answers.iter().filter(|(_, answer)| answer.is_err()).map(|(index, _)| *index).collect();
+        calls.into_iter().filter(|(index, _)| failed.contains(index)).collect()
+    };
+    if wanted.is_some() && !failed.is_empty() {
+        // Something may have been missed that is not in the part of the tree that was mirrored.
+        let whole = top.join("whole");
+        fs::create_dir(&whole).map_err(SelectError::file("make", &whole))?;
+        context.views = views(request, &failed, (&context.files, &earlier), &tree, (&whole, None))?;
+        answers.retain(|(_, answer)| answer.is_ok());
+        answers.extend(replayed(&context, &failed, &known, &tree, watcher));
+        answers.sort_by_key(|(index, _)| *index);
+    }
     // A new header that a patched file includes was read after all.
     let read: BTreeSet<PathBuf> = answers
         .iter()
@@ -147,6 +145,62 @@ pub fn by_patch(
     collect(answers, &known, &tree, request.target, &mut selection);
     Ok(finished(selection))
 }
+
+/// Replays and compares the units of `calls`.
+fn replayed(
+    context: &Context<'_>,
+    calls: &[(usize, Call<'_>)],
+    known: &[Known],
+    tree: &Path,
+    watcher: &dyn Watcher,
+) -> Vec<(usize, Result<Answer, String>)> {
+    let replayed = calls.par_iter().map(|(index, call)| {
+        let answer = known.get(*index).map_or_else(
+            || Err("it is no longer there".to_owned()),
+            |unit| {
+                let recorded = fingerprints(&unit.entry);
+                context.unit(call, recorded.as_ref().ok(), &object_name(unit, tree), *index)
+            },
+        );
+        watcher.step();
+        (*index, answer)
+    });
+    replayed.collect()
+}
+
+/// The part of the tree that the replays will read; `None` where the patch may make them read more than they did.
+fn wanted(known: &[Known], calls: &[(usize, Call<'_>)], files: &[Edited], tree: &Path) -> Option<Wanted> {
+    let asks = |file: &Edited| {
+        let lines = |text: &Option<Vec<u8>>| -> BTreeSet<Vec<u8>> {
+            let telling = |line: &&[u8]| READING.iter().any(|word| line.contains_str(word));
+            let lines = text.as_deref().unwrap_or_default().lines();
+            lines.filter(telling).map(<[u8]>::to_vec).collect()
+        };
+        file.old.is_none() || file.shipped.is_none() || !lines(&file.new).is_subset(&lines(&file.old))
+    };
+    let mut units = calls.iter().filter_map(|(index, _)| known.get(*index));
+    if files.iter().any(asks) || units.any(Known::may_have_read_more) {
+        return None;
+    }
+    let mut wanted = Wanted::default();
+    for file in files {
+        wanted.file(&tree.join(&file.path));
+    }
+    for (index, call) in calls {
+        let directory = call.directory();
+        wanted.folder(directory);
+        for program in call.rewriting_programs() {
+            wanted.file(&directory.join(program));
+        }
+        for input in known.get(*index).iter().flat_map(|unit| &unit.inputs.files) {
+            wanted.file(&directory.join(replay::path(&input.path)));
+        }
+    }
+    Some(wanted)
+}
+
+/// What stands in a line by which a compile reads another file.
+const READING: [&str; 4] = ["include", "import", "embed", "incbin"];
 
 /// The units of the recording; damaged records are listed as not replayed.
 fn known(recording: &Recording, selection: &mut Selection) -> Vec<Known> {
@@ -304,7 +358,7 @@ fn views(
     calls: &[(usize, Call<'_>)],
     (files, earlier): (&[File<'_>], &[Edited]),
     tree: &Path,
-    top: &Path,
+    (top, wanted): (&Path, Option<&Wanted>),
 ) -> Result<Views, SelectError> {
     let root =
         |recorded: &Path| Root { recorded: recorded.to_path_buf(), actual: actual_path(request, recorded) };
@@ -321,7 +375,7 @@ fn views(
         .map(|file| lines::aligned(file.edited.old.as_ref()?, file.edited.new.as_ref()?))
         .collect();
     let make = |name: &str| -> Result<View, SelectError> {
-        let view = View::new(&top.join(name), &roots)?;
+        let view = View::new(&top.join(name), &roots, wanted)?;
         for file in earlier {
             view.put(&absolute(tree, &file.path), file.new.as_deref())?;
         }
@@ -330,7 +384,7 @@ fn views(
     let (old, new) = (make("old")?, make("new")?);
     let is_cumulative =
         !earlier.is_empty() || files.iter().any(|file| file.edited.shipped != file.edited.old);
-    let shipped = if is_cumulative { Some(View::new(&top.join("rec"), &roots)?) } else { None };
+    let shipped = if is_cumulative { Some(View::new(&top.join("rec"), &roots, wanted)?) } else { None };
     for file in files {
         if file.edited.shipped != file.edited.old {
             old.put(&file.recorded, file.edited.old.as_deref())?;

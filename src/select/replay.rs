@@ -86,6 +86,11 @@ impl<'a> Call<'a> {
         self
     }
 
+    /// The programs that rewrote the recorded object, as the build named them.
+    pub fn rewriting_programs(&self) -> impl Iterator<Item = &Path> {
+        self.rewriters.iter().filter_map(|words| words.first()).map(|program| path(program))
+    }
+
     /// Who the unit is.
     pub fn identity(&self) -> &'a Identity {
         self.identity

@@ -56,7 +56,7 @@ impl Known {
     }
 
     /// Whether its list of inputs may lack a file of the source tree.
-    fn may_have_read_more(&self) -> bool {
+    pub fn may_have_read_more(&self) -> bool {
         match &self.inputs.completeness {
             Completeness::Full => false,
             Completeness::Partial(reason) => !reason.contains("no system headers"),

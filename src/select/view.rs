@@ -7,14 +7,19 @@
 //! in the original. What is still reached outside (an absolute path hidden in a macro) is caught afterwards:
 //! [`super::replay`] has the compiler say what it read.
 //!
+//! Of a large tree only those directories are mirrored that the recorded compiles read from ([`Wanted`]). What a patch may make a compile
+//! read besides, it reads because of a line that says `include`, or because the file is new: then, and wherever a replay
+//! fails, all of the tree is mirrored.
+//!
 //! Absolute paths in the arguments are moved into the mirror, and mapped back by `-ffile-prefix-map`, so that `__FILE__` and
 //! debug information are those of the recorded build.
 
+use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use walkdir::WalkDir;
 
@@ -48,6 +53,45 @@ pub struct Root {
     pub actual: PathBuf,
 }
 
+/// What of the roots a mirror needs. A kernel has eighty thousand files in five thousand directories, of which a compile reads from
+/// a hundred: to mirror the rest would take longer than the compile.
+#[derive(Debug, Clone, Default)]
+pub struct Wanted {
+    /// Directories whose files are linked, as recorded.
+    folders: BTreeSet<PathBuf>,
+    /// Directories that must be there for others to be reached.
+    above: BTreeSet<PathBuf>,
+}
+
+impl Wanted {
+    /// Adds a directory with its files.
+    pub fn folder(&mut self, folder: &Path) {
+        let folder = absolute(Path::new("/"), folder);
+        if !self.folders.contains(&folder) {
+            self.above.extend(folder.ancestors().map(Path::to_path_buf));
+            self.folders.insert(folder);
+        }
+    }
+
+    /// Adds what is needed to read `file`, an absolute path as a compiler named it: where it lies, and each directory that the path
+    /// leaves again by `..`.
+    pub fn file(&mut self, file: &Path) {
+        let mut at = PathBuf::new();
+        for component in file.components() {
+            if component == Component::ParentDir {
+                let through = absolute(Path::new("/"), &at);
+                if !self.above.contains(&through) {
+                    self.above.extend(through.ancestors().map(Path::to_path_buf));
+                }
+            }
+            at.push(component);
+        }
+        if let Some(folder) = file.parent() {
+            self.folder(folder);
+        }
+    }
+}
+
 /// A mirror.
 #[derive(Debug)]
 pub struct View {
@@ -56,8 +100,8 @@ pub struct View {
 }
 
 impl View {
-    /// Mirrors `roots` below `top`, which does not exist yet. A root within another is left out.
-    pub fn new(top: &Path, roots: &[Root]) -> Result<Self, SelectError> {
+    /// Mirrors `roots` below `top`, which does not exist yet, or what is wanted of them. A root within another is left out.
+    pub fn new(top: &Path, roots: &[Root], wanted: Option<&Wanted>) -> Result<Self, SelectError> {
         let mut kept: Vec<Root> = Vec::new();
         let mut sorted = roots.to_vec();
         sorted.sort_by(|a, b| a.recorded.cmp(&b.recorded));
@@ -68,17 +112,29 @@ impl View {
         }
         let view = Self { top: top.to_path_buf(), roots: kept };
         for root in &view.roots {
-            view.mirror(root)?;
+            view.mirror(root, wanted)?;
         }
         Ok(view)
     }
 
-    fn mirror(&self, root: &Root) -> Result<(), SelectError> {
+    fn mirror(&self, root: &Root, wanted: Option<&Wanted>) -> Result<(), SelectError> {
         let base = self.place(&root.recorded);
         fs::create_dir_all(&base).map_err(SelectError::file("make", &base))?;
         let walk = WalkDir::new(&root.actual).min_depth(1).follow_root_links(true).into_iter();
+        let recorded = |actual: &Path| {
+            let inside = actual.strip_prefix(&root.actual).unwrap_or(Path::new(""));
+            if inside.as_os_str().is_empty() { root.recorded.clone() } else { root.recorded.join(inside) }
+        };
+        let is_needed = |entry: &walkdir::DirEntry| {
+            let Some(wanted) = wanted else { return true };
+            if entry.file_type().is_dir() {
+                return wanted.above.contains(&recorded(entry.path()));
+            }
+            entry.path().parent().is_some_and(|folder| wanted.folders.contains(&recorded(folder)))
+        };
         let is_wanted = |entry: &walkdir::DirEntry| {
-            entry.file_name() != ".git"
+            is_needed(entry)
+                && entry.file_name() != ".git"
                 && entry.file_name() != locate::DIRECTORY
                 && !self.top.starts_with(entry.path())
         };
@@ -252,7 +308,7 @@ mod tests {
         fs::write(tree.join("lib/x.c"), "c").unwrap();
         symlink("include", tree.join("asm")).unwrap();
         let root = Root { recorded: tree.clone(), actual: tree.clone() };
-        let view = View::new(&scratch.path().join("view"), std::slice::from_ref(&root)).unwrap();
+        let view = View::new(&scratch.path().join("view"), std::slice::from_ref(&root), None).unwrap();
         view.put(&tree.join("include/x.h"), Some(b"new")).unwrap();
         let read = |inside: &str| fs::read_to_string(view.path(&tree.join(inside))).unwrap();
         assert_eq!(read("lib/x.c"), "c");
