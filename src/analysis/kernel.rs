@@ -33,7 +33,7 @@ pub fn role(arguments: &[BString]) -> Role {
     let place = file.or_else(|| arguments.last()).map(|place| place.as_slice()).unwrap_or_default();
     let holds = |part: &&[u8]| place.windows(part.len()).any(|window| window == *part);
     match () {
-        () if CARRIED.iter().any(|part| holds(part)) => Role::Carried,
+        () if CARRIED.iter().any(holds) => Role::Carried,
         () if has(b"-DMODULE") => Role::Module,
         () => Role::Kernel,
     }
