@@ -1,13 +1,18 @@
 //! 32-bit Arm, in Arm encoding; what Thumb shares with it.
 //!
 //! Sources: Arm Architecture Reference Manual (ARMv7-A), A5 and A7; Procedure Call Standard for the Arm Architecture, 6.1.
-//! Anchors are 128 bytes apart or more: 128 in the first Thumb, 4344 in Thumb-2, 8184 in Arm encoding.
+//! Anchors are 4344 bytes apart in Thumb-2, 8184 in Arm encoding. (In the first Thumb, 128: one of two anchors so near
+//! counts where an access at a known displacement proves it.)
 
 use super::{Flow, Rules, Step};
 
 /// r0 to r3, r12, r14. The stack by r7, r11, r13.
-pub const RULES: Rules =
-    Rules { clobbered: 0x0000_ffff_0000_500f, stack: 1 << 7 | 1 << 11 | 1 << 13, apart: Some(128) };
+pub const RULES: Rules = Rules {
+    clobbered: 0x0000_ffff_0000_500f,
+    stack: 1 << 7 | 1 << 11 | 1 << 13,
+    below: 4095,
+    apart: Some(4344),
+};
 
 /// The program counter.
 const PC: u32 = 15;

@@ -159,6 +159,8 @@ pub struct Rules {
     pub clobbered: u64,
     /// Registers that point into the stack, as bits.
     pub stack: u64,
+    /// How far below an anchor that is not the first of its section data are reached from it.
+    pub below: i64,
     /// Two anchors of a section are at least so far apart, and no datum of a block is reached but from an anchor;
     /// `None` where some are reached by their own address all the same.
     pub apart: Option<i64>,
