@@ -76,6 +76,10 @@ pub const REPORTS: [&str; 6] = [
     "SUNPRO_DEPENDENCIES",
 ];
 
+/// Variables by which the compilers are given directories whose headers count as the system's.
+pub const SYSTEM_DIRECTORIES: [&str; 4] =
+    ["CPLUS_INCLUDE_PATH", "C_INCLUDE_PATH", "OBJCPLUS_INCLUDE_PATH", "OBJC_INCLUDE_PATH"];
+
 /// Environment variables kept in a record because they decide what a compiler makes of a call (GCC manual, "Environment Variables
 /// Affecting GCC"; Clang's driver). Sorted. A closed list, so that no secret is ever kept.
 const RECORDED: [&str; 21] = [

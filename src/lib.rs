@@ -9,8 +9,10 @@
 //! 4. `object` turns the bytes that came out into fingerprints; `store` keeps them as a record.
 //! 5. `analysis` compares records and says what differs; `report` makes that text, JSON or a page.
 //! 6. `select` makes the other side of a comparison from a patch, by running recorded calls again.
-//! 7. `commands` answers a person, one thin file per command.
+//! 7. `afterwards` makes a recording of a build that was done without lpcc, from what it left on the disk.
+//! 8. `commands` answers a person, one thin file per command.
 
+pub mod afterwards;
 pub mod analysis;
 pub mod argv;
 pub mod commands;

@@ -164,24 +164,46 @@ fn a_recording_without_shadows_and_none_at_all() {
     );
 }
 
-/// Clang's code is read as well; its flag shadow is a failure that is told.
+/// What cannot be compiled twice is said with its reason: in the report, and by `explain` before and after.
 #[test]
-fn clang_is_told_of() {
+fn what_has_no_shadow_is_told_of() {
     if !Path::new("/usr/bin/clang-14").exists() {
         return kit::skip("no clang");
     }
     let place = Place::new();
-    place.write("a.c", "int a(int n) { return n + 1; }\n");
-    compile(&place, "toggle-live-patching,add=-O3 -fwrapv,same", &["clang-14", "-O2", "-c", "a.c"]);
+    for name in ["a.c", "l.c"] {
+        place.write(name, "int a(int n) { return n + 1; }\n");
+    }
+    place.write("s.S", ".text\n.globl s\ns: ret\n");
+    let asked = "toggle-live-patching,add=-O3 -fwrapv,same";
+    compile(&place, asked, &["clang-14", "-O2", "-c", "a.c"]);
+    compile(&place, asked, &["gcc-12", "-O2", "-flto", "-c", "l.c"]);
+    compile(&place, asked, &["gcc-12", "-c", "s.S"]);
     let answer = json(&place);
-    let names: Vec<_> = answer["shadows"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|shadow| shadow["shadow"].as_str().unwrap())
-        .collect();
-    assert_eq!(names, ["toggle-live-patching", "same", "custom"]);
-    let why = answer["shadows"][0]["failed"][0]["reason"].as_str().unwrap();
-    assert!(why.contains("-flive-patching"), "{why}");
-    assert!(report(&place, &[]).contains("no shadow to compare"));
+    let shadows = answer["shadows"].as_array().unwrap().iter();
+    let names: Vec<_> = shadows.map(|shadow| shadow["shadow"].as_str().unwrap()).collect();
+    assert_eq!(names, ["same", "custom"]);
+    assert_eq!((&answer["units"], &answer["once"]), (&3.into(), &2.into()));
+    let text = report(&place, &[]);
+    for reason in [
+        "1 not: clang has no `-flive-patching` for `toggle-live-patching`",
+        "1 not: its objects hold no function bytes before the link",
+        "1 not: neither C nor C++",
+    ] {
+        assert!(text.contains(reason), "{text}");
+    }
+
+    let explain = |words: &[&str]| {
+        let output = run(place.lpcc().arg("explain").args(words).env("LPCC_TWICE", asked), None);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    for words in [&["a.o"][..], &["--", "clang-14", "-O2", "-c", "a.c"]] {
+        let text = explain(words);
+        assert!(text.contains("clang has no `-flive-patching`") && text.contains("same: "), "{text}");
+    }
+    assert!(
+        explain(&["--", "clang-14", "-c", "a.c"]).contains("custom: compiled with `-O3`, with `-fwrapv`")
+    );
+    assert!(explain(&["l.o"]).contains("not compiled twice: its objects hold"), "{}", explain(&["l.o"]));
 }

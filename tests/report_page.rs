@@ -69,6 +69,7 @@ fn made_up(units: usize, functions: usize) -> Report {
         recording: "'made up </title>'".into(),
         units: 2,
         once: 0,
+        because: vec![("neither C nor C++".to_owned(), 3)],
         shadows: vec![shadow],
         troubles: Vec::new(),
     }

@@ -121,6 +121,7 @@ prop_compose! {
             decision: Decision { action: Action::Keep, reason, live_patching },
             inputs: Inputs { completeness: partial.map_or(Completeness::Full, Completeness::Partial), files },
             variants,
+            rewriters: notes.iter().map(|note| vec![note.clone().into()]).collect(),
             notes,
             shadows,
             clones,

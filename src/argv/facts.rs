@@ -64,6 +64,19 @@ pub enum SaveTemps {
     Obj,
 }
 
+/// Options that name a directory whose headers count as the system's: beginnings of words, also of those handed to the
+/// preprocessor.
+const SYSTEM_DIRECTORIES: [&[u8]; 8] = [
+    b"--include-with-prefix",
+    b"-cxx-isystem",
+    b"-idirafter",
+    b"-imultilib",
+    b"-isystem",
+    b"-iwithprefix",
+    b"-stdlib++-isystem",
+    b"-Wp,-i",
+];
+
 impl CommandLine {
     /// Whether link-time optimisation is on: the last of `-flto`, `-flto=...`, `-fno-lto`.
     pub fn lto(&self) -> bool {
@@ -100,6 +113,14 @@ impl CommandLine {
     pub fn records_command_line(&self) -> bool {
         self.last(|class, _| if let Class::RecordCommandLine(on) = class { Some(on) } else { None })
             .unwrap_or(false)
+    }
+
+    /// Whether no header can come from a system directory: `-nostdinc`, and no directory named as one. A list without system
+    /// headers (`-MMD`) then lacks none, as far as the environment names no such directory either.
+    pub fn no_system_directories(&self) -> bool {
+        let words = || (0..self.word_count()).map(|index| self.word(index).as_bytes());
+        words().any(|word| word == b"-nostdinc")
+            && !words().any(|word| SYSTEM_DIRECTORIES.iter().any(|start| word.starts_with(start)))
     }
 
     /// Whether options would be seen on the standard streams: `-v`, `-H`, `-Q`, `-ftime-report`.

@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use super::{
-    audit, check, diff, doctor, explain, generate, report, run, select, shims, show, store, version,
+    audit, check, diff, doctor, explain, generate, record, report, run, select, shims, show, store, version,
 };
 
 /// Shown below the list of commands.
@@ -38,7 +38,7 @@ pub enum Command {
     ///
     /// A side is an object, an archive, a linked file, a record, a directory tree (all of these in it, paired by
     /// relative path), or a recording: `now` is the store's current state, any other name a snapshot (`./now` is
-    /// the path). The exit status is 0 if nothing differs, 1 if something does, 2 if something could not be
+    /// the path), a file that of `lpcc store export`. The exit status is 0 if nothing differs, 1 if something does, 2 if something could not be
     /// compared.
     Diff(diff::Args),
     /// The functions that a live patch must carry for a fix, each with the reason.
@@ -60,6 +60,12 @@ pub enum Command {
     /// `foreign` another compiler or assembler, `unknown` that nothing tells. The exit status is 0, 1 if `--expect` is not met, 2 if something could
     /// not be read.
     Audit(audit::Args),
+    /// A recording of a build that was done without lpcc.
+    ///
+    /// `lpcc record DIR` reads kbuild's `.cmd` files in a kernel's build directory, `lpcc record --from
+    /// compile_commands.json` a compilation database; the objects are read where they lie. What cannot be known afterwards is
+    /// said. The exit status is 0, or 2 if something could not be recorded.
+    Record(record::Args),
     /// What the policy does with a compiler call, or did with a recorded object, and why.
     ///
     /// `lpcc explain -- gcc -O2 -c x.c` decides on the call as if it were made here, and runs nothing of it. The

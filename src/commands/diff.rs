@@ -107,18 +107,20 @@ fn objects(
         code: Vec::new(),
     };
     let mut troubles = Vec::new();
-    let (old_loaded, new_loaded) = (read(old, &mut troubles), read(new, &mut troubles));
+    let (mut old_loaded, mut new_loaded) = (read(old, &mut troubles), read(new, &mut troubles));
     if let (Some(old), Some(new)) = (&old_loaded, &new_loaded) {
         diff.findings = side::built_otherwise(old, new);
         if old.hash().is_some() && old.hash() == new.hash() && troubles.is_empty() {
             return (diff, troubles);
         }
     }
-    let mut prints = |object: Option<&Object>, loaded: Option<&Loaded<'_>>| {
-        let prints = loaded?.fingerprints();
+    let mut prints = |object: Option<&Object>, loaded: Option<&mut Loaded<'_>>| {
+        let loaded = loaded?;
+        let prints = loaded.fingerprints();
+        loaded.let_go();
         prints.map_err(|why| troubles.push(named(object, &why))).ok()
     };
-    let (old_prints, new_prints) = (prints(old, old_loaded.as_ref()), prints(new, new_loaded.as_ref()));
+    let (old_prints, new_prints) = (prints(old, old_loaded.as_mut()), prints(new, new_loaded.as_mut()));
     if !troubles.is_empty() {
         diff.status = Status::Unreadable;
         diff.notes.clone_from(&troubles);

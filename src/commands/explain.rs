@@ -9,11 +9,11 @@ use serde_json::{Value, json};
 
 use super::located;
 use crate::analysis::clones;
-use crate::policy::{Decision, Dump, Effective, Origin};
+use crate::policy::{Decision, Difference, Dump, Effective, Origin, Shadow};
 use crate::report::error::{SAME, TROUBLE};
 use crate::report::table::{self, Cell};
 use crate::report::{Format, bytes, output};
-use crate::store::{Recording, UnitEntry};
+use crate::store::{Recording, UnitEntry, VariantHead};
 use crate::wrap::apply::{self, Explained};
 
 /// What the policy does with a compiler call, or did with a recorded object, and why.
@@ -62,6 +62,8 @@ struct Answer {
     added: Vec<String>,
     turned_off: Option<Vec<String>>,
     dump: Option<String>,
+    /// Each shadow, and what is or was made of it.
+    shadows: Vec<(String, String)>,
     notes: Vec<String>,
     troubles: Vec<String>,
 }
@@ -86,6 +88,10 @@ fn recorded(unit: &UnitEntry) -> anyhow::Result<Answer> {
         let inlined = edges.iter().filter(|edge| edge.is_inlining()).count();
         format!("kept with the record: {inlined} inlined, {} cloned", edges.len() - inlined)
     });
+    let shadow = |variant: &VariantHead| match &variant.unreadable {
+        Some(why) => (variant.name.clone(), why.clone()),
+        None => (variant.name.clone(), "compiled and recorded".to_owned()),
+    };
     let compiler = &identity.compiler;
     let run = compiler_first(compiler.path.clone(), &identity.call.launchers, &identity.call.run);
     Ok(Answer {
@@ -105,6 +111,7 @@ fn recorded(unit: &UnitEntry) -> anyhow::Result<Answer> {
             .map(ToString::to_string)
             .collect(),
         turned_off: None,
+        shadows: identity.variants.iter().skip(1).map(shadow).collect(),
         notes: identity.notes.clone(),
         troubles: Vec::new(),
     })
@@ -137,8 +144,30 @@ fn of_call(explained: &Explained) -> Answer {
         settings: settings(&ruling.effective),
         added: ruling.added.iter().map(|word| word.to_string_lossy().into_owned()).collect(),
         turned_off: explained.turned_off.clone(),
-        notes: Vec::new(),
+        shadows: explained.shadows.iter().map(|shadow| (shadow.name.clone(), said(shadow))).collect(),
+        notes: explained.once.clone(),
         troubles: explained.loaded.troubles.clone(),
+    }
+}
+
+/// What a shadow is, in words.
+fn said(shadow: &Shadow) -> String {
+    match &shadow.difference {
+        Difference::ToggleLivePatching(level) => {
+            format!(
+                "compiled without the flag where the call has it, else with `-flive-patching={}`",
+                level.as_str()
+            )
+        }
+        Difference::Same => "the identical call again".to_owned(),
+        Difference::Lines => "compiled with all line numbers moved".to_owned(),
+        Difference::Other(other) => {
+            let removed = other.remove.iter().map(|glob| format!("without `{glob}`"));
+            let added = other.add.iter().map(|flag| format!("with `{flag}`"));
+            let compiler = other.compiler.iter().map(|compiler| format!("by `{compiler}`"));
+            let differences: Vec<String> = compiler.chain(removed).chain(added).collect();
+            format!("compiled {}", differences.join(", "))
+        }
     }
 }
 
@@ -203,6 +232,9 @@ impl Answer {
         for (name, value, origin) in &self.settings {
             row(&["setting", &format!("{name} = {value}: {origin}")]);
         }
+        for (name, what) in &self.shadows {
+            row(&["shadow", &format!("{name}: {what}")]);
+        }
         for note in &self.notes {
             row(&["note", note]);
         }
@@ -233,6 +265,7 @@ impl Answer {
             "settings": self.settings.iter().map(|(name, value, origin)| json!({
                 "name": name, "value": value, "origin": origin,
             })).collect::<Vec<_>>(),
+            "shadows": self.shadows.iter().map(|(name, what)| json!({"name": name, "what": what})).collect::<Vec<_>>(),
             "notes": self.notes,
             "troubles": self.troubles,
         });

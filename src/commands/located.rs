@@ -20,6 +20,13 @@ pub fn root(explicit: Option<&Path>) -> anyhow::Result<Option<PathBuf>> {
     Ok(locate(named.as_deref(), &directory, home.as_deref(), state.as_deref()))
 }
 
+/// The store of the build in `tree`: the one that is named, else the nearest `.lpcc` from there upward; never the user's own.
+pub fn of_build(tree: &Path) -> Option<PathBuf> {
+    let named = Configuration::of(tree.to_path_buf()).store();
+    locate(named.as_deref(), tree, env::path(env::HOME).as_deref(), None)
+        .filter(|root| named.is_some() || root.ends_with(locate::DIRECTORY))
+}
+
 /// The store, where there is one. One that was named must be there.
 pub fn find(explicit: Option<&Path>) -> anyhow::Result<Option<Store>> {
     let Some(root) = root(explicit)? else { return Ok(None) };

@@ -9,7 +9,9 @@ pub mod explain;
 pub mod generate;
 pub mod located;
 pub mod pairs;
+pub mod record;
 pub mod report;
+pub mod rewritten;
 pub mod run;
 pub mod select;
 pub mod shims;
@@ -26,28 +28,22 @@ use clap::Parser;
 use crate::report::error;
 
 /// lpcc's own words: the first argument is a command exactly if it stands here. Anything else is a compiler
-/// call, so that `lpcc --version` is the compiler's. The list is closed: a word that is not built yet says so
-/// rather than being handed to a compiler.
+/// call, so that `lpcc --version` is the compiler's. The list is closed.
 pub const WORDS: &[&str] = &[
     "audit", "check", "diff", "doctor", "explain", "generate", "help", "record", "report", "run", "select",
     "shims", "show", "store", "version",
 ];
 
-/// Words of the list that this version does not know how to answer yet.
-const LATER: &[&str] = &["record"];
-
 /// Parses `lpcc`'s own command line and runs the command.
 pub fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
-    if let Some(word) = asked_too_early(&arguments) {
-        return error::exit_code(Err(anyhow::anyhow!("`{word}` is not built yet in this version")));
-    }
     error::exit_code(match cli::Cli::parse_from(arguments).command {
         cli::Command::Show(args) => show::main(&args),
         cli::Command::Diff(args) => diff::main(&args),
         cli::Command::Check(args) => check::main(&args),
         cli::Command::Select(args) => select::main(&args),
         cli::Command::Audit(args) => audit::main(&args),
+        cli::Command::Record(args) => record::main(&args),
         cli::Command::Explain(args) => explain::main(&args),
         cli::Command::Report(args) => report::main(&args),
         cli::Command::Run(args) => run::main(&args),
@@ -57,16 +53,6 @@ pub fn main() -> ExitCode {
         cli::Command::Version(args) => version::main(&args),
         cli::Command::Generate(args) => generate::main(&args),
     })
-}
-
-/// The word, where it or its help is asked for.
-fn asked_too_early(arguments: &[OsString]) -> Option<&'static str> {
-    let mut words = arguments.iter().skip(1);
-    let word = match words.next() {
-        Some(help) if help == "help" => words.next(),
-        word => word,
-    }?;
-    LATER.iter().find(|later| word == *later).copied()
 }
 
 #[cfg(test)]
@@ -80,7 +66,6 @@ mod tests {
         let command = cli::Cli::command();
         let mut known: Vec<_> = command.get_subcommands().map(clap::Command::get_name).collect();
         known.push("help");
-        known.extend(LATER);
         known.sort_unstable();
         assert_eq!(known, WORDS);
     }

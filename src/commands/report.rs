@@ -1,5 +1,6 @@
 //! `lpcc report`: what the shadows of a recording show.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -10,8 +11,10 @@ use rayon::prelude::*;
 
 use super::side::{self, Source};
 use crate::analysis::cost::{Total, UnitCost, total};
+use crate::argv::Language;
 use crate::object::fingerprint::RECIPE;
 use crate::object::{Basis, Fingerprints};
+use crate::policy::COMPILED_ONCE;
 use crate::report::cost::{self, Report, ShadowReport, Subject, UnitReport};
 use crate::report::error::{SAME, TROUBLE};
 use crate::report::output;
@@ -24,7 +27,7 @@ const ROWS: usize = 20;
 /// What a flag, or another difference, costs in a build that was compiled twice.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The recording: `now`, or a snapshot's name.
+    /// The recording: `now`, a snapshot's name, or an export.
     #[arg(default_value = "now")]
     recording: OsString,
     /// How to print the answer.
@@ -114,6 +117,17 @@ fn report(label: &str, units: &[&UnitEntry], wanted: &[String], mut troubles: Ve
         .collect();
     drop(progress);
     let once = units.iter().filter(|unit| unit.identity.variants.len() < 2).count();
+    let mut because: BTreeMap<&str, usize> = BTreeMap::new();
+    for why in
+        units.iter().flat_map(|unit| &unit.identity.notes).filter_map(|n| n.strip_prefix(COMPILED_ONCE))
+    {
+        *because.entry(why).or_default() += 1;
+    }
+    let others = units.iter().filter(|unit| !is_c_or_cxx(unit)).count();
+    if once < units.len() && others > 0 {
+        because.insert("neither C nor C++", others);
+    }
+    let because = because.into_iter().map(|(why, units)| (why.to_owned(), units)).collect();
     let mut shadows: Vec<ShadowReport> = Vec::new();
     for result in compared {
         match result {
@@ -121,7 +135,11 @@ fn report(label: &str, units: &[&UnitEntry], wanted: &[String], mut troubles: Ve
             Ok(list) => list.into_iter().for_each(|one| sort_in(&mut shadows, one)),
         }
     }
-    Report { recording: label.to_owned(), units: units.len(), once, shadows, troubles }
+    Report { recording: label.to_owned(), units: units.len(), once, because, shadows, troubles }
+}
+
+fn is_c_or_cxx(unit: &UnitEntry) -> bool {
+    matches!(unit.identity.unit.language, Language::C | Language::Cxx)
 }
 
 fn sort_in(shadows: &mut Vec<ShadowReport>, one: Compared) {

@@ -8,7 +8,7 @@ use anyhow::Context;
 
 use super::shims::{self, How};
 use crate::env;
-use crate::store::{SnapshotName, Store, locate};
+use crate::store::{Recording, SnapshotName, Store, locate};
 use crate::sys::{self, Ending, Program};
 use crate::wrap::configuration::Configuration;
 
@@ -21,6 +21,9 @@ pub struct Args {
     /// Keep the recording under this name once the build has succeeded.
     #[arg(long, value_name = "NAME")]
     name: Option<OsString>,
+    /// Once the build has succeeded, write its recording to this file, as `lpcc store export` does.
+    #[arg(long, value_name = "FILE")]
+    export: Option<PathBuf>,
     /// Record here instead of ./.lpcc, or the store that the configuration names.
     #[arg(long, value_name = "DIR")]
     store: Option<PathBuf>,
@@ -52,11 +55,16 @@ pub fn main(args: &Args) -> anyhow::Result<ExitCode> {
     };
     let program = Program::new(path.as_os_str(), &args.command, &environment)?;
     let failed = || format!("cannot execute `{}`", path.display());
-    let Some(name) = &args.name else {
+    if args.name.is_none() && args.export.is_none() {
         // Nothing is left to do afterwards: become the build.
         return Err(sys::exec(&program)).with_context(failed);
-    };
+    }
     let ending = sys::run(&program, None).with_context(failed)?.ending;
+    // A build that went well stays one: what fails from here on is said, and no more.
+    if let (Some(file), Ending::Exited(0)) = (&args.export, ending) {
+        export(&store, file);
+    }
+    let Some(name) = &args.name else { sys::end_as(ending) };
     if ending == Ending::Exited(0) {
         let kept = store.snapshot(name)?;
         anstream::eprintln!("lpcc: kept {} units as `{}`", kept.units, name.display());
@@ -64,6 +72,23 @@ pub fn main(args: &Args) -> anyhow::Result<ExitCode> {
         anstream::eprintln!("lpcc: the build failed: nothing kept as `{}`", name.display());
     }
     sys::end_as(ending)
+}
+
+/// Writes the recording beside the build.
+fn export(store: &Store, file: &Path) {
+    let exported = Recording::open(store, None).and_then(|recording| recording.export());
+    let written = exported
+        .map_err(anyhow::Error::from)
+        .and_then(|exported| super::store::write_export(file, &exported.bytes).map(|()| exported));
+    match written {
+        Ok(exported) => {
+            for damaged in &exported.damaged {
+                anstream::eprintln!("lpcc: left out, and noted in the export: {damaged}");
+            }
+            anstream::eprintln!("lpcc: exported {} units to `{}`", exported.manifest.units, file.display());
+        }
+        Err(error) => anstream::eprintln!("lpcc: not exported: {error:#}"),
+    }
 }
 
 /// The build's environment: shims first on PATH, the store named, and compilers that are named by a variable

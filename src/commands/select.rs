@@ -30,7 +30,7 @@ pub struct Args {
     /// several times, and is applied in order.
     #[arg(long, value_name = "FILE")]
     patch: Vec<PathBuf>,
-    /// The recording of the shipped build: a name, a store, or a directory with one; `now` is the store's current state.
+    /// The recording of the shipped build: a name, an export, a store, or a directory with one; `now` is the store's current state.
     #[arg(long, value_name = "RECORDING", default_value = "now")]
     recording: OsString,
     /// The source tree that the patch applies to, as it was built. It is never written.

@@ -59,7 +59,7 @@ pub fn main(args: &Args) -> anyhow::Result<ExitCode> {
 /// Lays a shim for every compiler on PATH, for `lpcc` and for `lpcc++`; gives their names, sorted. Shims that
 /// are there already are laid anew; anything else is never overwritten.
 pub fn lay(directory: &Path, how: How, all: bool) -> anyhow::Result<Vec<OsString>> {
-    let program = std::fs::canonicalize("/proc/self/exe").context("cannot tell where lpcc itself lies")?;
+    let program = own_program().context("cannot tell where lpcc itself lies")?;
     let passed = Passed::from_environment();
     let mut names = on_path(directory, &passed);
     if all {
@@ -84,6 +84,15 @@ pub fn lay(directory: &Path, how: How, all: bool) -> anyhow::Result<Vec<OsString
         replace(&program, &place, how).with_context(|| format!("cannot lay `{}`", place.display()))?;
     }
     Ok(names.into_iter().collect())
+}
+
+/// Where this program lies. A chroot that is being set up may have no `/proc` yet: there, where its name leads.
+fn own_program() -> std::io::Result<PathBuf> {
+    std::fs::canonicalize("/proc/self/exe").or_else(|error| {
+        let name = std::env::args_os().next().ok_or(error)?;
+        let path = if name.as_encoded_bytes().contains(&b'/') { None } else { find::on_path(&name).next() };
+        std::fs::canonicalize(path.unwrap_or_else(|| PathBuf::from(name)))
+    })
 }
 
 /// Whether what lies there is ours: lpcc under some link or copy, or a symbolic link to an lpcc that has gone.

@@ -6,8 +6,9 @@ use std::process::ExitCode;
 
 use bstr::BString;
 
-use super::located;
 use super::side::{self, Loaded, Object, Side, Source};
+use super::{located, rewritten};
+use crate::analysis::kernel;
 use crate::object::Hash;
 use crate::report::error::{SAME, TROUBLE};
 use crate::report::shown::{Shown, Standing};
@@ -112,7 +113,12 @@ impl Show<'_> {
             (_, None) => (loaded.fingerprints()?, None),
         };
         let identity = record.as_ref().map(|record| &record.identity).or(loaded.identity());
-        let notes = identity.map(|identity| identity.notes.clone()).unwrap_or_default();
+        let mut notes = identity.map(|identity| identity.notes.clone()).unwrap_or_default();
+        let role = identity.map(|identity| kernel::role(&identity.call.run));
+        notes.extend(
+            role.filter(|role| *role != kernel::Role::Other)
+                .map(|role| format!("part of a kernel build: {}", role.as_str())),
+        );
         Ok(Shown { name: object.name.clone(), prints, recorded, notes, symbols })
     }
 
@@ -157,5 +163,9 @@ fn standing(loaded: &Loaded<'_>, items: &[crate::object::Item], record: &UnitEnt
         items.iter().map(|item| (item.name.clone(), item.identity(), item.references.clone())).collect()
     };
     let same = identities(items) == identities(&prints.items);
-    Some(if same { Standing::SameFingerprints } else { Standing::Differs })
+    Some(match loaded {
+        _ if same => Standing::SameFingerprints,
+        Loaded::Bytes(_, bytes) if rewritten::by(record, bytes).is_some() => Standing::Rewritten,
+        _ => Standing::Differs,
+    })
 }

@@ -76,6 +76,11 @@ pub fn is_compiler(program: &OsStr) -> bool {
     argv::compiler_name(base(program)).is_some()
 }
 
+/// Whether a call by this name or path is a compiler call: a driver's, a launcher's, or lpcc's own.
+pub fn stands_for_compiler(program: &OsStr) -> bool {
+    is_compiler(program) || is_launcher(program) || own(program).is_some()
+}
+
 fn is_cxx(program: &OsStr) -> bool {
     argv::compiler_name(base(program)).is_some_and(|name| name.cxx)
 }

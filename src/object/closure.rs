@@ -41,6 +41,8 @@ pub struct Closure<'m, 'd> {
     counts: [u64; 3],
     /// Where the table begins whose entries are being written as distances from there.
     pub table_base: Option<u64>,
+    /// The offset of a relocation that leads nowhere: the entry it stands in says that nothing is there.
+    pub void: Option<u64>,
     /// Named tables of labels already written.
     label_tables: Vec<usize>,
     concrete: Vec<Concrete>,
@@ -84,6 +86,7 @@ impl<'m, 'd> Closure<'m, 'd> {
             pending: Vec::new(),
             counts: [0; 3],
             table_base: None,
+            void: None,
             label_tables: Vec::new(),
             concrete: Vec::new(),
             concrete_seen: FxHashSet::default(),
@@ -445,6 +448,10 @@ impl<'m, 'd> Closure<'m, 'd> {
             let mut at = *relocation;
             if let Some(base) = self.table_base {
                 at.addend = at.addend.wrapping_sub((relocation.offset - base).cast_signed());
+            }
+            if self.void == Some(relocation.offset) {
+                self.target(Place::Absolute(0), 0, out);
+                continue;
             }
             let place = self.model.resolve(home, &at, 0);
             self.target(place, 0, out);

@@ -7,12 +7,13 @@ use object::elf;
 
 use super::attributes;
 use super::closure::Closure;
+use super::collector::Collector;
 use super::facts::{Definition, Section, Symbol};
 use super::fingerprint::{Item, Kind, PartKind, Scope, Traits};
 use super::names;
 use super::places::Model;
 use super::private::Extent;
-use super::recipe::{Collector, Known};
+use super::recipe::Known;
 use super::stream::{Write, attribute as key, target};
 
 /// Adds items for everything that is left.
@@ -20,7 +21,9 @@ pub fn collect(known: &Known<'_, '_>, collector: &mut Collector) {
     sections(known, collector);
     symbols(known, collector);
     site_items(known, collector);
+    orc_item(known, collector);
     collector.covered.extend(known.frames.covered.iter().copied());
+    collector.covered.extend(known.sites.orc.covered.iter().copied());
     gaps(known, collector);
 }
 
@@ -158,6 +161,23 @@ fn site_items(known: &Known<'_, '_>, collector: &mut Collector) {
         let item = blank(Kind::Site, section.name.into(), section, first.start, size);
         finish(collector, item, &stream, &[], closure);
     }
+}
+
+/// One item for what the kernel's unwinding tables say of fill, and of the ends of sections.
+fn orc_item(known: &Known<'_, '_>, collector: &mut Collector) {
+    let orc = &known.sites.orc;
+    let Some((index, start, end)) = orc.covered.last().copied().filter(|_| !orc.fill.is_empty()) else {
+        return;
+    };
+    let Some(section) = known.model.section(index) else { return };
+    let contents: Vec<u8> = orc.fill.iter().flatten().copied().collect();
+    let mut stream = Vec::new();
+    stream.number(section.flags);
+    stream.byte(1);
+    stream.blob(&contents);
+    stream.number(0);
+    let item = blank(Kind::Site, section.name.into(), section, start, end - start);
+    finish(collector, item, &stream, &[], Closure::new(known.model, known.privates));
 }
 
 fn finish(

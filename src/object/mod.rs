@@ -3,6 +3,7 @@
 pub mod arch;
 pub mod attributes;
 pub mod closure;
+mod collector;
 pub mod cursor;
 pub mod debug;
 pub mod dwarf;
@@ -14,6 +15,8 @@ pub mod listing;
 pub mod lsda;
 pub mod machine;
 pub mod names;
+pub mod orc;
+pub mod origin;
 pub mod ownership;
 pub mod parallel;
 pub mod places;

@@ -23,11 +23,10 @@ use bstr::BString;
 use object::elf;
 
 use super::attributes;
-use super::closure::{Closure, Concrete};
+use super::closure::Closure;
+use super::collector::Collector;
 use super::facts::{Definition, Symbol};
-use super::fingerprint::{
-    Basis, Fingerprints, Hash, Item, Kind, Part, PartKind, RECIPE, Reference, Scope, StreamRange, Traits,
-};
+use super::fingerprint::{Item, Kind, PartKind, Scope, Traits};
 use super::machine::Opcode;
 use super::names;
 use super::ownership::Thing;
@@ -52,143 +51,6 @@ pub struct Known<'m, 'd> {
     pub frames: &'m Frames,
 }
 
-/// Collects items and their streams.
-#[derive(Debug, Default)]
-pub struct Collector {
-    /// The items so far; their references still as they were met.
-    items: Vec<(Item, Vec<Concrete>)>,
-    /// Which thing became which item.
-    by_thing: Vec<(usize, usize)>,
-    streams: Vec<u8>,
-    /// How many bytes of streams are kept at most.
-    most: usize,
-    /// Bytes of nameless data written for what serves nobody.
-    pub followed: usize,
-    /// Bytes that some item covers: section, start, end.
-    pub covered: Vec<(usize, u64, u64)>,
-}
-
-impl Collector {
-    /// Keeps a stream and says where. A file that makes items repeat each other's bytes without end (thousands of
-    /// symbols, each inside the one before) is hashed to the last byte, but not all of it is kept to be shown.
-    pub fn keep(&mut self, stream: &[u8]) -> StreamRange {
-        if self.most != 0 && self.streams.len() + stream.len() > self.most {
-            return StreamRange { start: 0, len: 0 };
-        }
-        let start = self.streams.len() as u32;
-        self.streams.extend_from_slice(stream);
-        StreamRange { start, len: stream.len() as u32 }
-    }
-
-    /// Whether what serves nobody may still be followed to what it refers to.
-    pub fn may_follow(&self) -> bool {
-        self.most == 0 || self.followed <= self.most
-    }
-
-    /// Adds an item with its streams, in the order of [`PartKind`]; empty ones are left out.
-    pub fn add(
-        &mut self,
-        mut item: Item,
-        parts: &[(PartKind, &[u8])],
-        closure: &Closure<'_, '_>,
-        thing: Option<usize>,
-    ) {
-        debug_assert!(parts.is_sorted_by_key(|(kind, _)| *kind));
-        let written = parts.iter().filter(|(_, stream)| !stream.is_empty());
-        item.parts.reserve_exact(written.clone().count());
-        for (kind, stream) in written {
-            item.parts.push(Part { kind: *kind, hash: Hash::of(stream), stream: self.keep(stream) });
-        }
-        self.covered.extend_from_slice(&closure.covered);
-        self.by_thing.extend(thing.map(|thing| (thing, self.items.len())));
-        self.items.push((item, closure.concrete().to_vec()));
-    }
-
-    /// Adds what another one collected, behind what is here.
-    fn append(&mut self, other: Self) {
-        let (items, streams) = (self.items.len(), self.streams.len() as u32);
-        self.streams.extend_from_slice(&other.streams);
-        self.covered.extend(other.covered);
-        self.by_thing.extend(other.by_thing.into_iter().map(|(thing, item)| (thing, items + item)));
-        self.items.extend(other.items.into_iter().map(|(mut item, concrete)| {
-            item.parts.iter_mut().for_each(|part| part.stream.start += streams);
-            if item.traits.layout.len > 0 {
-                item.traits.layout.start += streams;
-            }
-            (item, concrete)
-        }));
-    }
-
-    /// The undefined symbols that some item refers to, sorted.
-    pub fn referred(&self) -> Vec<u32> {
-        let concrete = self.items.iter().flat_map(|(_, concrete)| concrete);
-        let mut symbols: Vec<u32> = concrete
-            .filter_map(|c| match c {
-                Concrete::External(symbol) => Some(*symbol),
-                Concrete::Thing(_) => None,
-            })
-            .collect();
-        symbols.sort_unstable();
-        symbols.dedup();
-        symbols
-    }
-
-    /// Sorts the items and gives references their final numbers.
-    pub fn finish(self, model: &Model<'_>, basis: Basis) -> Fingerprints {
-        let mut order: Vec<usize> = (0..self.items.len()).collect();
-        order.sort_by(|a, b| {
-            let key = |i: &usize| {
-                self.items.get(*i).map(|(item, _)| (item.kind, &item.name, &item.section, item.address))
-            };
-            key(a).cmp(&key(b))
-        });
-        let mut position = vec![0_u32; order.len()];
-        for (new, old) in order.iter().enumerate() {
-            if let Some(slot) = position.get_mut(*old) {
-                *slot = new as u32;
-            }
-        }
-        let mut item_of = vec![None; model.owner.things.len()];
-        for (thing, item) in self.by_thing {
-            if let Some(slot) = item_of.get_mut(thing) {
-                *slot = position.get(item).copied();
-            }
-        }
-        let resolve = |concrete: &Concrete| match concrete {
-            Concrete::Thing(thing) => item_of.get(*thing as usize).copied().flatten().map(Reference::Item),
-            Concrete::External(symbol) => {
-                Some(Reference::External(model.facts.symbols.get(*symbol as usize)?.name.into()))
-            }
-        };
-        let mut items: Vec<Option<Item>> = self
-            .items
-            .into_iter()
-            .map(|(mut item, concrete)| {
-                item.references = concrete.iter().filter_map(resolve).collect();
-                Some(item)
-            })
-            .collect();
-        let items = order.into_iter().filter_map(|old| items.get_mut(old).and_then(Option::take)).collect();
-        Fingerprints {
-            recipe: RECIPE,
-            image: model.facts.image.clone(),
-            basis,
-            files: files(model),
-            items,
-            streams: self.streams,
-        }
-    }
-}
-
-/// The names of the sources, as `STT_FILE` symbols tell them.
-fn files(model: &Model<'_>) -> Vec<BString> {
-    let symbols = model.facts.symbols.iter().filter(|s| s.is_file() && !s.name.is_empty());
-    let mut files: Vec<BString> = symbols.map(|s| s.name.into()).collect();
-    files.sort();
-    files.dedup();
-    files
-}
-
 /// What streams take at most: so many bytes, and so many for each byte of the file's sections. Real objects take two.
 const KEPT_ALWAYS: usize = 1 << 20;
 const KEPT_PER_BYTE: usize = 16;
@@ -199,13 +61,12 @@ pub fn things(known: &Known<'_, '_>, workers: Workers) -> Collector {
     let things = &known.model.owner.things;
     let most_bytes = known.model.facts.sections.iter().map(|s| s.data.len()).sum::<usize>();
     let mut runs = workers.map_runs(things, Thing::weight, |run| {
-        let mut collector =
-            Collector { most: KEPT_ALWAYS + KEPT_PER_BYTE * most_bytes, ..Collector::default() };
-        // More than is ever written, for less would have to be moved; what is not written to costs nothing.
-        // The first run takes in the others in the end.
-        let written = if run.start == 0 { things } else { things.get(run.clone()).unwrap_or_default() };
-        let bytes = written.iter().map(Thing::weight).sum::<usize>();
-        collector.streams.reserve(bytes.min(most_bytes).saturating_mul(4));
+        let mut collector = Collector::new(KEPT_ALWAYS + KEPT_PER_BYTE * most_bytes);
+        if run.start == 0 {
+            // It takes in the others in the end.
+            let bytes = things.iter().map(Thing::weight).sum::<usize>().min(most_bytes);
+            collector.reserve(things.len(), bytes.saturating_mul(4));
+        }
         let mut streams = Streams::default();
         let mut closure = Closure::new(known.model, known.privates);
         for index in run {
@@ -296,12 +157,19 @@ fn layout(thing: &Thing, pieces: &[Vec<Instruction>], out: &mut Vec<u8>) {
     }
 }
 
+/// A list without room for more: a collected one has room for four, and most things have one name.
+fn exactly<T>(items: impl Iterator<Item = T> + Clone) -> Vec<T> {
+    let mut list = Vec::with_capacity(items.clone().count());
+    list.extend(items);
+    list
+}
+
 fn item(model: &Model<'_>, thing: &Thing, first: &Symbol<'_>, traits: Traits) -> Item {
     let piece = thing.pieces.first();
     let section = piece.and_then(|p| model.section(p.section));
     let names =
         thing.symbols.iter().filter_map(|i| model.facts.symbols.get(*i as usize)).map(|s| s.name.into());
-    let mut names: Vec<BString> = names.collect();
+    let mut names = exactly(names);
     names.sort();
     names.dedup();
     let linked = model.facts.image.file_type != elf::ET_REL.0;

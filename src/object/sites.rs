@@ -12,14 +12,22 @@ use std::collections::HashMap;
 use super::closure::Closure;
 use super::facts::Section;
 use super::fingerprint::Kind;
+use super::orc::{self, Orc};
 use super::places::{Model, Place};
 use super::private::Privates;
 use super::stream::Write;
 use super::{lsda_section, unwinding};
 
 /// Strides of sections whose entries hold one kind of field only, so that the rhythm does not tell.
-/// Source: the kernel's `struct static_call_site` (two 32-bit offsets) and `struct orc_entry` beside its index.
-const STRIDES: [(&[u8], u64); 2] = [(b".static_call_sites", 8), (b".orc_unwind_ip", 4)];
+/// Source: the kernel's `struct static_call_site` (two 32-bit offsets), and the places of ORC entries.
+const STRIDES: [(&[u8], u64); 2] = [(b".static_call_sites", 8), (orc::PLACES, 4)];
+
+/// The kernel's alternatives (`struct alt_instr`): by the size of an entry, where in it the length of the replacement stands.
+/// Source: `arch/x86/include/asm/alternative.h` of Linux 3.x to 5.12 (`padlen` at the end), 5.13 to 6.2, and from 6.3 on.
+const ALTERNATIVES: &[u8] = b".altinstructions";
+const REPLACEMENT_LENGTH: [(u64, u64); 3] = [(12, 11), (13, 11), (14, 13)];
+/// Offset of the field that leads to the replacement.
+const REPLACEMENT: u64 = 4;
 
 /// Whether a section lists functions' entries that may be patched (`-fpatchable-function-entry`, `-mrecord-mcount`).
 pub fn lists_entries(section: &Section<'_>) -> bool {
@@ -46,6 +54,8 @@ pub struct Sites {
     pub loose: Vec<Entry>,
     /// Nops before a function's entry that `-fpatchable-function-entry` put there: thing to (section, start, end).
     pub prefixes: HashMap<usize, (usize, u64, u64)>,
+    /// The kernel's unwinding tables, which are no list of sites.
+    pub orc: Orc,
 }
 
 /// A function, and the no-operations before its entry where those were named: section, start, end.
@@ -53,9 +63,13 @@ type Served = (usize, Option<(usize, u64, u64)>);
 
 /// Finds special sections and gives each entry to its function.
 pub fn find(model: &Model<'_>, privates: &Privates) -> Sites {
+    let orc = orc::find(model);
+    let is_orc = |index: usize| {
+        orc.as_ref().is_some_and(|orc| orc.covered.iter().any(|(section, ..)| *section == index))
+    };
     let mut sites = Sites::default();
     for (index, section) in model.facts.sections.iter().enumerate() {
-        if !is_special(model, privates, index, section) {
+        if is_orc(index) || !is_special(model, privates, index, section) {
             continue;
         }
         let Some(stride) = stride(model, section) else {
@@ -79,7 +93,17 @@ pub fn find(model: &Model<'_>, privates: &Privates) -> Sites {
         }
     }
     sites.by_thing.sort_by_key(|(thing, _)| *thing);
+    sites.orc = orc.unwrap_or_default();
+    sites.loose.extend(sites.orc.loose.iter().copied());
     sites
+}
+
+/// Where in an alternative the field lies that leads to a replacement of no bytes. What it leads to is the next alternative's,
+/// or nobody's.
+fn void_field(section: &Section<'_>, start: u64, end: u64) -> Option<u64> {
+    let (_, length) = REPLACEMENT_LENGTH.iter().find(|(size, _)| *size == end - start)?;
+    let is_void = section.name == ALTERNATIVES && section.bytes(start + length, start + length + 1) == [0];
+    is_void.then_some(start + REPLACEMENT)
 }
 
 fn is_special(model: &Model<'_>, privates: &Privates, index: usize, section: &Section<'_>) -> bool {
@@ -178,9 +202,12 @@ impl Sites {
         for entry in self.of(thing) {
             let Some(section) = model.section(entry.section) else { continue };
             out.blob(section.name);
+            closure.void = void_field(section, entry.start, entry.end);
             closure.bytes(section, entry.start, entry.end, out);
+            closure.void = None;
             closure.covered.push((entry.section, entry.start, entry.end));
         }
+        self.orc.write(model, thing, closure, out);
         if let Some((section, start, end)) = self.prefixes.get(&thing)
             && let Some(home) = model.section(*section)
         {

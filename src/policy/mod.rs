@@ -25,7 +25,7 @@ pub use clones::Dump;
 pub use config::{Config, ConfigError};
 pub use decide::{Call, Compiler, Ruling, decide, may_matter};
 pub use rules::{Effective, LivePatching, Lto, OnConflict, Origin, Policy, Settings, Sourced};
-pub use twice::{Difference, Shadow, Twice};
+pub use twice::{COMPILED_ONCE, Difference, Shadow, Twice, possible};
 
 /// The reason where nobody said anything.
 pub const LEFT_ALONE: &str = "built-in default: leave the call as it is";

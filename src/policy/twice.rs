@@ -10,7 +10,7 @@ use toml::Spanned;
 
 use super::matcher::Glob;
 use super::rules::LivePatching;
-use crate::argv::{self, Dialect, Kind};
+use crate::argv::{self, CommandLine, Dialect, Kind};
 
 /// Variants of other names are none of ours to take.
 const PRIMARY: &str = "primary";
@@ -22,6 +22,27 @@ pub struct Shadow {
     pub name: String,
     /// In what it differs from the primary.
     pub difference: Difference,
+}
+
+/// How a note begins that says why a unit has no shadow, or not this one; the reason follows.
+pub const COMPILED_ONCE: &str = "not compiled twice: ";
+
+/// Of the shadows asked for, those that a call can have by its arguments, and a note for each reason why it cannot have
+/// one.
+pub fn possible(asked: &[Shadow], line: &CommandLine) -> (Vec<Shadow>, Vec<String>) {
+    if asked.is_empty() {
+        return Default::default();
+    }
+    if let Some(why) = line.shadow_is_idle() {
+        return (Vec::new(), vec![format!("{COMPILED_ONCE}{why}")]);
+    }
+    let has_flag = line.dialect() != Dialect::Clang;
+    let toggles = |shadow: &Shadow| matches!(shadow.difference, Difference::ToggleLivePatching(_));
+    let (made, left_out): (Vec<_>, Vec<_>) =
+        asked.iter().cloned().partition(|shadow| has_flag || !toggles(shadow));
+    let note =
+        |shadow: &Shadow| format!("{COMPILED_ONCE}clang has no `-flive-patching` for `{}`", shadow.name);
+    (made, left_out.iter().map(note).collect())
 }
 
 /// In what a shadow differs from the primary.
@@ -211,6 +232,22 @@ mod tests {
 
     fn names(shadows: &[Shadow]) -> Vec<&str> {
         shadows.iter().map(|shadow| shadow.name.as_str()).collect()
+    }
+
+    #[test]
+    fn what_a_call_cannot_have_is_said() {
+        let asked = Twice::from_words("toggle,same", &[]).unwrap();
+        let possible = |text: &str, dialect| {
+            let words: Vec<OsString> = text.split(' ').map(Into::into).collect();
+            let (made, notes) = possible(&asked, &argv::parse(&words, dialect, &mut |_| None));
+            (made.len(), notes.concat())
+        };
+        assert_eq!(possible("-c a.c", Dialect::Gcc), (2, String::new()));
+        let (made, note) = possible("-c a.c", Dialect::Clang);
+        assert!(made == 1 && note.contains("clang has no `-flive-patching`"), "{made} {note}");
+        let (made, note) = possible("-flto -c a.c", Dialect::Gcc);
+        assert!(made == 0 && note.contains("no function bytes before the link"), "{made} {note}");
+        assert_eq!(possible("-flto -ffat-lto-objects -c a.c", Dialect::Gcc).0, 2);
     }
 
     #[test]

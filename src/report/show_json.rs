@@ -97,6 +97,7 @@ fn standing_word(standing: Standing) -> &'static str {
         Standing::Record => "record",
         Standing::SameBytes => "same-bytes",
         Standing::SameFingerprints => "same-fingerprints",
+        Standing::Rewritten => "post-processed",
         Standing::Differs => "differs",
     }
 }

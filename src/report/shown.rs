@@ -39,6 +39,8 @@ pub enum Standing {
     SameBytes,
     /// Other bytes (debug information, say), the same fingerprints.
     SameFingerprints,
+    /// Other fingerprints, by what a program of the build (objtool) rewrote behind the compiler alone.
+    Rewritten,
     /// Other fingerprints: it was changed after it was recorded.
     Differs,
 }
@@ -49,6 +51,7 @@ pub fn standing(standing: Option<Standing>) -> Option<(bool, &'static str)> {
         Standing::Record => (true, "from its record"),
         Standing::SameBytes => (true, "agrees with its record"),
         Standing::SameFingerprints => (true, "fingerprints agree with its record, other bytes do not"),
+        Standing::Rewritten => (true, "post-processed: rewritten behind the compiler, otherwise as recorded"),
         Standing::Differs => (false, "differs from its record: it was changed after it was recorded"),
     })
 }

@@ -218,8 +218,9 @@ fn calls<'k>(
     };
     for index in units {
         let Some(unit) = known.get(*index) else { continue };
+        let rewriters = unit.entry.record.rewriters().unwrap_or_default();
         let call = match Call::new(&unit.entry.identity) {
-            Ok(call) => call,
+            Ok(call) => call.rewritten_by(rewriters),
             Err(reason) => {
                 refuse(unit, reason);
                 continue;

@@ -10,7 +10,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use bstr::ByteSlice;
+use bstr::{BString, ByteSlice};
 
 use super::view::View;
 use crate::argv::options::{Class, Side, Stage};
@@ -38,6 +38,8 @@ pub struct Replayed {
     pub prints: Fingerprints,
     /// The files that were read, as paths of the recorded build.
     pub inputs: BTreeSet<PathBuf>,
+    /// Why what rewrote the recorded object behind the compiler could not be run on this one.
+    pub not_rewritten: Option<String>,
 }
 
 /// The recorded call of a unit as it can be run again.
@@ -45,12 +47,16 @@ pub struct Replayed {
 pub struct Call<'a> {
     identity: &'a Identity,
     line: CommandLine,
+    rewriters: Vec<Vec<BString>>,
 }
 
 impl<'a> Call<'a> {
     /// Reads the recorded call, or says why it cannot be run again.
     pub fn new(identity: &'a Identity) -> Result<Self, String> {
         let unit = &identity.unit;
+        if identity.call.run.is_empty() {
+            return Err("no call is known: it was recorded from the object alone".into());
+        }
         if unit.source == "-" || unit.source.starts_with(b"/dev/") || unit.source.starts_with(b"/proc/") {
             return Err("its source was standard input".into());
         }
@@ -70,7 +76,14 @@ impl<'a> Call<'a> {
         if line.lto() && !line.fat_lto() {
             return Err("compiled for link-time optimisation: its object holds no function bytes".into());
         }
-        Ok(Self { identity, line })
+        Ok(Self { identity, line, rewriters: Vec::new() })
+    }
+
+    /// With the commands that rewrote the recorded object behind the compiler: they are run on what a replay makes, too.
+    #[must_use]
+    pub fn rewritten_by(mut self, rewriters: Vec<Vec<BString>>) -> Self {
+        self.rewriters = rewriters;
+        self
     }
 
     /// Who the unit is.
@@ -90,8 +103,13 @@ impl<'a> Call<'a> {
 
     /// The arguments, paths moved into `view`, with the object going to `object` and the list of files read to `list`.
     fn arguments(&self, view: &View, object: &Path, list: &Path, extra: &[&str]) -> Vec<OsString> {
-        // First, so that maps of the call's own, which are more to the point, go before it.
-        let mut out = vec![joined("-ffile-prefix-map=", &view.prefix_map())];
+        // First, so that maps of the call's own, which are more to the point, go before it: where it has one for macros alone, as
+        // kbuild's calls do, gcc would prefer one for all files wherever it stands.
+        let has_map = (0..self.line.word_count())
+            .any(|index| self.line.word(index).as_bytes().contains_str("-prefix-map="));
+        let maps: &[&str] =
+            if has_map { &["-fdebug-prefix-map=", "-fmacro-prefix-map="] } else { &["-ffile-prefix-map="] };
+        let mut out: Vec<OsString> = maps.iter().map(|option| joined(option, &view.prefix_map())).collect();
         let other_sources: BTreeSet<usize> = {
             let sources = self.line.sources();
             let own = sources
@@ -137,13 +155,46 @@ impl<'a> Call<'a> {
     /// Runs the call in `view`. `aside` is the beginning of the names of files that it writes. An error is a fragment: why
     /// there is no object to compare.
     pub fn run(&self, view: &View, aside: &Path, wish: Wish<'_>) -> Result<Replayed, String> {
-        let (object, inputs) = self.output(view, &aside.with_extension("o"), wish)?;
+        let (mut object, inputs) = self.output(view, &aside.with_extension("o"), wish)?;
+        let mut not_rewritten = None;
+        if !self.rewriters.is_empty() {
+            match self.rewrite(view, &aside.with_extension("rewritten.o"), &object) {
+                Ok(rewritten) => object = rewritten,
+                Err(why) => not_rewritten = Some(why),
+            }
+        }
         let prints =
             object::fingerprint(&object).map_err(|error| format!("its object is unreadable: {error}"))?;
         if let Basis::Deferred(why) = &prints.basis {
             return Err(format!("its object holds no function bytes before the link ({why})"));
         }
-        Ok(Replayed { object, prints, inputs })
+        Ok(Replayed { object, prints, inputs, not_rewritten })
+    }
+
+    /// What the recorded commands make of an object, laid at `place` for them. An error is a fragment: why they cannot be run.
+    fn rewrite(&self, view: &View, place: &Path, object: &[u8]) -> Result<Vec<u8>, String> {
+        let said = |error: std::io::Error| error.to_string();
+        fs::write(place, object).map_err(said)?;
+        let recorded = absolute(self.directory(), path(&self.identity.unit.output));
+        for words in &self.rewriters {
+            let mut words = words.iter();
+            let program = words.next().ok_or("an empty command")?;
+            let mut command = Command::new(path(program));
+            for word in words {
+                let names_it = absolute(self.directory(), path(word)) == recorded;
+                command.arg(if names_it { place.as_os_str() } else { OsStr::from_bytes(word) });
+            }
+            command.current_dir(view.path(self.directory()));
+            command.stdin(Stdio::null()).stdout(Stdio::null());
+            let ended = command.output().map_err(|error| format!("`{program}` cannot be run: {error}"))?;
+            if !ended.status.success() {
+                let complaint = complaint(&ended.stderr, &ended.status.to_string());
+                return Err(format!("`{program}` fails: {complaint}"));
+            }
+        }
+        let rewritten = fs::read(place).map_err(said)?;
+        let _ = fs::remove_file(place); // the folder goes at the end anyway
+        Ok(rewritten)
     }
 
     /// The preprocessed text of the source in `view`, like [`Self::run`].

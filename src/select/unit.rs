@@ -101,6 +101,13 @@ impl Context<'_> {
             let shipped = shipped.map_err(|why| format!("without any patch it {}", verb(&why)))?;
             drift = self::drift(recorded, &shipped.prints, object);
         }
+        if let Some(why) = &states.old.not_rewritten {
+            // Both sides are as the compiler made them, so that they compare; the recorded object is not.
+            let detail = format!(
+                "not compared with the recorded object, which was rewritten behind the compiler: {why}"
+            );
+            drift = vec![Drift { object: object.clone(), symbol: object.clone(), detail }];
+        }
         answer.drift = drift;
         answer.read.clone_from(&states.new.inputs);
         answer.notes.append(&mut states.notes);

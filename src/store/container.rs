@@ -13,6 +13,7 @@ use std::fs::File;
 use std::io::Read;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::error::FormatError;
 use crate::object::Hash;
@@ -75,6 +76,27 @@ const RAW: u8 = 0;
 /// Section kept as one zstd frame.
 const ZSTD: u8 = 1;
 
+/// A section's bytes as they go into a file: packed where that makes them shorter.
+#[derive(Debug)]
+pub(super) struct Packed {
+    encoding: u8,
+    raw: u64,
+    bytes: Vec<u8>,
+}
+
+impl Packed {
+    /// Packs `raw` at a level of zstd's.
+    pub(super) fn new(raw: Vec<u8>, level: i32) -> Self {
+        let length = raw.len();
+        let packed = if length < MIN_PACKED { None } else { zstd::bulk::compress(&raw, level).ok() };
+        let (encoding, bytes) = match packed {
+            Some(packed) if packed.len() < length => (ZSTD, packed),
+            _ => (RAW, raw),
+        };
+        Self { encoding, raw: length as u64, bytes }
+    }
+}
+
 /// Puts sections into a file's bytes.
 #[derive(Debug, Default)]
 pub struct Builder {
@@ -84,22 +106,25 @@ pub struct Builder {
 impl Builder {
     /// Adds a section; `index` tells apart sections of one tag. It is packed where that makes it shorter.
     pub fn section(&mut self, tag: Tag, index: u16, raw: Vec<u8>) -> Result<&mut Self, FormatError> {
-        let length = raw.len();
-        if length as u64 > MAX_RAW || self.sections.len() >= MAX_SECTIONS {
-            return Err(FormatError::TooLarge { what: "a section", length });
+        if raw.len() as u64 > MAX_RAW {
+            return Err(FormatError::TooLarge { what: "a section", length: raw.len() });
         }
-        let packed = if length < MIN_PACKED { None } else { zstd::bulk::compress(&raw, LEVEL).ok() };
-        let (encoding, bytes) = match packed {
-            Some(packed) if packed.len() < length => (ZSTD, packed),
-            _ => (RAW, raw),
-        };
+        self.packed(tag, index, Packed::new(raw, LEVEL))
+    }
+
+    /// Adds a section that was packed elsewhere.
+    pub(super) fn packed(&mut self, tag: Tag, index: u16, packed: Packed) -> Result<&mut Self, FormatError> {
+        let Packed { encoding, raw, bytes } = packed;
+        if self.sections.len() >= MAX_SECTIONS {
+            return Err(FormatError::TooLarge { what: "a file", length: bytes.len() });
+        }
         let section = Section {
             tag,
             index,
             encoding,
             start: 0,
             stored: bytes.len() as u64,
-            raw: length as u64,
+            raw,
             hash: Hash::of(&bytes),
         };
         self.sections.push((section, bytes));
@@ -149,14 +174,57 @@ pub struct Container {
     /// The first bytes of the file, or all of it.
     bytes: Vec<u8>,
     /// Where the rest is read from.
-    path: Option<PathBuf>,
+    rest: Rest,
+}
+
+/// Where what is not in memory is read from.
+#[derive(Debug, Clone)]
+enum Rest {
+    /// There is no more.
+    Nowhere,
+    /// The file.
+    File(PathBuf),
+    /// What many records share, and the block of each section.
+    Pool(Arc<dyn Pool>, Vec<u16>),
+}
+
+/// Blocks in which many records lie, each record's sections apart from each other.
+pub(super) trait Pool: std::fmt::Debug + Send + Sync {
+    /// `length` bytes of the unpacked block from `start` on, checked.
+    fn read(&self, block: u16, start: u64, length: u64) -> Result<Vec<u8>, FormatError>;
+}
+
+/// Where a section lies in a [`Pool`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Pooled {
+    pub tag: Tag,
+    pub index: u16,
+    pub block: u16,
+    pub start: u64,
+    pub length: u64,
 }
 
 impl Container {
+    /// The file whose sections lie in `pool`.
+    pub(super) fn pooled(
+        version: Version,
+        pool: Arc<dyn Pool>,
+        places: impl Iterator<Item = Pooled>,
+    ) -> Self {
+        let (sections, blocks) = places
+            .map(|place| {
+                let Pooled { tag, index, block, start, length } = place;
+                let hash = Hash([0; 32]);
+                (Section { tag, index, encoding: RAW, start, stored: length, raw: length, hash }, block)
+            })
+            .unzip();
+        Self { version, head: Hash([0; 32]), sections, bytes: Vec::new(), rest: Rest::Pool(pool, blocks) }
+    }
+
     /// Reads head and table of a file that is in memory.
     pub fn from_bytes(bytes: Vec<u8>) -> Result<Self, FormatError> {
         let length = bytes.len() as u64;
-        Self::parse(bytes, length, None)
+        Self::parse(bytes, length, Rest::Nowhere)
     }
 
     /// Reads head and table of the file at `path`; sections are read when asked for. No descriptor stays open:
@@ -176,10 +244,10 @@ impl Container {
                 file.take(needed - bytes.len() as u64).read_to_end(&mut bytes).map_err(unreadable)?;
             }
         }
-        Self::parse(bytes, metadata.len(), Some(path.to_path_buf()))
+        Self::parse(bytes, metadata.len(), Rest::File(path.to_path_buf()))
     }
 
-    fn parse(bytes: Vec<u8>, length: u64, path: Option<PathBuf>) -> Result<Self, FormatError> {
+    fn parse(bytes: Vec<u8>, length: u64, rest: Rest) -> Result<Self, FormatError> {
         let version = version_of(&bytes)?;
         let table_length =
             table_length(&bytes)?.ok_or_else(|| FormatError::damaged("the file is cut short"))?;
@@ -209,7 +277,12 @@ impl Container {
         if start != length {
             return Err(FormatError::Damaged(format!("{length} bytes long where {start} were written")));
         }
-        Ok(Self { version, head, sections, bytes, path })
+        Ok(Self { version, head, sections, bytes, rest })
+    }
+
+    /// Whether it lies in an export.
+    pub(super) fn is_pooled(&self) -> bool {
+        matches!(self.rest, Rest::Pool(..))
     }
 
     /// The version that the file says it has.
@@ -234,7 +307,7 @@ impl Container {
 
     /// The contents of a section, checked and unpacked; `None` where the file has no such section.
     pub fn section(&self, tag: Tag, index: u16) -> Result<Option<Vec<u8>>, FormatError> {
-        self.find(tag, index).map(|section| unpack(section, self.stored(section)?)).transpose()
+        self.position(tag, index).map(|at| self.unpacked(at)).transpose()
     }
 
     /// Whether there is such a section.
@@ -244,18 +317,36 @@ impl Container {
 
     /// Checks every section, also those that this version does not know.
     pub fn check_all(&self) -> Result<(), FormatError> {
-        self.sections.iter().try_for_each(|section| self.stored(section).map(drop))
+        (0..self.sections.len()).try_for_each(|at| self.stored(at).map(drop))
+    }
+
+    fn position(&self, tag: Tag, index: u16) -> Option<usize> {
+        self.sections.iter().position(|section| section.tag == tag && section.index == index)
+    }
+
+    fn unpacked(&self, at: usize) -> Result<Vec<u8>, FormatError> {
+        let section = self.sections.get(at).ok_or_else(|| FormatError::damaged("no such section"))?;
+        unpack(section, self.stored(at)?)
     }
 
     fn find(&self, tag: Tag, index: u16) -> Option<&Section> {
-        self.sections.iter().find(|section| section.tag == tag && section.index == index)
+        self.position(tag, index).and_then(|at| self.sections.get(at))
     }
 
     /// The bytes of a section as they lie in the file, checked.
-    fn stored(&self, section: &Section) -> Result<Vec<u8>, FormatError> {
+    fn stored(&self, at: usize) -> Result<Vec<u8>, FormatError> {
+        let section = self.sections.get(at).ok_or_else(|| FormatError::damaged("no such section"))?;
+        let path = match &self.rest {
+            Rest::Nowhere => None,
+            Rest::File(path) => Some(path),
+            Rest::Pool(pool, blocks) => {
+                let block = blocks.get(at).ok_or_else(|| FormatError::damaged("no such block"))?;
+                return pool.read(*block, section.start, section.stored);
+            }
+        };
         let start = section.start as usize;
         let in_memory = self.bytes.get(start..start.saturating_add(section.stored as usize));
-        let bytes = match (in_memory, &self.path) {
+        let bytes = match (in_memory, path) {
             (Some(bytes), _) => bytes.to_vec(),
             (None, Some(path)) => read_at(path, section.start, section.stored)?,
             (None, None) => return Err(FormatError::damaged("the file is cut short")),
@@ -263,7 +354,7 @@ impl Container {
         if Hash::of(&bytes) == section.hash {
             return Ok(bytes);
         }
-        let replaced = self.path.as_deref().and_then(|path| Self::open(path).ok());
+        let replaced = path.and_then(|path| Self::open(path).ok());
         if replaced.is_some_and(|now| now.head != self.head) {
             return Err(FormatError::Replaced);
         }

@@ -8,6 +8,7 @@
 //! | `STRM` | n | canonical streams of variant n, as they are |
 //! | `CLON` | 0 | the compiler's clones dump, as it wrote it; only where there is one |
 //! | `TWIC` | 0 | how the shadows were compiled; absent where there is none |
+//! | `REWR` | 0 | the commands that rewrote the object behind the compiler; absent where there is none |
 //! | `LINK` | 0 | a link record |
 //! | `NOTE` | 0 | a note |
 
@@ -30,6 +31,7 @@ const INPUTS: Tag = *b"INPT";
 const PRINTS: Tag = *b"PRNT";
 const STREAMS: Tag = *b"STRM";
 const TWICE: Tag = *b"TWIC";
+const REWRITERS: Tag = *b"REWR";
 const COST: Tag = *b"COST";
 const CLONES: Tag = *b"CLON";
 const LINK: Tag = *b"LINK";
@@ -108,6 +110,9 @@ pub fn record_builder(record: &Record) -> Result<Builder, FormatError> {
             builder.section(STREAMS, index, prints.streams.clone())?;
         }
     }
+    if !record.rewriters.is_empty() {
+        builder.section(REWRITERS, 0, to_bytes(&record.rewriters)?)?;
+    }
     if let Some(dump) = &record.clones {
         builder.section(CLONES, 0, dump.to_vec())?;
     }
@@ -151,12 +156,20 @@ pub fn encode_note(note: &Note) -> Result<Vec<u8>, FormatError> {
 
 /// Reads a link record from the file at `path`.
 pub fn read_link(path: &Path) -> Result<LinkRecord, FormatError> {
-    required(&Container::open(path)?, LINK, 0)
+    link(&Container::open(path)?)
+}
+
+pub(super) fn link(container: &Container) -> Result<LinkRecord, FormatError> {
+    required(container, LINK, 0)
+}
+
+pub(super) fn note(container: &Container) -> Result<Note, FormatError> {
+    required(container, NOTE, 0)
 }
 
 /// Reads a note from the file at `path`.
 pub fn read_note(path: &Path) -> Result<Note, FormatError> {
-    required(&Container::open(path)?, NOTE, 0)
+    note(&Container::open(path)?)
 }
 
 /// Reads a record from the bytes of its file.
@@ -168,6 +181,12 @@ pub fn read_record(bytes: &[u8], want: Want) -> Result<Record, FormatError> {
 #[derive(Debug, Clone)]
 pub struct RecordFile {
     container: Container,
+}
+
+impl From<Container> for RecordFile {
+    fn from(container: Container) -> Self {
+        Self { container }
+    }
 }
 
 impl RecordFile {
@@ -212,6 +231,15 @@ impl RecordFile {
         if self.container.has(TWICE, 0) { required(&self.container, TWICE, 0) } else { Ok(Vec::new()) }
     }
 
+    /// The commands that rewrote the object behind the compiler.
+    pub fn rewriters(&self) -> Result<Vec<Vec<BString>>, FormatError> {
+        if self.container.has(REWRITERS, 0) {
+            required(&self.container, REWRITERS, 0)
+        } else {
+            Ok(Vec::new())
+        }
+    }
+
     /// The compiler's clones dump, as it wrote it; `None` where there is none. [`crate::analysis::clones`] reads it.
     pub fn clones(&self) -> Result<Option<BString>, FormatError> {
         Ok(self.container.section(CLONES, 0)?.map(BString::from))
@@ -252,6 +280,7 @@ impl RecordFile {
             notes: identity.notes,
             shadows: self.shadows()?,
             clones: self.clones()?,
+            rewriters: self.rewriters()?,
         })
     }
 }
@@ -266,7 +295,11 @@ pub(super) fn to_bytes<T: Serialize>(value: &T) -> Result<Vec<u8>, FormatError> 
 
 /// Decodes a section that must be there, to its last byte. A vector's stated length makes no room by itself:
 /// serde reserves at most a MiB ahead of the elements.
-fn required<T: DeserializeOwned>(container: &Container, tag: Tag, index: u16) -> Result<T, FormatError> {
+pub(super) fn required<T: DeserializeOwned>(
+    container: &Container,
+    tag: Tag,
+    index: u16,
+) -> Result<T, FormatError> {
     let name = tag.escape_ascii();
     let bytes = container
         .section(tag, index)?

@@ -9,10 +9,12 @@
 //!
 //! `locate` says which store; `layout` where things lie in it; `container` and `format` what the bytes are;
 //! `write` and `read` do what they say; `hashes` spares hashing the same header a thousand times; `moved` tells an
-//! object that was moved from one that is gone; `snapshots`, `verify` and `gc` look after it all.
+//! object that was moved from one that is gone; `snapshots`, `verify` and `gc` look after it all; `export` makes one
+//! file of a recording, and reads it where it lies.
 
 pub mod container;
 pub mod error;
+pub mod export;
 pub mod format;
 pub mod gc;
 pub mod hashes;
@@ -27,6 +29,7 @@ pub mod verify;
 pub mod write;
 
 pub use error::{Damaged, FormatError, StoreError};
+pub use export::{Export, Exported};
 pub use format::{Identity, RecordFile, VariantHead, Want, read_record};
 pub use gc::{Removal, RemovalReason};
 pub use layout::{ObjectKey, absolute};

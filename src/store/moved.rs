@@ -8,12 +8,13 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ffi::OsStr;
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use super::layout::{self, MARKER};
+use super::format;
+use super::layout::{self, LINKS, MARKER};
 use super::read::Recording;
 use super::write::Store;
 use crate::object::{FileKind, Hash, kind_of};
@@ -24,8 +25,7 @@ const HEAD: u64 = 64;
 impl Recording {
     /// Files of the records whose object is gone. In a snapshot, which kept what there was, none is.
     pub fn gone(&self) -> HashSet<PathBuf> {
-        let live = self.directory().join(MARKER).is_file();
-        let Some(store) = Store::open(self.directory()).ok().filter(|_| live) else { return HashSet::new() };
+        let Some(store) = self.live() else { return HashSet::new() };
         let mut recorded: HashSet<PathBuf> = HashSet::new();
         let mut absent: HashMap<Hash, Vec<PathBuf>> = HashMap::new();
         let mut folders: BTreeSet<PathBuf> = BTreeSet::new();
@@ -55,6 +55,28 @@ impl Recording {
         }
         absent.into_values().flatten().collect()
     }
+
+    /// Files of the records of links whose output is gone, likewise: no file of the same bytes lies in its folder or
+    /// the one above.
+    pub fn gone_links(&self) -> HashSet<PathBuf> {
+        let Some(store) = self.live() else { return HashSet::new() };
+        let is_gone = |file: &PathBuf| {
+            let Ok(link) = format::read_link(file) else { return false };
+            let output = layout::path(&link.output);
+            let near = output.ancestors().skip(1).take(2).flat_map(files);
+            output.symlink_metadata().is_err()
+                && !near
+                    .filter(|path| kind(path).is_some_and(|kind| kind != FileKind::Other))
+                    .any(|path| link.hash.is_some() && store.hash_file(&path) == link.hash)
+        };
+        self.files(LINKS).into_iter().filter(is_gone).collect()
+    }
+
+    /// The store whose current state this is.
+    fn live(&self) -> Option<Store> {
+        let live = self.place().join(MARKER).is_file();
+        Store::open(self.place()).ok().filter(|_| live)
+    }
 }
 
 fn files(folder: &Path) -> impl Iterator<Item = PathBuf> + use<> {
@@ -62,9 +84,13 @@ fn files(folder: &Path) -> impl Iterator<Item = PathBuf> + use<> {
 }
 
 fn is_object(path: &Path) -> bool {
+    matches!(kind(path), Some(FileKind::Relocatable | FileKind::Bitcode))
+}
+
+/// What a regular file is; `None` where it cannot be read.
+fn kind(path: &Path) -> Option<FileKind> {
     let mut head = Vec::new();
-    let is_file = path.metadata().is_ok_and(|metadata| metadata.is_file());
-    is_file
-        && File::open(path).is_ok_and(|file| file.take(HEAD).read_to_end(&mut head).is_ok())
-        && matches!(kind_of(&head), FileKind::Relocatable | FileKind::Bitcode)
+    path.metadata().ok().filter(Metadata::is_file)?;
+    File::open(path).ok()?.take(HEAD).read_to_end(&mut head).ok()?;
+    Some(kind_of(&head))
 }

@@ -1,12 +1,13 @@
-//! Reading a recording: the current state of a store, a snapshot of it, or a directory of records.
+//! Reading a recording: the current state of a store, a snapshot of it, a directory of records, or an export.
 
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::vec;
+use std::sync::Arc;
 
 use super::error::{Damaged, FormatError, StoreError};
+use super::export::Export;
 use super::format::{self, Identity, RecordFile};
 use super::layout::{self, LINKS, NOTES, ObjectKey, UNITS};
 use super::record::{Cost, LinkRecord, Note};
@@ -16,13 +17,15 @@ use super::write::Store;
 /// All records of one build.
 #[derive(Debug, Clone)]
 pub struct Recording {
-    directory: PathBuf,
+    /// Its directory, or the export's file.
+    place: PathBuf,
+    export: Option<Arc<Export>>,
 }
 
 /// The record of one unit: who it is has been read, the rest is read when asked for.
 #[derive(Debug, Clone)]
 pub struct UnitEntry {
-    /// The record's file.
+    /// The record's file, or the export that it lies in.
     pub file: PathBuf,
     /// Who it is.
     pub identity: Identity,
@@ -33,7 +36,7 @@ pub struct UnitEntry {
 impl Recording {
     /// The snapshot `name` of `store`, or its current state.
     pub fn open(store: &Store, name: Option<&OsStr>) -> Result<Self, StoreError> {
-        let Some(name) = name else { return Ok(Self { directory: store.root().to_path_buf() }) };
+        let Some(name) = name else { return Ok(Self::in_directory(store.root())) };
         let directory = SnapshotName::new(name)?.directory(store);
         if !directory.is_dir() {
             return Err(StoreError::NoSnapshot {
@@ -41,7 +44,17 @@ impl Recording {
                 name: name.to_string_lossy().into_owned(),
             });
         }
-        Ok(Self { directory })
+        Ok(Self::in_directory(&directory))
+    }
+
+    /// The recording that was exported to `file`; `None` where that is no export.
+    pub fn open_export(file: &Path) -> Result<Option<Self>, Damaged> {
+        let export = Export::open(file)?;
+        Ok(export.map(|export| Self { place: file.to_path_buf(), export: Some(Arc::new(export)) }))
+    }
+
+    fn in_directory(directory: &Path) -> Self {
+        Self { place: directory.to_path_buf(), export: None }
     }
 
     /// The recording in `path`: a store (its current state), a snapshot's directory, or one with a `.lpcc`.
@@ -50,37 +63,46 @@ impl Recording {
         [path, &inner]
             .into_iter()
             .find(|path| path.join(layout::MARKER).is_file() || path.join(UNITS).is_dir())
-            .map(|path| Self { directory: path.to_path_buf() })
+            .map(Self::in_directory)
             .ok_or_else(|| StoreError::NotAStore(path.to_path_buf()))
     }
 
-    /// Where it lies.
-    pub fn directory(&self) -> &Path {
-        &self.directory
+    /// Where it lies: a directory, or an export's file.
+    pub fn place(&self) -> &Path {
+        &self.place
     }
 
-    /// Every unit, in the order of the files' names; a damaged one in its place, the rest go on.
-    pub fn units(&self) -> Units {
-        Units { files: self.files(UNITS).into_iter() }
+    /// The export that it is read from, where it is one.
+    pub fn exported(&self) -> Option<&Export> {
+        self.export.as_deref()
+    }
+
+    /// Every unit, in the order of the files' names, in an export by output; a damaged one in its place, the rest go on.
+    pub fn units(&self) -> impl Iterator<Item = Result<UnitEntry, Damaged>> {
+        let files = self.files(UNITS).into_iter().map(UnitEntry::open);
+        files.chain(self.exported().into_iter().flat_map(Export::units))
     }
 
     /// Every link.
     pub fn links(&self) -> impl Iterator<Item = Result<LinkRecord, Damaged>> {
-        self.files(LINKS)
-            .into_iter()
-            .map(|file| format::read_link(&file).map_err(|why| Damaged { file, why }))
+        let read = |file: PathBuf| format::read_link(&file).map_err(|why| Damaged { file, why });
+        let files = self.files(LINKS).into_iter().map(read);
+        files.chain(self.exported().into_iter().flat_map(Export::links))
     }
 
     /// Every note.
     pub fn notes(&self) -> impl Iterator<Item = Result<Note, Damaged>> {
-        self.files(NOTES)
-            .into_iter()
-            .map(|file| format::read_note(&file).map_err(|why| Damaged { file, why }))
+        let read = |file: PathBuf| format::read_note(&file).map_err(|why| Damaged { file, why });
+        let files = self.files(NOTES).into_iter().map(read);
+        files.chain(self.exported().into_iter().flat_map(Export::notes))
     }
 
     /// The unit whose object is `output`, an absolute path; `None` where there is none.
     pub fn find(&self, output: &Path) -> Result<Option<UnitEntry>, Damaged> {
-        let file = ObjectKey::of(output).place(&self.directory.join(UNITS));
+        if let Some(export) = &self.export {
+            return export.find(output);
+        }
+        let file = ObjectKey::of(output).place(&self.place.join(UNITS));
         if !file.exists() {
             return Ok(None);
         }
@@ -89,7 +111,10 @@ impl Recording {
 
     /// The link whose output is `output`, an absolute path.
     pub fn find_link(&self, output: &Path) -> Result<Option<LinkRecord>, Damaged> {
-        let file = ObjectKey::of(output).place(&self.directory.join(LINKS));
+        if let Some(export) = &self.export {
+            return export.find_link(output);
+        }
+        let file = ObjectKey::of(output).place(&self.place.join(LINKS));
         if !file.exists() {
             return Ok(None);
         }
@@ -107,9 +132,9 @@ impl Recording {
         found
     }
 
-    /// Record files under one folder, sorted by name.
+    /// Record files under one folder, sorted by name; an export has none.
     pub(super) fn files(&self, kind: &str) -> Vec<PathBuf> {
-        files(&self.directory.join(kind))
+        if self.export.is_some() { Vec::new() } else { files(&self.place.join(kind)) }
     }
 }
 
@@ -139,31 +164,16 @@ impl UnitEntry {
         layout::path(&self.identity.unit.output)
     }
 
-    /// What compiling its variants took; nothing where that is not known.
+    /// What compiling its variants took; nothing where that is not known, as from an export.
     pub fn costs(&self) -> Vec<Cost> {
+        if self.record.container().is_pooled() {
+            return Vec::new();
+        }
         format::read_costs(&self.file.with_extension(layout::COST_EXTENSION)).unwrap_or_default()
     }
 
     /// Names this record's file in an error of reading one of its parts.
     pub fn damaged(&self, why: FormatError) -> Damaged {
         Damaged { file: self.file.clone(), why }
-    }
-}
-
-/// Iterator over the units of a recording.
-#[derive(Debug)]
-pub struct Units {
-    files: vec::IntoIter<PathBuf>,
-}
-
-impl Iterator for Units {
-    type Item = Result<UnitEntry, Damaged>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        self.files.next().map(UnitEntry::open)
-    }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        self.files.size_hint()
     }
 }

@@ -31,6 +31,10 @@ pub struct Record {
     pub clones: Option<BString>,
     /// How the shadows among `variants` were compiled, in the same order.
     pub shadows: Vec<ShadowCall>,
+    /// Commands that rewrote the object behind the compiler, within the same make rule (the kernel's objtool): program and
+    /// arguments, in order, run in the call's directory. The primary is what they left. A wrapper sees the compiler's object
+    /// and has none.
+    pub rewriters: Vec<Vec<BString>>,
 }
 
 /// How a shadow was compiled: enough to know that it need not be compiled again.

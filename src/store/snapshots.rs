@@ -81,7 +81,8 @@ impl Store {
             summary.units += usize::from(keep(&file, &fresh.join(UNITS))?);
             keep(&file.with_extension(COST_EXTENSION), &fresh.join(UNITS))?;
         }
-        for file in current.files(LINKS) {
+        let gone_links = current.gone_links();
+        for file in current.files(LINKS).into_iter().filter(|file| !gone_links.contains(file)) {
             summary.links += usize::from(keep(&file, &fresh.join(LINKS))?);
         }
         for file in current.files(NOTES) {

@@ -38,6 +38,16 @@ pub enum Problem {
         /// The object.
         output: PathBuf,
     },
+    /// The object was rewritten behind the compiler by a program of the build, and is otherwise as recorded. `verify` does not
+    /// compare fingerprints and never says so; whoever does may put this in the place of `Stale`.
+    Rewritten {
+        /// The record's file.
+        file: PathBuf,
+        /// The object.
+        output: PathBuf,
+        /// The programs, for a person.
+        by: String,
+    },
     /// The object is gone.
     Vanished {
         /// The record's file.
@@ -62,6 +72,11 @@ impl Problem {
     /// Whether bytes are damaged, rather than merely out of date.
     pub fn is_damage(&self) -> bool {
         matches!(self, Self::Damaged(_) | Self::Misplaced { .. } | Self::Newer { .. })
+    }
+
+    /// Whether all is as it should be, and only worth saying.
+    pub fn is_fine(&self) -> bool {
+        matches!(self, Self::Rewritten { .. })
     }
 }
 

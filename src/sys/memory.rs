@@ -20,7 +20,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Larger blocks, in bytes, are mapped one by one; those that want more than [`UNIT`] of alignment are the C library's.
-const LARGEST: usize = HUGE_PAGE;
+const LARGEST: usize = 512 << 10;
 /// Every block's alignment and the smallest one's size, in bytes.
 const UNIT: usize = 16;
 /// Up to here there is a class for each multiple of [`UNIT`]; above, four for each power of two.
@@ -30,7 +30,7 @@ const CLASSES: usize = class_of(LARGEST) + 1;
 /// Bytes of the first chunk, which is all that most compiles need; untouched ones cost nothing.
 const FIRST_CHUNK: usize = 1 << 20;
 /// Bytes of a further chunk: some huge pages.
-const CHUNK: usize = 4 * HUGE_PAGE;
+const CHUNK: usize = 2 * HUGE_PAGE;
 /// Bytes of a huge page, on x86-64 and on the other machines where pages are of 4 KiB.
 const HUGE_PAGE: usize = 2 << 20;
 /// Bytes that any machine's pages divide: what is mapped has such a length.
@@ -152,7 +152,7 @@ impl Own {
             return first.cast();
         }
         let size = size_of_class(class);
-        if self.left.get() < size && !self.refill(class, size) {
+        if self.left.get() < size && !self.refill(class) {
             // Another thread's blocks, or none.
             return if list.get().is_null() { null_mut() } else { self.take(class) };
         }
@@ -164,7 +164,7 @@ impl Own {
 
     /// Makes room for a block of `class`: from what other threads left (then false, and the list has it), or by a new
     /// chunk.
-    fn refill(&self, class: usize, size: usize) -> bool {
+    fn refill(&self, class: usize) -> bool {
         if let (Some(shared), Some(list), Some(length)) =
             (SHARED.get(class), self.lists.get(class), self.lengths.get(class))
             && let Ok(mut shared) = shared.lock()
@@ -177,7 +177,7 @@ impl Own {
             length.set(BATCH);
             return false;
         }
-        let (chunk, length) = if size <= FIRST_CHUNK && AT_FIRST.swap(false, Ordering::Relaxed) {
+        let (chunk, length) = if AT_FIRST.swap(false, Ordering::Relaxed) {
             // SAFETY: the size is not zero and the alignment a power of two.
             (unsafe { System.alloc(Layout::from_size_align_unchecked(FIRST_CHUNK, UNIT)) }, FIRST_CHUNK)
         } else {
@@ -302,7 +302,7 @@ mod tests {
         }
         let sizes: Vec<usize> = (0..CLASSES).map(size_of_class).collect();
         assert!(sizes.is_sorted() && sizes.last() == Some(&LARGEST));
-        assert!(LARGEST <= CHUNK, "a block must fit into a chunk");
+        const { assert!(LARGEST <= FIRST_CHUNK && LARGEST <= CHUNK, "a block must fit into a chunk") };
     }
 
     /// A block that grows from a chunk's into a mapping, and back.

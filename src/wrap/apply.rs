@@ -70,6 +70,10 @@ pub struct Explained {
     pub loaded: Loaded,
     /// What it says.
     pub ruling: policy::Ruling,
+    /// The shadows that would be compiled.
+    pub shadows: Vec<Shadow>,
+    /// Why others would not.
+    pub once: Vec<String>,
     /// What the state of the flag turns off, where it is on and the compiler says.
     pub turned_off: Option<Vec<String>>,
 }
@@ -96,7 +100,8 @@ pub fn explain(words: &[OsString]) -> Result<Explained, find::NotFound> {
         .zip(compiler.as_deref())
         .and_then(|(level, compiler)| optimizers::turned_off(compiler, &job.line, level, &job.passed));
     job.run.clone_from(&ruling.run);
-    Ok(Explained { compiler, about, command: job.argv(), loaded, ruling, turned_off })
+    let (shadows, once) = policy::possible(&loaded.shadows, &job.line_as_run());
+    Ok(Explained { compiler, about, command: job.argv(), loaded, ruling, shadows, once, turned_off })
 }
 
 /// The policy for a call, and what was wrong on the way to it.

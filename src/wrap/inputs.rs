@@ -136,6 +136,12 @@ fn asked(job: &Job, dependency: &Dependency, unit: &Unit) -> Known {
     match dependency.coverage {
         _ if files.is_empty() => none("the dependency file is empty"),
         Coverage::Full => Ok(files),
+        Coverage::NoSystemHeaders
+            if job.line.no_system_directories()
+                && !env::SYSTEM_DIRECTORIES.iter().any(|name| env::is_set(name)) =>
+        {
+            Ok(files)
+        }
         Coverage::NoSystemHeaders => Err((files, "`-MMD`: no system headers".to_owned())),
     }
 }

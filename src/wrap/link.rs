@@ -27,7 +27,8 @@ pub fn record(job: &Job, output: &Path, sources: &[Source], store: &Store) -> Li
     }
 }
 
-fn build_id(path: &Path) -> Option<BString> {
+/// The build id of a linked file, where it has one.
+pub fn build_id(path: &Path) -> Option<BString> {
     let cache = ReadCache::new(File::open(path).ok()?);
     let file = object::File::parse(&cache).ok()?;
     file.build_id().ok()?.map(BString::from)

@@ -21,6 +21,9 @@ mod twice;
 use std::ffi::OsString;
 
 pub use decide::Plan;
+pub use link::build_id;
+pub use record::PRIMARY;
+pub use run::{read_response_file, settings};
 
 use crate::compiler::find;
 use crate::compiler::guard::Passed;

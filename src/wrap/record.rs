@@ -29,7 +29,7 @@ const LONGEST: u32 = 600;
 const SMALL: u64 = 1 << 20;
 
 /// The name of the variant that the build asked for.
-const PRIMARY: &str = "primary";
+pub const PRIMARY: &str = "primary";
 /// Threads that fingerprint one object at most: a build has other compiles to run beside this one.
 const MOST_WORKERS: usize = 4;
 
@@ -311,6 +311,7 @@ impl Attempt<'_> {
             notes: job.notes.clone(),
             shadows,
             clones: dump(job),
+            rewriters: Vec::new(),
         };
         if !record.shadows.is_empty()
             && let Err(error) = store.write_costs(&unit.output, &costs)

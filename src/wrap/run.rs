@@ -107,6 +107,11 @@ impl Job {
         dump
     }
 
+    /// The command line as it runs, read.
+    pub fn line_as_run(&self) -> CommandLine {
+        argv::parse_with(&self.run, settings(&self.target), &mut |name| read_response_file(Path::new(name)))
+    }
+
     /// Becomes the compiler: nothing of lpcc is left.
     pub fn execute(&self) -> ! {
         sys::let_go();

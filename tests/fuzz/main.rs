@@ -35,7 +35,8 @@ use std::time::{Duration, Instant};
 use lpcc::argv::{self, Dialect, Quoting, dependency_file, response_file};
 use lpcc::object;
 use lpcc::store::container::{Builder, Container};
-use lpcc::store::{Want, read_record};
+use lpcc::store::record::Record;
+use lpcc::store::{Export, Recording, Store, Want, read_record};
 
 use mutate::Mutator;
 use support::{Scratch, command, compiler, contents, lpcc, program, succeed};
@@ -270,6 +271,56 @@ fn record_sections() {
         }
         let _ = builder.section(tag, index, section.to_vec());
         let _ = read_record(&builder.finish(), Want::Everything);
+    });
+}
+
+/// An export of real records, written from the recording that `real_records` left.
+fn real_export(scratch: &Scratch) -> Vec<u8> {
+    real_records(scratch);
+    let store = Store::open(&scratch.join("store")).unwrap();
+    Recording::open(&store, None).unwrap().export().unwrap().bytes
+}
+
+/// Reads all of an export that opens.
+fn read_export(bytes: Vec<u8>) -> Option<Vec<Record>> {
+    let export = Export::from_bytes(bytes).ok()?;
+    let _ = (export.links().count(), export.notes().count());
+    export.units().map(|unit| unit.ok()?.record.record(Want::Everything).ok()).collect()
+}
+
+/// A damaged export is an error, never another recording.
+#[test]
+fn export() {
+    let scratch = Scratch::new("fuzz-export");
+    let whole = real_export(&scratch);
+    let written = read_export(whole.clone()).unwrap();
+    assert_eq!(written.len(), 3);
+    fuzz("export", &[whole], |input| {
+        if let Some(records) = read_export(input.to_vec()) {
+            assert_eq!(records, written, "a damaged export was read");
+        }
+    });
+}
+
+/// Behind the checksums: manifest, index and blocks mutated and sealed again.
+#[test]
+fn export_sections() {
+    let scratch = Scratch::new("fuzz-export-sections");
+    let whole = Container::from_bytes(real_export(&scratch)).unwrap();
+    let seed = |(tag, index): ([u8; 4], u16)| {
+        let section = whole.section(tag, index).unwrap().unwrap();
+        [&tag[..], &index.to_le_bytes()[..], &section[..]].concat()
+    };
+    let seeds: Vec<_> = whole.tags().map(seed).collect();
+    fuzz("export-sections", &seeds, |input| {
+        let Some((head, section)) = input.split_at_checked(6) else { return };
+        let (tag, index) = ([head[0], head[1], head[2], head[3]], u16::from_le_bytes([head[4], head[5]]));
+        let mut builder = Builder::default();
+        for (other, number) in whole.tags().filter(|other| *other != (tag, index)) {
+            let _ = builder.section(other, number, whole.section(other, number).unwrap().unwrap());
+        }
+        let _ = builder.section(tag, index, section.to_vec());
+        read_export(builder.finish());
     });
 }
 

@@ -77,6 +77,7 @@ pub fn record(output: &[u8], functions: u32, seed: u64) -> Record {
         }],
         notes: vec!["a remark".into()],
         shadows: Vec::new(),
+        rewriters: vec![vec!["./tools/objtool/objtool".into(), "--orc".into(), "a.o".into()]],
         clones: Some("Callgraph clone;f;1;a.c;1;1;g;2;a.c;2;1;inlining to\n".into()),
     }
 }

@@ -6,6 +6,7 @@ mod place;
 mod policy;
 mod recording;
 mod shims;
+mod tree;
 mod trial;
 mod variables;
 
@@ -20,10 +21,13 @@ use crate::report::{Format, output};
 /// Say what works here and what does not: exit status 0 all well, 1 something to look at, 2 trouble.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Look at a recording instead: the current state, or the snapshot NAME.
+    /// Look at a recording instead: the current state, the snapshot NAME, or an export.
     #[arg(long, value_name = "NAME", num_args = 0..=1)]
     #[expect(clippy::option_option, reason = "clap's way of saying a flag with an optional value")]
     recording: Option<Option<OsString>>,
+    /// With `--recording`: also name every object below DIR that no record tells of.
+    #[arg(long, value_name = "DIR", requires = "recording")]
+    tree: Option<PathBuf>,
     /// The store; without it, the one that a build here would write to.
     #[arg(long, value_name = "DIR")]
     store: Option<PathBuf>,
@@ -36,7 +40,7 @@ pub struct Args {
 pub fn main(args: &Args) -> anyhow::Result<ExitCode> {
     let mut findings = Findings::default();
     if let Some(name) = &args.recording {
-        recording::look(&mut findings, args.store.as_deref(), name.as_deref())?;
+        recording::look(&mut findings, args.store.as_deref(), name.as_deref(), args.tree.as_deref())?;
     } else {
         compilers::look(&mut findings);
         shims::look(&mut findings);

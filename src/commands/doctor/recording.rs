@@ -5,11 +5,15 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+use anyhow::bail;
 use bstr::ByteSlice;
 
 use super::findings::{Findings, Level};
-use crate::commands::located;
+use super::tree;
+use crate::analysis::kernel;
+use crate::commands::side::{self, Target};
 use crate::commands::store::{counted, shown};
+use crate::commands::{located, rewritten};
 use crate::object::Basis;
 use crate::report::bytes::printable;
 use crate::store::layout::absolute;
@@ -23,9 +27,9 @@ pub(super) fn look(
     findings: &mut Findings,
     explicit: Option<&Path>,
     name: Option<&OsStr>,
+    built: Option<&Path>,
 ) -> anyhow::Result<()> {
-    let store = located::open(explicit)?;
-    let recording = Recording::open(&store, name)?;
+    let (store, recording) = open(explicit, name)?;
     let mut damaged: Vec<String> = Vec::new();
     let units: Vec<UnitEntry> = sound(recording.units(), &mut damaged);
     let links: Vec<LinkRecord> = sound(recording.links(), &mut damaged);
@@ -34,7 +38,10 @@ pub(super) fn look(
     let what = name.map_or("the current state".to_owned(), |name| format!("snapshot `{}`", name.display()));
     let count =
         format!("{}, {}", counted(units.len(), "unit", "units"), counted(links.len(), "link", "links"));
-    let text = format!("{what} of {}: {count}", shown(store.root()));
+    let text = match &store {
+        Some(store) => format!("{what} of {}: {count}", shown(store.root())),
+        None => format!("{}: {count}", shown(recording.place())),
+    };
     if units.is_empty() && links.is_empty() {
         let hint = "build with CC=lpcc, or under `lpcc run`";
         findings.add_hint("recording", Level::Check, text, hint);
@@ -42,16 +49,31 @@ pub(super) fn look(
         findings.add("recording", Level::Fine, text);
     }
     compilers(findings, &units);
+    roles(findings, &units);
     without_object(findings, &links);
-    linked_unrecorded(findings, &store, &units, &links);
+    linked_unrecorded(findings, store.as_ref(), &units, &links);
+    if let Some(built) = built {
+        tree::look(findings, built, &units);
+    }
     noted(findings, &notes);
     inputs(findings, &units, &mut damaged);
     fingerprints(findings, &units, &mut damaged);
     damaged.sort_unstable();
     damaged.dedup();
     list(findings, "damaged", Level::Trouble, &damaged);
-    if name.is_none() {
-        let problems = store.verify()?.problems;
+    if let Some(store) = store.filter(|_| name.is_none()) {
+        let problems = rewritten::settled(store.verify()?).problems;
+        let by = problems.iter().filter_map(|problem| match problem {
+            Problem::Rewritten { by, .. } => Some(by.clone()),
+            _ => None,
+        });
+        for (by, count) in tally(by) {
+            let text = format!(
+                "{} rewritten by {by} since, and otherwise as recorded",
+                counted(count, "object", "objects")
+            );
+            findings.add("post-processed", Level::Fine, text);
+        }
         let outputs = |wanted: fn(&Problem) -> bool| {
             let outputs =
                 problems.iter().filter(|problem| wanted(problem)).filter_map(|problem| match problem {
@@ -80,13 +102,34 @@ pub(super) fn look(
     Ok(())
 }
 
+/// The recording, and the store that it lies in, if it does.
+fn open(explicit: Option<&Path>, name: Option<&OsStr>) -> anyhow::Result<(Option<Store>, Recording)> {
+    if let Some(name) = name {
+        let store = located::find(explicit).ok().flatten();
+        if let Some((store, recording)) = store.and_then(|store| {
+            let recording = Recording::open(&store, Some(name)).ok()?;
+            Some((store, recording))
+        }) {
+            return Ok((Some(store), recording));
+        }
+        // No snapshot of that name: a place, an export above all, which needs no store.
+        return match side::target(name, explicit).map_err(anyhow::Error::msg)? {
+            Target::Recording(recording) => Ok((None, recording)),
+            _ => bail!("`{}` is no recording; hint: `lpcc store list` names them", name.display()),
+        };
+    }
+    let store = located::open(explicit)?;
+    let recording = Recording::open(&store, None)?;
+    Ok((Some(store), recording))
+}
+
 /// Those that can be read; what is wrong with the others goes to `damaged`.
 fn sound<T, E: ToString>(all: impl Iterator<Item = Result<T, E>>, damaged: &mut Vec<String>) -> Vec<T> {
     all.filter_map(|one| one.map_err(|error| damaged.push(error.to_string())).ok()).collect()
 }
 
 /// One finding for each, and one for the rest.
-fn list(findings: &mut Findings, topic: &'static str, level: Level, all: &[String]) {
+pub(super) fn list(findings: &mut Findings, topic: &'static str, level: Level, all: &[String]) {
     for one in all.iter().take(LISTED) {
         findings.add(topic, level, one.clone());
     }
@@ -117,6 +160,28 @@ fn compilers(findings: &mut Findings, units: &[UnitEntry]) {
     }
 }
 
+/// In a kernel's build: what is the kernel's own, and what only helps to build it.
+fn roles(findings: &mut Findings, units: &[UnitEntry]) {
+    let roles = units.iter().map(|unit| kernel::role(&unit.identity.call.run));
+    let counts = tally(roles.map(|role| role.as_str().to_owned()));
+    if counts.iter().any(|(role, _)| role != kernel::Role::Other.as_str()) {
+        for (role, count) in counts {
+            findings.add("kernel", Level::Fine, format!("{role}: {}", counted(count, "unit", "units")));
+        }
+    }
+    let notes = units
+        .iter()
+        .flat_map(|unit| &unit.identity.notes)
+        .filter(|note| note.contains("afterwards") || note.contains("alone"));
+    for (note, count) in tally(notes.cloned()) {
+        findings.add(
+            "recorded afterwards",
+            Level::Note,
+            format!("{}: {note}", counted(count, "unit", "units")),
+        );
+    }
+}
+
 fn without_object(findings: &mut Findings, links: &[LinkRecord]) {
     let mut sources: Vec<String> = Vec::new();
     for link in links {
@@ -131,12 +196,18 @@ fn without_object(findings: &mut Findings, links: &[LinkRecord]) {
 
 /// Objects that a link took and no record tells of: they were compiled without lpcc, or their records were lost where
 /// there was no room even for a note.
-fn linked_unrecorded(findings: &mut Findings, store: &Store, units: &[UnitEntry], links: &[LinkRecord]) {
+fn linked_unrecorded(
+    findings: &mut Findings,
+    store: Option<&Store>,
+    units: &[UnitEntry],
+    links: &[LinkRecord],
+) {
     let recorded: BTreeSet<&Path> = units.iter().map(UnitEntry::output).collect();
     let bytes: HashSet<_> = units.iter().flat_map(|unit| &unit.identity.variants).map(|v| v.hash).collect();
     let is_recorded = |object: &Path| {
         // One that was moved after its compile is known by its bytes.
-        recorded.contains(object) || store.hash_file(object).is_some_and(|hash| bytes.contains(&hash))
+        let hash = || store?.hash_file(object);
+        recorded.contains(object) || hash().is_some_and(|hash| bytes.contains(&hash))
     };
     let mut missing = BTreeSet::new();
     for link in links {
@@ -149,7 +220,12 @@ fn linked_unrecorded(findings: &mut Findings, store: &Store, units: &[UnitEntry]
         }
     }
     let missing: Vec<String> = missing.iter().map(|object| shown(object)).collect();
-    list(findings, "linked, but not recorded", Level::Check, &missing);
+    // Without the objects, one that was moved after its compile cannot be told from one that was not recorded.
+    let (topic, level) = match store {
+        Some(_) => ("linked, but not recorded", Level::Check),
+        None => ("linked by a name that no record has", Level::Note),
+    };
+    list(findings, topic, level, &missing);
 }
 
 fn noted(findings: &mut Findings, notes: &[Note]) {

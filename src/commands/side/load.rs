@@ -76,6 +76,13 @@ impl Loaded<'_> {
         }
     }
 
+    /// Lets go of the bytes, which nothing reads any more.
+    pub fn let_go(&mut self) {
+        if let Self::Bytes(_, bytes) = self {
+            *bytes = Cow::Borrowed(&[]);
+        }
+    }
+
     /// The fingerprints of the primary variant, with their streams.
     pub fn fingerprints(&self) -> Result<Fingerprints, String> {
         let unit = match self {

@@ -17,7 +17,7 @@ const NOW: &str = "now";
 /// What an argument was found to be.
 #[derive(Debug)]
 pub enum Target {
-    /// A recording: the store's current state, or a snapshot.
+    /// A recording: the store's current state, a snapshot, or an export.
     Recording(Recording),
     /// A single record's file.
     Record(PathBuf),
@@ -28,7 +28,7 @@ pub enum Target {
 }
 
 /// Tells what `argument` means. A recording's name goes before a path (`./before` is always the path); a path
-/// may be that of an object, an archive, a linked file, a record, a directory tree, a store.
+/// may be that of an object, an archive, a linked file, a record, an exported recording, a directory tree, a store.
 pub fn target(argument: &OsStr, explicit_store: Option<&Path>) -> Result<Target, String> {
     let shown = format!("`{}`", argument.as_bytes().to_str_lossy());
     let path = Path::new(argument);
@@ -49,6 +49,9 @@ pub fn target(argument: &OsStr, explicit_store: Option<&Path>) -> Result<Target,
         Err(error) => return Err(format!("{shown}: {}", system_says(&error))),
     };
     if !metadata.is_dir() {
+        if let Some(exported) = Recording::open_export(path).map_err(|damaged| damaged.to_string())? {
+            return Ok(Target::Recording(exported));
+        }
         return Ok(if is_record(path) { Target::Record(path.into()) } else { Target::File(path.into()) });
     }
     if path.join(layout::MARKER).is_file() || path.join(layout::UNITS).is_dir() {
@@ -121,6 +124,8 @@ pub fn resolve(argument: &OsStr, explicit_store: Option<&Path>) -> Side {
                     Err(damaged) => side.troubles.push(damaged.to_string()),
                 }
             }
+            // A store has them in the order of hashes.
+            side.objects.sort_by(|one, other| one.name.cmp(&other.name));
             if side.objects.is_empty() && side.troubles.is_empty() {
                 side.troubles.push(format!("{}: a recording without units", side.label));
             }

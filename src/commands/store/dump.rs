@@ -1,4 +1,4 @@
-//! `lpcc store dump`: one file of a store as JSON, nothing left out.
+//! `lpcc store dump`: one file of a store as JSON, nothing left out; of an export, what it says of itself.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -11,9 +11,13 @@ use crate::commands::located;
 use crate::report::output;
 use crate::store::container::Container;
 use crate::store::layout::absolute;
-use crate::store::{Damaged, FormatError, RecordFile, Recording, Want, format};
+use crate::store::{Damaged, Export, FormatError, RecordFile, Recording, Want, format};
 
 pub(super) fn main(what: &Path, explicit: Option<&Path>) -> anyhow::Result<ExitCode> {
+    if let Some(export) = Export::open(what)? {
+        output::print(&format!("{:#}\n", Value::from(super::export::dump(&export))))?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let answer = match Container::open(what) {
         Ok(container) => file(what, &container),
         Err(FormatError::Foreign | FormatError::Unreadable(_)) => object(what, explicit),

@@ -71,6 +71,12 @@ pub fn record(record: &Record) -> Object {
         Value::from(object)
     });
     object.insert("shadows".into(), shadows.collect());
+    let rewriters = record.rewriters.iter().map(|words| {
+        let mut object = Object::new();
+        list(&mut object, "command", words);
+        Value::from(object)
+    });
+    object.insert("rewriters".into(), rewriters.collect());
     optional(&mut object, "clones", record.clones.as_ref());
     object
 }

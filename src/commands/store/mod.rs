@@ -2,6 +2,7 @@
 
 mod dump;
 mod encode;
+mod export;
 mod export_clones;
 mod list;
 mod verify;
@@ -12,6 +13,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use serde_json::{Map, Value, json};
+
+pub use export::write as write_export;
 
 use crate::commands::located;
 use crate::report::{Format, bytes, output};
@@ -42,7 +45,24 @@ enum Task {
     /// The current state and all snapshots, with their sizes.
     List,
     /// Name every damaged or stale record. Exit status 0: fine, 1: something stale, 2: something damaged.
-    Verify,
+    Verify {
+        /// Check this exported recording instead of the store.
+        #[arg(value_name = "EXPORT")]
+        export: Option<PathBuf>,
+    },
+    /// Write a recording to one compressed file, to be shipped beside a debug package and named wherever a recording is.
+    ///
+    /// The same recording gives the same bytes. The exit status is 0, or 2 if a record was damaged: the export holds a
+    /// note in its place.
+    Export(export::Args),
+    /// Make a snapshot of an exported recording. It can be read where it lies without this.
+    Import {
+        /// The export.
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// The snapshot's name; one that has it is replaced.
+        name: OsString,
+    },
     /// Remove records of vanished objects, and what killed processes left.
     Gc {
         /// Only say what would be removed.
@@ -51,8 +71,8 @@ enum Task {
     },
     /// One record as JSON, with everything in it.
     Dump {
-        /// An object that was recorded, or a record's file.
-        #[arg(value_name = "OBJECT|RECORD")]
+        /// An object that was recorded, or the file of a record or an export.
+        #[arg(value_name = "OBJECT|FILE")]
         what: PathBuf,
     },
     /// Write the clones dumps that records hold (`clones = true`) below DIR, as `FOLDER/SOURCE.000i.ipa-clones`.
@@ -75,7 +95,10 @@ pub fn main(args: &Args) -> anyhow::Result<ExitCode> {
     match &args.task {
         Task::Snapshot { name } => snapshot(&located::open(explicit)?, name, args.format),
         Task::List => list::main(&located::open(explicit)?, args.format),
-        Task::Verify => verify::main(&located::open(explicit)?, args.format),
+        Task::Export(what) => export::export(what, explicit, args.format),
+        Task::Import { file, name } => export::import(file, name, explicit, args.format),
+        Task::Verify { export: Some(export) } => verify::export(export, args.format),
+        Task::Verify { export: None } => verify::main(&located::open(explicit)?, args.format),
         Task::Gc { dry_run } => gc(&located::open(explicit)?, *dry_run, args.format),
         Task::ExportClones { directory, recording, below } => {
             let store = located::open(explicit)?;

@@ -1,13 +1,16 @@
 //! `lpcc store verify`: damaged and stale records by name.
 
 use std::fmt::Write;
+use std::path::Path;
 use std::process::ExitCode;
 
+use anyhow::bail;
 use serde_json::{Map, Value, json};
 
 use super::{counted, encode, shown};
+use crate::commands::rewritten;
 use crate::report::{Format, output};
-use crate::store::{Problem, Store, Verification};
+use crate::store::{Problem, Recording, Store, Verification, Want};
 
 /// More vanished objects than this are only counted: a configure script leaves hundreds.
 const LISTED: usize = 10;
@@ -18,7 +21,7 @@ const STALE: u8 = 1;
 const DAMAGED: u8 = 2;
 
 pub(super) fn main(store: &Store, format: Format) -> anyhow::Result<ExitCode> {
-    let found = store.verify()?;
+    let found = rewritten::settled(store.verify()?);
     let text = match format {
         Format::Text => text(store, &found),
         Format::Json => {
@@ -31,10 +34,36 @@ pub(super) fn main(store: &Store, format: Format) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::from(status(&found)))
 }
 
+/// Reads everything that an export holds.
+pub(super) fn export(file: &Path, format: Format) -> anyhow::Result<ExitCode> {
+    let Some(recording) = Recording::open_export(file)? else { bail!("{} is no export", shown(file)) };
+    let mut files = 0;
+    for unit in recording.units() {
+        let unit = unit?;
+        unit.record.record(Want::Everything).map_err(|why| unit.damaged(why))?;
+        files += 1;
+    }
+    for link in recording.links() {
+        link?;
+        files += 1;
+    }
+    for note in recording.notes() {
+        note?;
+        files += 1;
+    }
+    output::print(&match format {
+        Format::Text => format!("{}: {}, all whole\n", shown(file), counted(files, "record", "records")),
+        Format::Json => {
+            format!("{:#}\n", json!({"schema": "lpcc.store.verify/1", "files": files, "problems": []}))
+        }
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
 fn status(found: &Verification) -> u8 {
     if found.problems.iter().any(Problem::is_damage) {
         DAMAGED
-    } else if found.problems.is_empty() {
+    } else if found.problems.iter().all(Problem::is_fine) {
         0
     } else {
         STALE
@@ -48,6 +77,7 @@ fn word(problem: &Problem) -> &'static str {
         Problem::Newer { .. } => "newer",
         Problem::Misplaced { .. } => "misplaced",
         Problem::Stale { .. } => "stale",
+        Problem::Rewritten { .. } => "post-processed",
         Problem::Vanished { .. } => "vanished",
         Problem::StrayTemporary(_) => "leftover",
     }
@@ -75,7 +105,8 @@ fn text(store: &Store, found: &Verification) -> String {
             Problem::StrayTemporary(file) => {
                 writeln!(text, "leftover  {} of a process that died", shown(file))
             }
-            Problem::Vanished { .. } => Ok(()),
+            // All of a kernel's objects are: they are counted below.
+            Problem::Vanished { .. } | Problem::Rewritten { .. } => Ok(()),
         };
     }
     if vanished > LISTED {
@@ -87,11 +118,14 @@ fn text(store: &Store, found: &Verification) -> String {
         return text;
     }
     let _ = write!(text, "{}: {read} read", shown(store.root()));
-    for kind in ["damaged", "newer", "misplaced", "stale", "vanished", "leftover"] {
+    for kind in ["damaged", "newer", "misplaced", "stale", "post-processed", "vanished", "leftover"] {
         let count = found.problems.iter().filter(|problem| word(problem) == kind).count();
         if count > 0 {
             let _ = write!(text, ", {count} {kind}");
         }
+    }
+    if found.problems.iter().all(Problem::is_fine) {
+        text.push_str(": all well");
     }
     text.push('\n');
     if found.problems.iter().any(|problem| matches!(word(problem), "vanished" | "leftover")) {
@@ -109,6 +143,7 @@ fn row(problem: &Problem) -> Value {
         Problem::Misplaced { file, output }
         | Problem::Stale { file, output }
         | Problem::Vanished { file, output } => (file, Some(output), None),
+        Problem::Rewritten { file, output, by } => (file, Some(output), Some(format!("rewritten by {by}"))),
         Problem::StrayTemporary(file) => (file, None, None),
     };
     encode::path(&mut row, "file", file);

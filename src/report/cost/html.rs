@@ -18,6 +18,7 @@ pub fn render(report: &Report) -> anyhow::Result<String> {
         "recording": report.recording,
         "units": report.units,
         "once": report.once,
+        "because": super::json::because(report),
         "shadows": report.shadows.iter().map(shadow).collect::<Vec<_>>(),
         "troubles": report.troubles,
     });

@@ -15,10 +15,16 @@ pub fn render(report: &Report) -> anyhow::Result<String> {
         "recording": report.recording,
         "units": report.units,
         "once": report.once,
+        "once_because": because(report),
         "shadows": report.shadows.iter().map(shadow).collect::<Vec<_>>(),
         "troubles": report.troubles,
     });
     Ok(serde_json::to_string_pretty(&document)? + "\n")
+}
+
+/// Why units have no shadow, or not all that were asked for.
+pub fn because(report: &Report) -> Value {
+    report.because.iter().map(|(why, units)| json!({"reason": why, "units": units})).collect()
 }
 
 fn shadow(shadow: &ShadowReport) -> Value {

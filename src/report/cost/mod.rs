@@ -18,6 +18,8 @@ pub struct Report {
     pub units: usize,
     /// Number of units that were compiled once only.
     pub once: usize,
+    /// Why units have no shadow, or not all that were asked for, and how many have none for that reason; sorted.
+    pub because: Vec<(String, usize)>,
     /// What each shadow shows, in the order in which they were first met.
     pub shadows: Vec<ShadowReport>,
     /// What could not be read: a file and what is wrong with it.

@@ -420,7 +420,7 @@
   /* The frame */
 
   document.getElementById("recording").textContent = data.recording.replace(/^'|'$/g, "");
-  document.getElementById("footer").textContent = `${number(data.units - data.once)} of ${plural(data.units, "unit")} compiled twice` + (data.troubles.length ? `; ${plural(data.troubles.length, "record")} could not be read` : "");
+  document.getElementById("footer").textContent = `${number(data.units - data.once)} of ${plural(data.units, "unit")} compiled twice` + data.because.map((one) => `; ${number(one.units)} not: ${one.reason}`).join("") + (data.troubles.length ? `; ${plural(data.troubles.length, "record")} could not be read` : "");
   const tabs = data.shadows.map((shadow) => make("button", { type: "button", role: "tab", "data-shadow": shadow.name, on: { click: () => choose(shadow) } }, shadow.name));
   document.getElementById("shadows").replaceChildren(...tabs);
   function choose(shadow) {

@@ -16,6 +16,9 @@ pub fn render(report: &Report, limit: usize) -> String {
     let mut out = String::new();
     let twice = report.units - report.once;
     let _ = writeln!(out, "{}: {} of {} units compiled twice", report.recording, twice, report.units);
+    for (why, units) in &report.because {
+        let _ = writeln!(out, "  {units} not: {why}");
+    }
     if report.shadows.is_empty() {
         let hint = "hint: say `LPCC_TWICE=toggle-live-patching`, or [twice] in lpcc.toml, and build again";
         let _ = writeln!(out, "{}", paint(style::QUIET, hint));

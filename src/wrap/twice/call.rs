@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use bstr::BString;
 
 use super::confine;
-use crate::argv::{self, CommandLine, response_file};
+use crate::argv::{CommandLine, response_file};
 use crate::compiler::{find, identity};
 use crate::env;
 use crate::policy::{Difference, Shadow};
@@ -19,17 +19,10 @@ use crate::store::record::ShadowCall;
 use crate::store::{Scratch, Store};
 use crate::sys::{self, Beside, Given, Program};
 use crate::wrap::decide::Unit;
-use crate::wrap::run::{self, Job};
+use crate::wrap::run::Job;
 
 /// Arguments of more bytes than this go through a response file: the kernel limits what a program is given.
 const LONGEST: usize = 128 << 10;
-
-/// Reads the call as it runs.
-pub fn read(job: &Job) -> CommandLine {
-    argv::parse_with(&job.run, run::settings(&job.target), &mut |name| {
-        run::read_response_file(Path::new(name))
-    })
-}
 
 /// Why a second compile would not see what the first one saw: something that can be read only once.
 pub fn reads_once(line: &CommandLine, stdin_is_kept: bool) -> Option<&'static str> {

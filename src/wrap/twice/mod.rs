@@ -29,7 +29,7 @@ use super::run::Job;
 use crate::argv::{CommandLine, Language};
 use crate::env;
 use crate::object::{self, Hash};
-use crate::policy::{Difference, Shadow};
+use crate::policy::{self, COMPILED_ONCE, Difference, Shadow};
 use crate::store::record::{Compiler, Completeness, Cost, Inputs, Outcome, ShadowCall, Variant};
 use crate::store::{self, Scratch, Store, UnitEntry};
 use crate::sys::jobserver::{Jobserver, Token};
@@ -89,18 +89,23 @@ pub struct Twice {
 }
 
 impl Twice {
-    /// Plans the shadows of `units`; `None` where there are none. `stdin` is what standard input held.
-    pub fn new(job: &Job, units: &[Unit], store: &Store, stdin: Option<&[u8]>) -> Option<Self> {
+    /// Plans the shadows of `units`; `None` where there are none. What was asked for and cannot be is noted in the job.
+    /// `stdin` is what standard input held.
+    pub fn new(job: &mut Job, units: &[Unit], store: &Store, stdin: Option<&[u8]>) -> Option<Self> {
         if job.shadows.is_empty() || job.target.compiler.is_none() {
             return None;
         }
         let jobserver = env::get(env::MAKEFLAGS).and_then(|flags| Jobserver::find(&flags));
-        let line = call::read(job);
-        if let Some(why) = line.shadow_is_idle().or_else(|| call::reads_once(&line, stdin.is_some())) {
-            tracing::debug!(why, "not compiled twice");
-            return None;
-        }
+        let line = job.line_as_run();
         let ours = |unit: &Unit| matches!(unit.source.language, Language::C | Language::Cxx);
+        let (mut shadows, mut notes) = policy::possible(&job.shadows, &line);
+        if let Some(why) = call::reads_once(&line, stdin.is_some()) {
+            notes = vec![format!("{COMPILED_ONCE}{why}")];
+            shadows.clear();
+        }
+        tracing::debug!(?notes, "shadows planned");
+        job.shadows = shadows;
+        job.notes.append(&mut notes);
         let recording = store::Recording::open(store, None).ok();
         let tasks: Vec<Task> = units
             .iter()
@@ -164,7 +169,7 @@ impl Twice {
     ) {
         self.token = None; // the primary has ended: its place is ours
         let limit = PATIENCE + wall * TIMES;
-        let line = call::read(job);
+        let line = job.line_as_run();
         if line.given() != self.line.given() {
             // The call failed with what the policy added, and was run as written: that is the primary now.
             self.running = None;

@@ -1,0 +1,217 @@
+//! What is gathered of an object: items with the hashes of their parts, the streams that were hashed, and which bytes
+//! of the file some item covers.
+//!
+//! Threads gather apart and are put end to end in the order of the things, so that the result does not tell how many
+//! there were. References are kept as they were met, since an item's number is not known before all items are.
+
+use bstr::BString;
+
+use super::closure::{Closure, Concrete};
+use super::fingerprint::{Basis, Fingerprints, Hash, Item, Part, PartKind, RECIPE, Reference, StreamRange};
+use super::places::Model;
+
+/// Collects items and their streams.
+#[derive(Debug, Default)]
+pub struct Collector {
+    /// The items so far, without their references.
+    items: Vec<Item>,
+    /// Per item, how many of `concrete` are its references.
+    counts: Vec<u32>,
+    /// The references of all items, as they were met.
+    concrete: Vec<Concrete>,
+    /// Which thing became which item.
+    by_thing: Vec<(usize, usize)>,
+    streams: Blocks,
+    /// How many bytes of streams are kept at most.
+    most: usize,
+    /// Bytes of nameless data written for what serves nobody.
+    pub followed: usize,
+    /// Bytes that some item covers: section, start, end.
+    pub covered: Vec<(usize, u64, u64)>,
+}
+
+impl Collector {
+    /// One that keeps at most so many bytes of streams.
+    pub fn new(most: usize) -> Self {
+        Self { most, ..Self::default() }
+    }
+
+    /// Makes room for so many items and bytes of streams; what is not written to costs nothing.
+    pub fn reserve(&mut self, items: usize, streams: usize) {
+        self.items.reserve_exact(items);
+        self.streams.blocks.push(Vec::with_capacity(streams));
+    }
+
+    /// Keeps a stream and says where. A file that makes items repeat each other's bytes without end (thousands of
+    /// symbols, each inside the one before) is hashed to the last byte, but not all of it is kept to be shown.
+    pub fn keep(&mut self, stream: &[u8]) -> StreamRange {
+        if self.most != 0 && self.streams.length + stream.len() > self.most {
+            return StreamRange { start: 0, len: 0 };
+        }
+        let start = self.streams.length as u32;
+        self.streams.append(stream);
+        StreamRange { start, len: stream.len() as u32 }
+    }
+
+    /// Whether what serves nobody may still be followed to what it refers to.
+    pub fn may_follow(&self) -> bool {
+        self.most == 0 || self.followed <= self.most
+    }
+
+    /// Adds an item with its streams, in the order of [`PartKind`]; empty ones are left out.
+    pub fn add(
+        &mut self,
+        mut item: Item,
+        parts: &[(PartKind, &[u8])],
+        closure: &Closure<'_, '_>,
+        thing: Option<usize>,
+    ) {
+        debug_assert!(parts.is_sorted_by_key(|(kind, _)| *kind));
+        let written = parts.iter().filter(|(_, stream)| !stream.is_empty());
+        item.parts.reserve_exact(written.clone().count());
+        for (kind, stream) in written {
+            item.parts.push(Part { kind: *kind, hash: Hash::of(stream), stream: self.keep(stream) });
+        }
+        self.covered.extend_from_slice(&closure.covered);
+        self.by_thing.extend(thing.map(|thing| (thing, self.items.len())));
+        self.items.push(item);
+        self.counts.push(closure.concrete().len() as u32);
+        self.concrete.extend_from_slice(closure.concrete());
+    }
+
+    /// Adds what another one collected, behind what is here.
+    pub fn append(&mut self, mut other: Self) {
+        let (items, streams) = (self.items.len(), self.streams.length as u32);
+        self.streams.take_over(other.streams);
+        self.covered.extend(other.covered);
+        self.by_thing.extend(other.by_thing.into_iter().map(|(thing, item)| (thing, items + item)));
+        self.counts.extend(other.counts);
+        self.concrete.extend(other.concrete);
+        for item in &mut other.items {
+            item.parts.iter_mut().for_each(|part| part.stream.start += streams);
+            if item.traits.layout.len > 0 {
+                item.traits.layout.start += streams;
+            }
+        }
+        self.items.append(&mut other.items);
+    }
+
+    /// The undefined symbols that some item refers to, sorted.
+    pub fn referred(&self) -> Vec<u32> {
+        let concrete = self.concrete.iter();
+        let mut symbols: Vec<u32> = concrete
+            .filter_map(|c| match c {
+                Concrete::External(symbol) => Some(*symbol),
+                Concrete::Thing(_) => None,
+            })
+            .collect();
+        symbols.sort_unstable();
+        symbols.dedup();
+        symbols
+    }
+
+    /// Sorts the items and gives references their final numbers.
+    pub fn finish(self, model: &Model<'_>, basis: Basis) -> Fingerprints {
+        let Self { mut items, counts, concrete, by_thing, streams, .. } = self;
+        let position = {
+            let key =
+                |i: &usize| items.get(*i).map(|item| (item.kind, &item.name, &item.section, item.address));
+            let mut order: Vec<usize> = (0..items.len()).collect();
+            order.sort_by(|a, b| key(a).cmp(&key(b)));
+            let mut position = vec![0_u32; order.len()];
+            for (new, old) in order.iter().enumerate() {
+                if let Some(slot) = position.get_mut(*old) {
+                    *slot = new as u32;
+                }
+            }
+            position
+        };
+        let mut item_of = vec![None; model.owner.things.len()];
+        for (thing, item) in by_thing {
+            if let Some(slot) = item_of.get_mut(thing) {
+                *slot = position.get(item).copied();
+            }
+        }
+        let resolve = |concrete: &Concrete| match concrete {
+            Concrete::Thing(thing) => item_of.get(*thing as usize).copied().flatten().map(Reference::Item),
+            Concrete::External(symbol) => {
+                Some(Reference::External(model.facts.symbols.get(*symbol as usize)?.name.into()))
+            }
+        };
+        let mut rest = concrete.as_slice();
+        for (item, count) in items.iter_mut().zip(counts) {
+            let own = rest.split_off(..count as usize).unwrap_or_default();
+            item.references = own.iter().filter_map(resolve).collect();
+        }
+        arrange(&mut items, position);
+        Fingerprints {
+            recipe: RECIPE,
+            image: model.facts.image.clone(),
+            basis,
+            files: files(model),
+            items,
+            streams: streams.into_bytes(),
+        }
+    }
+}
+
+/// Brings every element to its `position`, of which there is one for each and no two are equal. (In place: a second
+/// list of items is some megabytes.)
+fn arrange<T>(list: &mut [T], mut position: Vec<u32>) {
+    for here in 0..list.len() {
+        while let Some(to) = position.get(here).map(|to| *to as usize).filter(|to| *to != here) {
+            list.swap(here, to);
+            position.swap(here, to);
+        }
+    }
+}
+
+/// The names of the sources, as `STT_FILE` symbols tell them.
+fn files(model: &Model<'_>) -> Vec<BString> {
+    let symbols = model.facts.symbols.iter().filter(|s| s.is_file() && !s.name.is_empty());
+    let mut files: Vec<BString> = symbols.map(|s| s.name.into()).collect();
+    files.sort();
+    files.dedup();
+    files
+}
+
+/// Bytes that grow without being moved: what is moved is touched twice, and to touch memory first takes longer than to
+/// fill it.
+#[derive(Debug, Default)]
+struct Blocks {
+    /// The bytes, each list as long as it can be.
+    blocks: Vec<Vec<u8>>,
+    /// How many there are.
+    length: usize,
+}
+
+/// The least size of a block in bytes.
+const BLOCK: usize = 64 << 10;
+
+impl Blocks {
+    fn append(&mut self, bytes: &[u8]) {
+        self.length += bytes.len();
+        if let Some(last) = self.blocks.last_mut().filter(|last| last.capacity() - last.len() >= bytes.len())
+        {
+            last.extend_from_slice(bytes);
+        } else {
+            let mut block = Vec::with_capacity(bytes.len().max(BLOCK));
+            block.extend_from_slice(bytes);
+            self.blocks.push(block);
+        }
+    }
+
+    fn take_over(&mut self, mut other: Self) {
+        self.length += other.length;
+        self.blocks.append(&mut other.blocks);
+    }
+
+    /// All bytes, in the first block where there is room.
+    fn into_bytes(self) -> Vec<u8> {
+        let mut blocks = self.blocks.into_iter();
+        let mut bytes = blocks.next().unwrap_or_default();
+        bytes.reserve_exact(self.length - bytes.len());
+        blocks.for_each(|block| bytes.extend_from_slice(&block));
+        bytes
+    }
+}
