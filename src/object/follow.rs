@@ -158,7 +158,7 @@ fn others(model: &Model<'_>, reached: &Reached) -> Vec<(i64, u32)> {
             None => own.is_some() || reached.width > 0 && at != from,
         };
         if apart {
-            found.push((at, if reached.width == 0 { 0 } else { (next - at) as u32 }));
+            found.push((at, if reached.width == 0 { 0 } else { next.abs_diff(at) as u32 }));
         }
         at = next;
     }
@@ -348,7 +348,7 @@ impl<'m, 'd> Path<'m, 'd> {
             };
             let own = [one.at];
             for at in pools.get(&one.at).map_or(&own[..], Vec::as_slice) {
-                let Some(done) = self.code.get(*at as usize).filter(|d| d.step.kills.count_ones() == 1)
+                let Some(done) = self.code.get(*at as usize).filter(|d| d.step.kills.is_power_of_two())
                 else {
                     continue;
                 };

@@ -6,6 +6,14 @@
 //! register is listed as lost only where the instruction surely overwrites it. An access tells its width exactly, or
 //! one byte where it reads a single datum of any size.
 
+#![expect(
+    clippy::match_same_arms,
+    clippy::verbose_bit_mask,
+    clippy::decimal_bitwise_operands,
+    reason = "tables of encodings, one row a kind of instruction, with the fields as the manuals give them"
+)]
+#![cfg_attr(test, expect(clippy::unnecessary_wraps, reason = "what a step has is optional"))]
+
 pub mod aarch64;
 pub mod arm;
 pub mod ppc64le;

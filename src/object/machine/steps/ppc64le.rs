@@ -45,7 +45,6 @@ fn prefixed(prefix: u32, w: u32) -> Step {
     if based { step.reaching(ra, value, width) } else { step }
 }
 
-#[expect(clippy::match_same_arms, reason = "a table, one row a kind of instruction")]
 fn plain(w: u32) -> Step {
     let (rt, ra, rb) = fields(w);
     let (d, ds, dq) = (signed(w, 0, 16), signed(w & 0xfffc, 0, 16), signed(w & 0xfff0, 0, 16));

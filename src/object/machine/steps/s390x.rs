@@ -83,7 +83,7 @@ fn count(f: Fields) -> u32 {
 }
 
 fn range(f: Fields) -> Step {
-    let kills = (0..count(f)).fold(0, |all, n| all | 1_u64 << (f.first + n & 15));
+    let kills = (0..count(f)).fold(0, |all, n| all | 1_u64 << ((f.first + n) & 15));
     Step { kills, ..Step::default() }
 }
 
