@@ -20,6 +20,7 @@ pub mod edits;
 pub mod error;
 pub mod indirect;
 pub mod lines;
+pub mod noise;
 pub mod patch;
 pub mod pieces;
 pub mod replay;
