@@ -382,9 +382,15 @@ fn views(
         }
         Ok(view)
     };
-    let (old, new) = (make("old")?, make("new")?);
     let is_cumulative =
         !earlier.is_empty() || files.iter().any(|file| file.edited.shipped != file.edited.old);
+    // Unless something is edited there, the unpatched side may read the originals by whatever way.
+    let nothing = BTreeSet::new();
+    let old = match depth {
+        Depth::Down(_) if !is_cumulative => View::new(&top.join("old"), &roots, Depth::Down(&nothing))?,
+        _ => make("old")?,
+    };
+    let new = make("new")?;
     let shipped = if is_cumulative { Some(View::new(&top.join("rec"), &roots, depth)?) } else { None };
     for file in files {
         if file.edited.shipped != file.edited.old {

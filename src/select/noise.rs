@@ -44,11 +44,14 @@ impl Context<'_> {
     }
 
     fn make_counted(&self) -> Result<(View, View), SelectError> {
-        let old = self.views.old.twin(&self.scratch.join("old-count"))?;
+        let old = self.views.new.twin(&self.scratch.join("old-count"))?;
         let new = self.views.new.twin(&self.scratch.join("new-count"))?;
         let mut next = 0;
         for file in &self.files {
-            let (Some(was), Some(is)) = (&file.edited.old, &file.edited.new) else { continue };
+            let (Some(was), Some(is)) = (&file.edited.old, &file.edited.new) else {
+                old.put(&file.recorded, file.edited.old.as_deref())?;
+                continue;
+            };
             let (was, is) = counter::places(was, is, &mut next);
             old.put(&file.recorded, Some(&was))?;
             new.put(&file.recorded, Some(&is))?;

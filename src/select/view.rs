@@ -114,6 +114,8 @@ impl View {
             } else if is_dir {
                 walk.skip_current_dir();
                 symlink(entry.path(), &at).map_err(SelectError::file("make", &at))?;
+            } else if matches!(depth, Depth::Down(_)) && is_output(entry.path()) {
+                // No source text; and who misses it runs again in a full mirror.
             } else if entry.file_type().is_file() {
                 symlink(entry.path(), &at).map_err(SelectError::file("make", &at))?;
             } else if entry.file_type().is_symlink() {
@@ -253,6 +255,12 @@ impl View {
         let inside = |root: &Root| Some(root.actual.join(recorded.strip_prefix(&root.recorded).ok()?));
         self.roots.iter().find_map(inside).unwrap_or_else(|| recorded.to_path_buf())
     }
+}
+
+/// Whether a file is one that compilers and linkers make.
+fn is_output(path: &Path) -> bool {
+    let end = path.extension().map(OsStrExt::as_bytes).unwrap_or_default();
+    matches!(end, b"o" | b"lo" | b"la" | b"a" | b"so" | b"ko" | b"dwo" | b"cmd")
 }
 
 /// Directories that hold more than one build: their names at the root.
