@@ -205,7 +205,7 @@ fn in_a_chroot_without_environment() {
         chmod 755 root/usr/bin/lpcc
         chroot root lpcc shims /usr/local/bin >/dev/null
         mkdir -p root/etc/lpcc root/var/lib/lpcc root/build
-        printf 'store = "/var/lib/lpcc/build"\n' >root/etc/lpcc/lpcc.toml
+        cp "$2" root/etc/lpcc/lpcc.toml
         cp tree/* root/build/
         chown -R nobody root/build root/var/lib/lpcc
         cd root
@@ -215,12 +215,14 @@ fn in_a_chroot_without_environment() {
         chroot . lpcc store --store /var/lib/lpcc/build export /export.lpcc
         cp export.lpcc ..
     "#;
+    let example = here("shims/debian/lpcc.toml");
+    let example = example.to_str().unwrap();
     let mut command = place.command("unshare");
     command
         .current_dir(place.beside("."))
         .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
         .env_remove("LPCC_STORE");
-    let output = run(command.args(["-m", "sh", "-ec", script, "sh", LPCC]), None);
+    let output = run(command.args(["-m", "sh", "-ec", script, "sh", LPCC, example]), None);
     let told =
         String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     if output.status.code() == Some(77) || told.contains("Operation not permitted") {
@@ -278,6 +280,7 @@ fn installed(place: &Place, root: &Path) {
     for file in [
         "usr/share/bash-completion/completions/lpcc",
         "usr/share/doc/lpcc/examples/macros.lpcc",
+        "usr/share/doc/lpcc/examples/kernel.toml",
         "usr/share/doc/lpcc/distributions.md",
         "usr/share/doc/lpcc/CHANGELOG.md",
     ] {
