@@ -8,6 +8,7 @@
 #![allow(unsafe_code, reason = "the one module that may: system calls without a safe wrapper")]
 
 mod beside;
+pub mod confine;
 mod guard;
 pub mod jobserver;
 mod memory;

@@ -144,6 +144,45 @@ fn lying_headers() {
 }
 
 /// Files that are honest and absurd: many of everything at one place. What grows with the square shows here.
+/// A compressed section says how long it is when it is not; that much would be reserved before a byte is read.
+#[test]
+fn a_compressed_section_is_not_believed() {
+    use object::{Object as _, ObjectSection as _};
+    let scratch = Scratch::new("compressed");
+    let (source, made) = (scratch.join("a.cc"), scratch.join("a.o"));
+    fs::write(&source, SOURCE).unwrap();
+    succeed(Command::new("g++").args(["-O2", "-g", "-gz", "-c", "-o"]).arg(&made).arg(&source));
+    let honest = fs::read(made).unwrap();
+    let read = |bytes: &[u8]| {
+        let file = object::File::parse(bytes).unwrap();
+        let section = file.section_by_name(".debug_info").unwrap();
+        lpcc::object::dwarf::decompressed(&section).map(|data| data.len())
+    };
+    let section = {
+        let file = object::File::parse(&*honest).unwrap();
+        file.section_by_name(".debug_info").unwrap().file_range().unwrap()
+    };
+    // The header of compression: type, reserved, size, alignment.
+    let size_at = section.0 as usize + 8;
+    let told = u64::from_le_bytes(honest[size_at..size_at + 8].try_into().unwrap());
+    assert_eq!(read(&honest), Ok(told as usize));
+    let most = (section.1 - 24) * 1032;
+    for lie in [most + 1, 1 << 40, u64::MAX] {
+        let mut file = honest.clone();
+        put(&mut file, size_at, lie, 8);
+        let said = read(&file).expect_err("a lie was believed");
+        assert!(said.ends_with(&format!("cannot hold {lie}")), "{said}");
+        let path = scratch.join("lie.o");
+        fs::write(&path, &file).unwrap();
+        fs::write(scratch.join("lie.o.other"), &honest).unwrap();
+        assert_eq!(try_file("a compressed section", &path), Vec::<String>::new());
+    }
+    // What the bytes might hold is tried, and ends with them.
+    let mut file = honest.clone();
+    put(&mut file, size_at, most, 8);
+    assert!(read(&file).is_err());
+}
+
 #[test]
 fn crowds() {
     const COUNT: usize = 40_000;

@@ -145,8 +145,7 @@ fn recorded_and_told_apart(kernel: &Kernel) {
     for target in TARGETS {
         let dump = succeed(&mut kernel.lpcc(&["store", "dump", target])).stdout;
         let dump: Value = serde_json::from_slice(&dump).unwrap();
-        let inputs = &dump["inputs"]["completeness"];
-        assert_eq!(inputs, "Full", "{target}");
+        assert_eq!(dump["inputs"]["complete"], true, "{target}");
         let shown = kernel.json(&["show", target]);
         let standing = &shown["objects"][0]["record"];
         assert_eq!(standing, "post-processed", "{target}");
@@ -205,9 +204,12 @@ fn recorded_afterwards(kernel: &Kernel) {
             dump["inputs"]["files"].as_array().unwrap().iter().map(Value::to_string).collect()
         };
         assert_eq!(files(&watched), files(&told), "{target}");
-        assert_eq!(told["inputs"]["completeness"], "Full", "{target}");
-        for part in ["run", "directory", "compiler", "unit"] {
+        assert_eq!(told["inputs"]["complete"], true, "{target}");
+        for part in ["compiler", "source", "output", "language"] {
             assert_eq!(watched[part], told[part], "{target}: {part}");
+        }
+        for part in ["run", "directory"] {
+            assert_eq!(watched["call"][part], told["call"][part], "{target}: {part}");
         }
         assert_eq!(
             kernel.json(&["show", "--store", "../afterwards", target])["objects"][0]["record"],

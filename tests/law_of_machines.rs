@@ -315,3 +315,38 @@ fn neighbours_of_an_anchor_are_no_silent_change() {
         assert!(by_displacement > 0, "{}", cross.name);
     }
 }
+
+/// How a function can be taken over, as each machine's compiler is asked for it.
+#[test]
+fn every_machine_tells_its_hooks() {
+    use lpcc::object::Hook;
+    let source = "void use(void *); int f(int n) { char b[100]; if (n > 3) use(b); return b[n & 31]; }";
+    for cross in machines::installed() {
+        let nop = match cross.name {
+            "arm" | "riscv64" | "s390x" => 2,
+            _ => 4,
+        };
+        let mut wanted: Vec<(&[&str], Hook)> = vec![
+            (&["-O2"], Hook::None),
+            (&["-O2", "-pg"], Hook::Mcount),
+            // In Arm's case those before the entry are of four bytes.
+            (&["-O2", "-fpatchable-function-entry=3"], Hook::Patchable { before: 0, after: 3 * nop }),
+        ];
+        if cross.name != "arm" {
+            let hook = Hook::Patchable { before: 2 * nop, after: 2 * nop };
+            wanted.push((&["-O2", "-fpatchable-function-entry=4,2"], hook));
+        }
+        match cross.name {
+            "s390x" => wanted.push((&["-O2", "-pg", "-mfentry"], Hook::Fentry)),
+            "ppc64le" => wanted.push((&["-O2", "-pg", "-mprofile-kernel"], Hook::Mcount)),
+            _ => {}
+        }
+        for (flags, hook) in wanted {
+            let dir = tempfile::tempdir().unwrap();
+            let prints =
+                object::fingerprint(&compile_source(dir.path(), cross.compiler, flags, source)).unwrap();
+            let item = prints.items.iter().find(|i| i.name == "f").unwrap();
+            assert_eq!(item.traits.hook, hook, "{} {flags:?}", cross.name);
+        }
+    }
+}

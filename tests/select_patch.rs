@@ -233,6 +233,24 @@ fn new_deleted_renamed_and_unread_files() {
     assert_eq!(status, 2);
 }
 
+/// A directory that nothing was read from is a link in the scratch view: who comes to an edited file by way of it does not get at the
+/// original.
+#[test]
+fn a_way_out_through_a_directory() {
+    let tree = Tree::recorded("way", "gcc");
+    fs::write(
+        tree.path("src/lib/c.c"),
+        "#include \"../doc/../include/api.h\"\nint c_limit(int x)\n{\n    return x - LIMIT;\n}\n",
+    )
+    .unwrap();
+    tree.compile("gcc", &["-O2", "-c", "-Wall"], &["../src/lib/c.c", "-o", "c.o"]);
+    succeed(&mut tree.lpcc(&["store", "snapshot", "shipped"]));
+    let (json, status) = tree.select(&tree.patch("include/api.h", "LIMIT 10", "LIMIT 11"), &[]);
+    assert_reproduced(&json, 3);
+    assert_eq!(functions(&json), ["api_two changed edited", "c_limit changed edited"]);
+    assert_eq!(status, 1);
+}
+
 #[test]
 fn series_fuzz_and_levels() {
     let tree = Tree::recorded("series", "gcc");
@@ -263,7 +281,7 @@ fn each_trouble_has_one_message() {
     let source = source.to_str().unwrap();
     let asked = ["--recording", "shipped", "--source", source, "--patch", patch];
 
-    let said = tree.complaint(&["--recording", "shipped", "--source", "/nonexistent", "--patch", patch]);
+    let said = tree.complaint(&["--recording", "shipped", "--source", "no-such-tree", "--patch", patch]);
     assert!(said.contains("cannot find the source tree"), "{said}");
     let said = tree.complaint(&["--recording", "shipped", "--patch", patch]);
     assert!(said.contains("--source"), "{said}");
@@ -305,6 +323,10 @@ fn a_build_that_moved_and_a_compiler_that_is_gone() {
     let patch = tree.patch("lib/a.c", "return x * 3;", "return x * 5;");
     let (old, new) = (tree.path("src"), tree.path("elsewhere"));
     fs::rename(&old, &new).unwrap();
+    let asked =
+        ["--recording", "shipped", "--source", new.to_str().unwrap(), "--patch", patch.to_str().unwrap()];
+    let said = tree.complaint(&asked);
+    assert!(said.contains(&format!("hint: --map {}={}", old.display(), new.display())), "{said}");
     let mut select = tree.lpcc(&["select", "--recording", "shipped", "--format", "json", "--source"]);
     select.arg(&new).arg("--patch").arg(&patch).arg("--map");
     let output = select.arg(format!("{}={}", old.display(), new.display())).output().unwrap();

@@ -137,6 +137,29 @@ fn what_cannot_be_hooked_is_patched_in_its_callers() {
     assert_eq!(status, 1);
 }
 
+/// Callers that cannot be hooked either are followed, into other objects too, until one can be.
+#[test]
+fn callers_are_followed_over_objects() {
+    let tree = Tree::recorded("closure");
+    let first = "extern void outside(int);\n__attribute__((noinline, no_instrument_function)) int deep(int x)\n{\n    outside(x);\n    return x + 1;\n}\n";
+    let second = "int deep(int);\n__attribute__((noinline, no_instrument_function)) static int middle(int x) { return deep(x) + 1; }\n\
+                  int top(int x) { return middle(x) * 3; }\n";
+    for (name, text) in [("first", first), ("second", second)] {
+        let source = format!("{name}.c");
+        fs::write(tree.path("src").join(&source), text).unwrap();
+        let object = format!("{name}.o");
+        succeed(&mut tree.lpcc(&["gcc", "-O2", "-pg", "-mfentry", "-fno-pie", "-c", &source, "-o", &object]));
+    }
+    succeed(&mut tree.lpcc(&["store", "snapshot", "shipped"]));
+    let patch = tree.diff("deep.patch", first, &first.replace("return x + 1;", "return x + 9;"));
+    let named =
+        fs::read_to_string(&patch).unwrap().replace("a/k.c", "a/first.c").replace("b/k.c", "b/first.c");
+    fs::write(&patch, named).unwrap();
+    let (json, status) = tree.json(&patch, &["--target", "klp"]);
+    assert_eq!(json["functions"][0]["instead"], serde_json::json!(["top (second.o)"]), "{json:#}");
+    assert_eq!(status, 3);
+}
+
 #[test]
 fn an_accepted_exception_is_shown_and_does_not_fail() {
     let tree = Tree::recorded("accept");

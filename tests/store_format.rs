@@ -217,7 +217,7 @@ fn a_damaged_section_is_found_by_whoever_reads_it() {
     let lazy = RecordFile::open(&path).unwrap();
     assert_eq!(lazy.clones(), Err(FormatError::Damaged("section CLON has another hash".into())));
 
-    let record = Record { clones: None, ..with_dump };
+    let record = Record { clones: None, rewriters: Vec::new(), ..with_dump };
     let mut file = encode(&record).unwrap();
     let last = file.len() - 1;
     file[last] ^= 1;

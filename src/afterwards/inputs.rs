@@ -2,8 +2,9 @@
 //!
 //! From the best witness to the worst: kbuild's list beside the object, the dependency file that the build asked for, the same
 //! compiler asked again for its list (`-M`), the line table of the object's debug information. Whatever the witness, the
-//! contents are today's: a file that changed after the object was made is named without a hash, and the list is partial then.
+//! contents are today's: a file that changed after the object was made is named without a hash, and a remark says so.
 
+use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
@@ -44,7 +45,7 @@ pub fn of_call(
     origin: &dyn Fn() -> Origin,
     made: Option<SystemTime>,
     place: Place<'_>,
-) -> Inputs {
+) -> (Inputs, Option<String>) {
     let mut known = witnessed(call, kept, place);
     if let Err((files, why)) = &known
         && files.is_empty()
@@ -62,7 +63,7 @@ pub fn of_call(
 }
 
 /// The inputs of an object without a call.
-pub fn of_object(origin: &Origin, made: Option<SystemTime>, store: &Store) -> Inputs {
+pub fn of_object(origin: &Origin, made: Option<SystemTime>, store: &Store) -> (Inputs, Option<String>) {
     let why = "no call is known; files are those of the debug information";
     let source = origin.source.clone().unwrap_or_default();
     let directory =
@@ -128,26 +129,26 @@ fn asked(call: &Call, place: Place<'_>) -> Result<Vec<BString>, String> {
     Ok(files)
 }
 
+/// The list with its hashes, and the remark about files that changed since.
 fn finish(
     known: Known,
     source: &BString,
     directory: &Path,
     made: Option<SystemTime>,
     store: &Store,
-) -> Inputs {
-    let (files, mut completeness) = match known {
+) -> (Inputs, Option<String>) {
+    let (files, completeness) = match known {
         Ok(files) => (files, Completeness::Full),
         Err((files, why)) => (files, Completeness::Partial(why)),
     };
     let mut paths: Vec<BString> = Vec::with_capacity(files.len() + 1);
-    let mut seen = std::collections::HashSet::new();
+    let mut seen = HashSet::new();
     for path in std::iter::once(source.clone()).chain(files) {
         if !path.is_empty() && seen.insert(path.clone()) {
             paths.push(path);
         }
     }
     let mut changed: Option<BString> = None;
-    let mut count = 0_usize;
     let files = paths
         .into_iter()
         .map(|path| {
@@ -155,20 +156,13 @@ fn finish(
             let time = fs::metadata(&file).and_then(|meta| meta.modified()).ok();
             let is_later = time.zip(made).is_some_and(|(time, made)| time > made);
             if is_later {
-                count += 1;
                 changed.get_or_insert_with(|| path.clone());
             }
             let hash = if is_later { None } else { store.hash_file(&file) };
             Input { path, hash }
         })
         .collect();
-    if let Some(first) = changed {
-        let others = if count > 1 { format!(" and {} more", count - 1) } else { String::new() };
-        let why = format!("changed after the object was made: `{first}`{others}");
-        completeness = Completeness::Partial(match completeness {
-            Completeness::Full => why,
-            Completeness::Partial(before) => format!("{before}; {why}"),
-        });
-    }
-    Inputs { completeness, files }
+    let remark =
+        changed.map(|first| format!("changed after the object was made: `{first}`, maybe among others"));
+    (Inputs { completeness, files }, remark)
 }

@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use bstr::{BString, ByteSlice};
 use object::{Object, ObjectSection};
@@ -151,24 +151,24 @@ impl Work<'_> {
         if self.stands(&unit.object, hash) {
             return Ok(Done::Standing);
         }
-        let cell = OnceCell::new();
-        let origin = || cell.get_or_init(|| origin::read(&bytes).unwrap_or_default()).clone();
+        let told = OnceCell::new();
+        let origin = || told.get_or_init(|| origin::read(&bytes).unwrap_or_default()).clone();
         let made = fs::metadata(&unit.object).and_then(|meta| meta.modified()).ok();
         let mut remarks = Vec::new();
         let call = if unit.words.is_empty() {
             None
         } else {
-            let directory = self.directory(unit, &origin, &mut remarks);
+            let directory = directory(unit, &origin, &mut remarks);
             Some(Call::new(&unit.words, &unit.object, &directory, &self.passed)?)
         };
-        let (compiler, inputs) = match &call {
-            Some(call) => {
-                let place = Place { store: self.store, scratch: self.scratch, passed: &self.passed, number };
-                let inputs = inputs::of_call(call, unit.files.clone(), &origin, made, place);
-                (call.identify(self.store, &self.passed), inputs)
-            }
-            None => (told_compiler(&origin(), &bytes), inputs::of_object(&origin(), made, self.store)),
+        let (compiler, (inputs, changed)) = if let Some(call) = &call {
+            let place = Place { store: self.store, scratch: self.scratch, passed: &self.passed, number };
+            let inputs = inputs::of_call(call, unit.files.clone(), &origin, made, place);
+            (call.identify(self.store, &self.passed), inputs)
+        } else {
+            (told_compiler(&origin(), &bytes), inputs::of_object(&origin(), made, self.store))
         };
+        remarks.extend(changed);
         if call.as_ref().is_some_and(|call| call.compiler().is_none()) {
             remarks.push(format!("the compiler `{}` is not here", compiler.path));
         }
@@ -188,56 +188,10 @@ impl Work<'_> {
             Completeness::Partial(why) => Some(why.clone()),
             Completeness::Full => None,
         };
-        let record = self.assemble(unit, call, (compiler, inputs), (hash, &bytes), &origin, &remarks);
+        let record = assemble(unit, call.as_ref(), (compiler, inputs), (hash, &bytes), &origin, &remarks);
         remarks.retain(|remark| !remark.starts_with("the object was rewritten"));
         self.store.write_unit(&record).map_err(|error| error.to_string())?;
         Ok(Done::Recorded { is_alone, rewriters, partial, remarks })
-    }
-
-    fn assemble(
-        &self,
-        unit: &Compiled,
-        call: Option<Call>,
-        (compiler, inputs): (Compiler, Inputs),
-        (hash, bytes): (Hash, &[u8]),
-        origin: &dyn Fn() -> Origin,
-        remarks: &[String],
-    ) -> Record {
-        let outcome = match objects::fingerprint(bytes) {
-            Ok(prints) => Outcome::Read(prints),
-            Err(error) => Outcome::Unreadable(error.to_string()),
-        };
-        let (source, language, live_patching, recorded) = match &call {
-            Some(call) => (
-                BString::from(call.source.text.as_bytes()),
-                call.source.language,
-                call.line.live_patching().map(|level| level.to_string_lossy().into_owned()),
-                call.recorded(),
-            ),
-            None => {
-                let origin = origin();
-                let source = origin.source.clone().unwrap_or_default();
-                (source.clone(), language_of(&source), told_level(bytes), no_call(&origin))
-            }
-        };
-        let first = if call.is_some() { NOTE } else { ALONE };
-        Record {
-            unit: Unit { source, output: BString::from(unit.object.as_os_str().as_bytes()), language },
-            call: recorded,
-            compiler,
-            decision: Decision { action: Action::Keep, reason: REASON.to_owned(), live_patching },
-            inputs,
-            variants: vec![Variant {
-                name: wrap::PRIMARY.to_owned(),
-                hash,
-                size: bytes.len() as u64,
-                fingerprints: outcome,
-            }],
-            notes: std::iter::once(first.to_owned()).chain(remarks.iter().cloned()).collect(),
-            clones: None,
-            shadows: Vec::new(),
-            rewriters: unit.rewriters.clone(),
-        }
     }
 
     /// Whether the wrapper itself recorded these very bytes: it knows more than can be found out afterwards.
@@ -245,23 +199,6 @@ impl Work<'_> {
         self.recording.find(object).ok().flatten().is_some_and(|unit| {
             let is_ours = unit.identity.notes.first().is_some_and(|note| note == NOTE || note == ALONE);
             !is_ours && unit.identity.variants.first().is_some_and(|variant| variant.hash == hash)
-        })
-    }
-
-    /// Where the call ran: as its witness tells, else as the object does.
-    fn directory(
-        &self,
-        unit: &Compiled,
-        origin: &dyn Fn() -> Origin,
-        remarks: &mut Vec<String>,
-    ) -> std::path::PathBuf {
-        if let Some(directory) = &unit.directory {
-            return directory.clone();
-        }
-        let told = origin().directory.map(|path| Path::new(OsStr::from_bytes(&path)).to_path_buf());
-        told.filter(|path| path.is_dir()).unwrap_or_else(|| {
-            remarks.push("nothing tells in which directory its call ran; hint: --directory".to_owned());
-            unit.object.parent().unwrap_or(Path::new("/")).to_path_buf()
         })
     }
 
@@ -295,6 +232,59 @@ impl Work<'_> {
                 environment: Vec::new(),
             },
         }
+    }
+}
+
+/// Where the call ran: as its witness tells, else as the object does.
+fn directory(unit: &Compiled, origin: &dyn Fn() -> Origin, remarks: &mut Vec<String>) -> PathBuf {
+    if let Some(directory) = &unit.directory {
+        return directory.clone();
+    }
+    let told = origin().directory.map(|path| Path::new(OsStr::from_bytes(&path)).to_path_buf());
+    told.filter(|path| path.is_dir()).unwrap_or_else(|| {
+        remarks.push("nothing tells in which directory its call ran; hint: --directory".to_owned());
+        unit.object.parent().unwrap_or(Path::new("/")).to_path_buf()
+    })
+}
+
+/// The record of a unit.
+fn assemble(
+    unit: &Compiled,
+    call: Option<&Call>,
+    (compiler, inputs): (Compiler, Inputs),
+    (hash, bytes): (Hash, &[u8]),
+    origin: &dyn Fn() -> Origin,
+    remarks: &[String],
+) -> Record {
+    let outcome = match objects::fingerprint(bytes) {
+        Ok(prints) => Outcome::Read(prints),
+        Err(error) => Outcome::Unreadable(error.to_string()),
+    };
+    let (source, language, live_patching, recorded) = if let Some(call) = call {
+        let level = call.line.live_patching().map(|level| level.to_string_lossy().into_owned());
+        (BString::from(call.source.text.as_bytes()), call.source.language, level, call.recorded())
+    } else {
+        let origin = origin();
+        let source = origin.source.clone().unwrap_or_default();
+        (source.clone(), language_of(&source), told_level(bytes), no_call(&origin))
+    };
+    let first = if call.is_some() { NOTE } else { ALONE };
+    Record {
+        unit: Unit { source, output: BString::from(unit.object.as_os_str().as_bytes()), language },
+        call: recorded,
+        compiler,
+        decision: Decision { action: Action::Keep, reason: REASON.to_owned(), live_patching },
+        inputs,
+        variants: vec![Variant {
+            name: wrap::PRIMARY.to_owned(),
+            hash,
+            size: bytes.len() as u64,
+            fingerprints: outcome,
+        }],
+        notes: std::iter::once(first.to_owned()).chain(remarks.iter().cloned()).collect(),
+        clones: None,
+        shadows: Vec::new(),
+        rewriters: unit.rewriters.clone(),
     }
 }
 

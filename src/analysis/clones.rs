@@ -16,6 +16,8 @@
 //! is not all there is: it knows nothing of folded functions, of what a caller learned of its callee (registers, purity, ranges), nor
 //! of who calls a clone; and since GCC 11 it no longer names originals that are gone.
 
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+
 use bstr::{BStr, BString, ByteSlice};
 
 /// A function as the dump names it.
@@ -61,6 +63,30 @@ pub struct Clones {
     pub removed: Vec<Function>,
     /// Lines that are no record, as they stand.
     pub strange: Vec<BString>,
+}
+
+impl Clones {
+    /// What went into `holder`: for each function that did, the names from the outermost copy to it. Of several ways the shortest.
+    pub fn inlined_into(&self, holder: &BStr) -> BTreeSet<Vec<BString>> {
+        let mut by_holder: HashMap<&BStr, Vec<&BStr>> = HashMap::new();
+        for edge in self.edges.iter().filter(|edge| edge.is_inlining()) {
+            by_holder.entry(edge.to.name.as_bstr()).or_default().push(edge.from.name.as_bstr());
+        }
+        let mut chains = BTreeSet::new();
+        let mut seen = HashSet::from([holder]);
+        let mut waiting = VecDeque::from([(holder, Vec::new())]);
+        while let Some((at, way)) = waiting.pop_front() {
+            for callee in by_holder.get(at).into_iter().flatten().copied() {
+                if seen.insert(callee) {
+                    let mut chain: Vec<BString> = way.clone();
+                    chain.push(callee.into());
+                    chains.insert(chain.clone());
+                    waiting.push_back((callee, chain));
+                }
+            }
+        }
+        chains
+    }
 }
 
 const CLONE: &[u8] = b"Callgraph clone";

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use bstr::BString;
 
 use super::findings::{Change, Finding, FindingKind};
-use super::selection::{Datum, Function, FunctionChange, LineOnly, Other, Verdict};
+use super::selection::{Datum, Function, FunctionChange, LineOnly, Noise, Other, Verdict};
 
 /// The unit that findings are about.
 #[derive(Debug, Clone, Copy)]
@@ -51,7 +51,7 @@ pub fn close(about: About<'_>, findings: &[Finding]) -> Closed {
                 closed.path_only.push(LineOnly {
                     object: about.object.clone(),
                     symbol: finding.symbol.clone(),
-                    is_path: finding.change == Change::PathOnly,
+                    noise: if finding.change == Change::PathOnly { Noise::Path } else { Noise::Line },
                 });
                 continue;
             }
@@ -90,6 +90,7 @@ fn function(about: About<'_>, finding: &Finding, change: FunctionChange, is_alia
         obstacles: Vec::new(),
         instead: Vec::new(),
         accepted: None,
+        position: None,
         old: finding.old.clone(),
         new: finding.new.clone(),
     }

@@ -6,9 +6,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bstr::{BStr, BString, ByteSlice};
+use bstr::{BString, ByteSlice};
 
-use super::selection::{Function, FunctionChange, Verdict};
+use super::selection::{Function, FunctionChange, Position, Verdict};
 use crate::object::debug::Debug;
 use crate::object::{Fingerprints, Hook, Item, Kind, PartKind, Reference, Scope, listing};
 
@@ -53,32 +53,57 @@ const SITES: [(&str, &str); 6] = [
     ("__bug_table", "warnings and bugs in it have entries of their own"),
 ];
 
-/// What is known beyond the unit: who calls what by name, and how often a local name stands.
+/// A function of the recording: its object and its symbol.
+type Place = (BString, BString);
+
+/// What is known beyond the unit: who calls what, who cannot be taken over, and how often a local name stands.
 #[derive(Debug, Clone, Default)]
 pub struct Neighbours {
-    callers: BTreeMap<BString, Vec<(BString, BString)>>,
+    /// Callers of a name from other objects.
+    callers: BTreeMap<BString, Vec<Place>>,
+    /// Callers of a function in its own object.
+    within: BTreeMap<Place, Vec<BString>>,
+    unpatchable: BTreeSet<Place>,
     locals: BTreeMap<BString, Vec<BString>>,
 }
 
 impl Neighbours {
     /// Adds an object of the recording.
-    pub fn add(&mut self, object: &BString, prints: &Fingerprints) {
+    pub fn add(&mut self, object: &BString, prints: &Fingerprints, target: Target) {
         for item in prints.items.iter().filter(|item| item.kind == Kind::Function) {
+            let place = (object.clone(), item.name.clone());
             if matches!(item.scope, Scope::Local(_)) {
                 self.locals.entry(item.name.clone()).or_default().push(object.clone());
             }
             for reference in &item.references {
-                if let Reference::External(name) = reference {
-                    self.callers.entry(name.clone()).or_default().push((object.clone(), item.name.clone()));
+                match reference {
+                    Reference::External(name) => {
+                        self.callers.entry(name.clone()).or_default().push(place.clone());
+                    }
+                    Reference::Item(index) => {
+                        let callee = prints.items.get(*index as usize).filter(|it| it.kind == Kind::Function);
+                        let Some(callee) = callee else { continue };
+                        let callee = (object.clone(), callee.name.clone());
+                        self.within.entry(callee).or_default().push(item.name.clone());
+                    }
                 }
             }
+            if cannot(item, target).is_some() {
+                self.unpatchable.insert(place);
+            }
         }
+    }
+
+    fn is_local(&self, (object, symbol): &Place) -> bool {
+        self.locals.get(symbol).is_some_and(|homes| homes.contains(object))
     }
 }
 
 /// The unit whose functions are judged.
 #[derive(Debug, Clone, Copy)]
 pub struct Unit<'a> {
+    /// The object's name.
+    pub object: &'a BString,
     /// The running code.
     pub old: &'a Fingerprints,
     /// The patched.
@@ -97,6 +122,7 @@ pub fn judge(functions: &mut [Function], target: Target, unit: &Unit<'_>) {
         };
         let old = function.old.as_ref().and_then(|place| item(unit.old, &place.symbol));
         let new = function.new.as_ref().and_then(|place| item(unit.new, &place.symbol));
+        function.position = old.and_then(|index| position(unit.old, index, function));
         if let Some(new) = new.and_then(|index| unit.new.items.get(index)) {
             function.obstacles.extend(sites(unit.new, new));
         }
@@ -158,7 +184,14 @@ fn care(item: &Item, function: &Function, unit: &Unit<'_>) -> Vec<String> {
         care.push("does not follow the calling convention: the compiler changed its parameters".into());
     }
     if let Some(homes) = unit.neighbours.locals.get(&item.name).filter(|homes| homes.len() > 1) {
-        care.push(format!("one of {} local functions of this name: its position must be given", homes.len()));
+        let objects: Vec<String> = homes.iter().take(4).map(ToString::to_string).collect();
+        let more = if homes.len() > 4 { ", …" } else { "" };
+        care.push(format!(
+            "one of {} local functions of this name ({}{more}): its position must be given (`sympos`), which \
+             `--shipped IMAGE` tells",
+            homes.len(),
+            objects.join(", ")
+        ));
     }
     let export = BString::from(bstr::concat([b"__ksymtab_".as_slice(), item.name.as_slice()]));
     if unit.old.items.iter().any(|other| other.names.contains(&export)) {
@@ -172,6 +205,16 @@ fn care(item: &Item, function: &Function, unit: &Unit<'_>) -> Vec<String> {
         care.push("sibling calls: it leaves by a jump and is not on the stack afterwards".into());
     }
     care
+}
+
+/// Which of the object's symbols of its name a function's is.
+fn position(prints: &Fingerprints, index: usize, function: &Function) -> Option<Position> {
+    let symbol = &function.old.as_ref()?.symbol;
+    let mut same: Vec<(usize, &Item)> =
+        prints.items.iter().enumerate().filter(|(_, item)| item.names.contains(symbol)).collect();
+    same.sort_by_key(|(_, item)| (&item.section, item.address));
+    let number = same.iter().position(|(at, _)| *at == index)? + 1;
+    Some(Position { number, of: same.len(), within: function.object.clone(), is_final: false })
 }
 
 fn is_tail_jump(instruction: &str) -> bool {
@@ -191,11 +234,12 @@ fn names<'a>(names: impl IntoIterator<Item = &'a BString>) -> String {
     names.into_iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
-/// The nearest callers that can be taken over: of this object by index, of others by name.
+/// The nearest callers that can be taken over, in this object and in others: a caller that cannot be is followed to its own.
 fn instead(index: usize, target: Target, unit: &Unit<'_>) -> Vec<BString> {
     let mut found = BTreeSet::new();
     let mut seen = BTreeSet::from([index]);
     let mut waiting = vec![index];
+    let mut elsewhere: Vec<Place> = Vec::new();
     while let Some(callee) = waiting.pop() {
         for (caller, item) in
             unit.old.items.iter().enumerate().filter(|(_, item)| item.kind == Kind::Function)
@@ -211,16 +255,33 @@ fn instead(index: usize, target: Target, unit: &Unit<'_>) -> Vec<BString> {
                 waiting.push(caller);
             }
         }
-        let Some(item) = unit.old.items.get(callee).filter(|item| !matches!(item.scope, Scope::Local(_)))
-        else {
+        let item = unit.old.items.get(callee).filter(|item| !matches!(item.scope, Scope::Local(_)));
+        let names = item.into_iter().flat_map(|item| &item.names);
+        let callers = names.filter_map(|name| unit.neighbours.callers.get(name)).flatten();
+        elsewhere.extend(callers.filter(|(object, _)| object != unit.object).cloned());
+    }
+    found.extend(instead_elsewhere(elsewhere, unit.neighbours));
+    found.into_iter().collect()
+}
+
+/// Likewise from callers in other objects on: each with its object behind it.
+fn instead_elsewhere(mut waiting: Vec<Place>, neighbours: &Neighbours) -> BTreeSet<BString> {
+    let mut found = BTreeSet::new();
+    let mut seen: BTreeSet<Place> = BTreeSet::new();
+    while let Some(place) = waiting.pop() {
+        if !seen.insert(place.clone()) {
             continue;
-        };
-        for (object, symbol) in
-            item.names.iter().filter_map(|name| unit.neighbours.callers.get(name)).flatten()
-        {
-            let place: &BStr = object.as_bstr();
-            found.insert(bstr::concat([symbol.as_slice(), b" (", place, b")"]).into());
+        }
+        let (object, symbol) = &place;
+        if !neighbours.unpatchable.contains(&place) {
+            found.insert(bstr::concat([symbol.as_slice(), b" (", object, b")"]).into());
+            continue;
+        }
+        let within = neighbours.within.get(&place).into_iter().flatten();
+        waiting.extend(within.map(|caller| (object.clone(), caller.clone())));
+        if !neighbours.is_local(&place) {
+            waiting.extend(neighbours.callers.get(symbol).into_iter().flatten().cloned());
         }
     }
-    found.into_iter().collect()
+    found
 }

@@ -33,7 +33,7 @@ pub fn role(arguments: &[BString]) -> Role {
     let place = file.or_else(|| arguments.last()).map(|place| place.as_slice()).unwrap_or_default();
     let holds = |part: &&[u8]| place.windows(part.len()).any(|window| window == *part);
     match () {
-        () if CARRIED.iter().any(|part| holds(part)) => Role::Carried,
+        () if CARRIED.iter().any(holds) => Role::Carried,
         () if has(b"-DMODULE") => Role::Module,
         () => Role::Kernel,
     }
@@ -57,7 +57,10 @@ mod tests {
 
     #[test]
     fn roles_by_what_kbuild_defines() {
-        let role = |words: &str| super::role(&words.split(' ').map(BString::from).collect::<Vec<_>>());
+        let role = |words: &str| {
+            let words: Vec<_> = words.split(' ').map(BString::from).collect();
+            role(&words)
+        };
         let own = "-D__KERNEL__ -DKBUILD_MODFILE=\"kernel/fork\" -c kernel/fork.c";
         assert_eq!(role(own), Role::Kernel);
         assert_eq!(role("-D__KERNEL__ -DMODULE -DKBUILD_MODFILE=\"fs/ext4/ext4\" -c x.c"), Role::Module);

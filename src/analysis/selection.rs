@@ -136,10 +136,32 @@ pub struct Function {
     pub instead: Vec<BString>,
     /// The reason given in the configuration for accepting that it cannot.
     pub accepted: Option<String>,
+    /// Which symbol of its name it is; `None` for one that does not run yet.
+    pub position: Option<Position>,
     /// The running code's side.
     pub old: Option<Place>,
     /// The patched side.
     pub new: Option<Place>,
+}
+
+/// Which of the symbols of one name a function's is. The kernel's live patching calls it `sympos`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Position {
+    /// From 1, in the order of addresses; in a relocatable file, in that of the symbol table.
+    pub number: usize,
+    /// How many there are.
+    pub of: usize,
+    /// The file in which they were counted: the linked image where one was given, else the object.
+    pub within: BString,
+    /// Whether that file is linked, so that the position is final.
+    pub is_final: bool,
+}
+
+impl Position {
+    /// What the kernel's live patching takes: 0 where there is one symbol of the name.
+    pub fn sympos(&self) -> usize {
+        if self.of == 1 { 0 } else { self.number }
+    }
 }
 
 /// A reason.
@@ -228,8 +250,30 @@ pub struct LineOnly {
     pub object: BString,
     /// The raw symbol.
     pub symbol: BString,
-    /// Whether it is a matter of paths, not of lines.
-    pub is_path: bool,
+    /// Of what it is a matter.
+    pub noise: Noise,
+}
+
+/// What may differ without any change of what a function does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Noise {
+    /// Line numbers.
+    Line,
+    /// The path of the source.
+    Path,
+    /// `__COUNTER__`.
+    Counter,
+}
+
+impl Noise {
+    /// The words used in output.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Line => "line numbers",
+            Self::Path => "paths",
+            Self::Counter => "`__COUNTER__`",
+        }
+    }
 }
 
 /// A difference that is no function's body and no datum.

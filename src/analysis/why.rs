@@ -1,7 +1,7 @@
 //! Why each function differs: the way from an edit to it.
 //!
-//! Evidence comes from three places: where the edits lie in the source, what debug information says was inlined where (on
-//! both sides: what an edit keeps from being inlined is only on the old one), and who refers to whom. Reasons are tried
+//! Evidence comes from three places: where the edits lie in the source, what debug information and GCC's clones dump say was
+//! inlined where (on both sides: what an edit keeps from being inlined is only on the old one), and who refers to whom. Reasons are tried
 //! from the most direct on; what a function owes to another that is itself explained follows in rounds. A function that no
 //! reason fits is said to be unexplained: a guess would be worse.
 
@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use bstr::{BStr, BString, ByteSlice};
 
+use super::clones::Clones;
 use super::selection::{Datum, Function, FunctionChange, Why, WhyKind};
 use crate::object::debug::Debug;
 use crate::object::{Fingerprints, Kind, Reference};
@@ -20,6 +21,8 @@ pub struct Evidence<'a> {
     pub prints: (&'a Fingerprints, &'a Fingerprints),
     /// Debug information of both.
     pub debug: (&'a Debug, &'a Debug),
+    /// The clones dumps of both, where there are any.
+    pub clones: (Option<&'a Clones>, Option<&'a Clones>),
     /// Functions of the source that the patch touches, and where.
     pub edited: &'a BTreeMap<BString, String>,
     /// Functions whose preprocessed text differs though no hunk lies in them, and through what.
@@ -33,13 +36,22 @@ pub struct Indirect {
     pub detail: String,
     /// Edited functions that went into it without a trace, the nearest first; empty for macros, types and declarations.
     pub via: Vec<BString>,
+    /// Whether it is through a type.
+    pub is_type: bool,
 }
+
+/// What has to be thought of where a function was compiled against another type.
+const LAYOUT: &str = "uses a type that the patch changes: objects that exist keep their layout; leave it as it is and put what is \
+                      new into shadow variables";
 
 /// Fills the reasons of `functions`, all of one unit. Every function has one afterwards.
 pub fn explain(functions: &mut [Function], data: &[Datum], evidence: &Evidence<'_>) {
     let unit = Unit::new(evidence);
     for function in &mut *functions {
         function.why = unit.direct(function, data);
+        if unit.uses_edited_type(function) && !function.obstacles.iter().any(|known| known == LAYOUT) {
+            function.obstacles.push(LAYOUT.to_owned());
+        }
     }
     // What hangs on a function that is explained is explained by it.
     loop {
@@ -127,6 +139,11 @@ impl<'a> Unit<'a> {
         names
     }
 
+    fn uses_edited_type(&self, function: &Function) -> bool {
+        let names = self.names(function);
+        names.iter().any(|name| self.evidence.indirect.get(name).is_some_and(|indirect| indirect.is_type))
+    }
+
     /// The reasons that need nobody else's.
     fn direct(&self, function: &Function, data: &[Datum]) -> Vec<Why> {
         let mut why = Vec::new();
@@ -184,12 +201,16 @@ impl<'a> Unit<'a> {
 
     /// Everything inlined into it on either side.
     fn chains(&self, function: &Function) -> BTreeSet<Vec<BString>> {
-        let sides = [(self.evidence.debug.0, &function.old), (self.evidence.debug.1, &function.new)];
-        sides
-            .into_iter()
-            .filter_map(|(debug, place)| debug.function(place.as_ref()?.symbol.as_slice()))
-            .flat_map(|function| function.inlined.iter().cloned())
-            .collect()
+        let (debug, clones) = (self.evidence.debug, self.evidence.clones);
+        let mut chains = BTreeSet::new();
+        for (debug, clones, place) in [(debug.0, clones.0, &function.old), (debug.1, clones.1, &function.new)]
+        {
+            let Some(place) = place else { continue };
+            let of_debug = debug.function(place.symbol.as_slice());
+            chains.extend(of_debug.into_iter().flat_map(|function| function.inlined.iter().cloned()));
+            chains.extend(clones.into_iter().flat_map(|clones| clones.inlined_into(place.symbol.as_bstr())));
+        }
+        chains
     }
 
     /// The reason that lies in another function, which it refers to, or which it was or is inlined into.

@@ -9,6 +9,7 @@ use bstr::BString;
 use rayon::prelude::*;
 
 use super::side::{self, Object, Side, Source};
+use crate::analysis::clones::{self, Clones};
 use crate::analysis::close::{About, Closed, close};
 use crate::analysis::judge::{self, Neighbours, Target};
 use crate::analysis::selection::{NotReplayed, Selection};
@@ -85,11 +86,16 @@ fn pair(
     let mut closed = close(about, &findings);
     let (Some(old), Some(new)) = (was.or(&is), is.or(&was)) else { return Ok((closed, built_otherwise)) };
     let (edited, indirect) = (BTreeMap::new(), BTreeMap::new());
-    let evidence =
-        Evidence { prints: (old, new), debug: (&was.debug, &is.debug), edited: &edited, indirect: &indirect };
+    let evidence = Evidence {
+        prints: (old, new),
+        debug: (&was.debug, &is.debug),
+        clones: (was.clones.as_ref(), is.clones.as_ref()),
+        edited: &edited,
+        indirect: &indirect,
+    };
     why::explain(&mut closed.functions, &closed.data, &evidence);
     let neighbours = Neighbours::default();
-    let unit = judge::Unit { old, new, debug: &was.debug, neighbours: &neighbours };
+    let unit = judge::Unit { object: name, old, new, debug: &was.debug, neighbours: &neighbours };
     judge::judge(&mut closed.functions, target, &unit);
     Ok((closed, built_otherwise))
 }
@@ -100,6 +106,7 @@ struct Loaded<'a> {
     object: Option<side::Loaded<'a>>,
     prints: Option<Fingerprints>,
     debug: Debug,
+    clones: Option<Clones>,
     source: Option<BString>,
 }
 
@@ -119,7 +126,13 @@ impl<'a> Loaded<'a> {
             _ => Debug::default(),
         };
         let source = loaded.identity().map(|identity| identity.unit.source.clone());
-        Ok(Self { object: Some(loaded), prints: Some(prints), debug, source })
+        let clones = match &loaded {
+            side::Loaded::Record(unit) => {
+                unit.record.clones().ok().flatten().map(|dump| clones::parse(&dump))
+            }
+            side::Loaded::Bytes(..) => None,
+        };
+        Ok(Self { object: Some(loaded), prints: Some(prints), debug, clones, source })
     }
 
     fn or<'s>(&'s self, other: &'s Self) -> Option<&'s Fingerprints> {

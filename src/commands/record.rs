@@ -1,6 +1,7 @@
 //! `lpcc record`: a recording of a build that was done without lpcc.
 
 use std::ffi::OsString;
+use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -45,23 +46,20 @@ pub fn main(args: &Args) -> anyhow::Result<ExitCode> {
         SnapshotName::new(name)?;
     }
     let here = std::env::current_dir().context("cannot tell the working directory")?;
-    let (tree, found) = match &args.from {
-        Some(file) => {
-            let file = absolute(&here, file);
-            let found = found::in_database(&file)
-                .map_err(|why| anyhow::anyhow!("`{}` is no compilation database: {why}", file.display()))?;
-            (file.parent().unwrap_or(Path::new("/")).to_path_buf(), found)
+    let (tree, found) = if let Some(file) = &args.from {
+        let file = absolute(&here, file);
+        let found = found::in_database(&file)
+            .map_err(|why| anyhow::anyhow!("`{}` is no compilation database: {why}", file.display()))?;
+        (file.parent().unwrap_or(Path::new("/")).to_path_buf(), found)
+    } else {
+        // What compilers and the kernel tell holds no symbolic links.
+        let named = args.tree.as_deref().unwrap_or(Path::new("."));
+        let tree = named.canonicalize().with_context(|| format!("cannot find `{}`", named.display()))?;
+        if !tree.is_dir() {
+            bail!("`{}` is no directory; hint: --from reads a compilation database", tree.display());
         }
-        None => {
-            // What compilers and the kernel tell holds no symbolic links.
-            let named = args.tree.as_deref().unwrap_or(Path::new("."));
-            let tree = named.canonicalize().with_context(|| format!("cannot find `{}`", named.display()))?;
-            if !tree.is_dir() {
-                bail!("`{}` is no directory; hint: --from reads a compilation database", tree.display());
-            }
-            let called_in = args.directory.as_ref().map(|directory| absolute(&here, directory));
-            (tree.clone(), found::in_tree(&tree, called_in.as_deref()))
-        }
+        let called_in = args.directory.as_ref().map(|directory| absolute(&here, directory));
+        (tree.clone(), found::in_tree(&tree, called_in.as_deref()))
     };
     if found.units.is_empty() && found.alone.is_empty() && found.troubles.is_empty() {
         bail!(
@@ -109,10 +107,10 @@ impl Watcher for Watch {
 fn text(summary: &Summary, store: &Store) -> String {
     let mut out = format!("{}: recorded {}", shown(store.root()), counted(summary.units, "unit", "units"));
     if summary.links > 0 {
-        out.push_str(&format!(", {}", counted(summary.links, "link", "links")));
+        let _ = write!(out, ", {}", counted(summary.links, "link", "links"));
     }
     if summary.alone > 0 {
-        out.push_str(&format!(", {} without a call", counted(summary.alone, "object", "objects")));
+        let _ = write!(out, ", {} without a call", counted(summary.alone, "object", "objects"));
     }
     out.push('\n');
     let mut line = |what: String| {

@@ -177,15 +177,28 @@ impl<'a> Reader<'_, 'a> {
         if entry.attr(gimli::DW_AT_declaration).is_some() {
             return;
         }
-        let number = |attribute| entry.attr(attribute).and_then(gimli::Attribute::udata_value);
+        let number = |attribute| Self::number(unit, entry, attribute, DEPTH);
         let Some(name) = self.name(unit, entry, DEPTH) else { return };
         let Some(line) = number(gimli::DW_AT_decl_line) else { return };
         let Some(file) = self.file(unit, number(gimli::DW_AT_decl_file)) else { return };
         self.debug.written.push(Written { file, line, name });
     }
 
-    /// The path of a file of the unit's; its own source where the entry names none (a method defined out of its class
-    /// leaves out what its declaration said, if it is the same).
+    /// A number of the entry's, or of the one that it is a copy or a definition of: a definition leaves out what its declaration said, if
+    /// it is the same.
+    fn number(unit: &Unit<'a>, entry: &Entry<'a>, attribute: gimli::DwAt, depth: usize) -> Option<u64> {
+        let own = entry.attr(attribute).and_then(gimli::Attribute::udata_value);
+        let origins = [gimli::DW_AT_abstract_origin, gimli::DW_AT_specification].into_iter();
+        own.or_else(|| {
+            let depth = depth.checked_sub(1)?;
+            origins.filter_map(|origin| entry.attr_value(origin)).find_map(|value| {
+                let AttributeValue::UnitRef(offset) = value else { return None };
+                Self::number(unit, &unit.entry(offset).ok()?, attribute, depth)
+            })
+        })
+    }
+
+    /// The path of a file of the unit's.
     fn file(&self, unit: &Unit<'a>, index: Option<u64>) -> Option<BString> {
         let program = unit.line_program.as_ref()?;
         let header = program.header();

@@ -36,11 +36,18 @@ use super::x86::Reach;
 const STEPS: usize = 256;
 const STEPS_ALWAYS: usize = 1 << 12;
 
+/// No datum lies below the first anchor of a section, and a second one is further than this from its start.
+const FIRST: i64 = 0x800;
+
 /// How many sums an address is followed through with its distance known.
 const SUMS: usize = 4;
 
 /// How many displacements are laid on addresses at most, in one function. No compiler's function comes near.
 const LAID: usize = 1 << 20;
+
+/// How far above the stack pointer an address is put aside, and how far below it is still there.
+const FRAME: i64 = 1 << 16;
+const RED_ZONE: i64 = 512;
 
 /// How deep callees of this file are looked into for what they overwrite.
 const DEPTH: usize = 3;
@@ -104,7 +111,7 @@ pub fn find(model: &Model<'_>, workers: Workers) -> Vec<(usize, Vec<Use>)> {
     for one in &found {
         // One reference for each instruction and place; where an address is taken, that says more than an access.
         let mut kept: BTreeMap<(u32, usize, i64), (u32, u32)> = BTreeMap::new();
-        let counts = |r: &&Reached| r.evidence != Evidence::Perhaps || judge.is_anchor(r.anchor);
+        let counts = |r: &&Reached| r.evidence == Evidence::Proof || judge.is_anchor(r.anchor);
         for reached in one.reached.iter().filter(counts) {
             let kind = if reached.evidence == Evidence::Laid { REACHED_PERHAPS } else { REACHED };
             for (offset, width) in others(model, reached) {
@@ -151,7 +158,7 @@ fn others(model: &Model<'_>, reached: &Reached) -> Vec<(i64, u32)> {
             None => own.is_some() || reached.width > 0 && at != from,
         };
         if apart {
-            found.push((at, if reached.width == 0 { 0 } else { (next - at) as u32 }));
+            found.push((at, if reached.width == 0 { 0 } else { next.abs_diff(at) as u32 }));
         }
         at = next;
     }
@@ -341,7 +348,7 @@ impl<'m, 'd> Path<'m, 'd> {
             };
             let own = [one.at];
             for at in pools.get(&one.at).map_or(&own[..], Vec::as_slice) {
-                let Some(done) = self.code.get(*at as usize).filter(|d| d.step.kills.count_ones() == 1)
+                let Some(done) = self.code.get(*at as usize).filter(|d| d.step.kills.is_power_of_two())
                 else {
                     continue;
                 };
@@ -460,7 +467,10 @@ impl<'m, 'd> Path<'m, 'd> {
                 }
                 let own = |m: &&super::machine::steps::Move| m.to == base && m.from == base && m.exact;
                 stays = match step.moves.iter().flatten().find(own) {
-                    Some(by) => Some(Location::Slot(base, at.wrapping_sub(by.by))),
+                    // A call that does not return may seem to lead into a prologue, again and again.
+                    Some(by) => Some(at.wrapping_sub(by.by))
+                        .filter(|at| (-RED_ZONE..FRAME).contains(at))
+                        .map(|at| Location::Slot(base, at)),
                     None => (step.kills >> base & 1 == 0).then_some(item.location),
                 };
             }
@@ -485,8 +495,13 @@ impl<'m, 'd> Path<'m, 'd> {
 
     /// Notes what lies outside the datum at the address.
     fn reach(&mut self, one: Reached) {
+        let below = one.anchor.1.saturating_sub(one.offset);
+        if below > 0 && (one.anchor.1 < FIRST || below > self.rules.below) {
+            return; // the address is the end of an array, and this is the array
+        }
+        let evidence = if below > 0 { Evidence::Perhaps } else { one.evidence };
         if !others(self.model, &one).is_empty() {
-            self.reached.push(one);
+            self.reached.push(Reached { evidence, ..one });
         }
     }
 

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::{bytes, demangle};
 use crate::analysis::judge::Target;
-use crate::analysis::selection::{Function, Selection, Why};
+use crate::analysis::selection::{Function, Noise, Selection, Why};
 
 /// The document, pretty-printed, with a final newline.
 pub fn render(selection: &Selection, target: Target) -> anyhow::Result<String> {
@@ -46,8 +46,10 @@ pub fn document(selection: &Selection, target: Target) -> Value {
         "line_only": list(&selection.line_only, |only, entry| {
             bytes::put(entry, "object", only.object.as_bstr());
             bytes::put(entry, "symbol", only.symbol.as_bstr());
-            if only.is_path {
-                entry.insert("path_only".into(), true.into());
+            match only.noise {
+                Noise::Line => {}
+                Noise::Path => drop(entry.insert("path_only".into(), true.into())),
+                Noise::Counter => drop(entry.insert("counter_only".into(), true.into())),
             }
         }),
         "others": list(&selection.others, |other, entry| {
@@ -96,6 +98,15 @@ fn function(function: &Function, entry: &mut Map<String, Value>) {
     entry.insert("verdict".into(), function.verdict.as_str().into());
     entry.insert("obstacles".into(), function.obstacles.clone().into());
     entry.insert("instead".into(), names(&function.instead));
+    if let Some(position) = &function.position {
+        let mut place = Map::new();
+        place.insert("sympos".into(), position.sympos().into());
+        place.insert("number".into(), position.number.into());
+        place.insert("of".into(), position.of.into());
+        bytes::put(&mut place, "in", position.within.as_bstr());
+        place.insert("final".into(), position.is_final.into());
+        entry.insert("position".into(), place.into());
+    }
     if let Some(accepted) = &function.accepted {
         entry.insert("accepted".into(), accepted.clone().into());
     }

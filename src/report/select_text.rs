@@ -1,6 +1,7 @@
 //! `lpcc select` for a person, to be read from top to bottom: what to carry in one line, whether the replay can be trusted,
 //! then object by object, then what need not be carried, and last what was not looked at.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use bstr::{BString, ByteSlice};
@@ -9,7 +10,7 @@ use super::style::{self, paint};
 use super::table::{self, Cell};
 use super::{bytes, demangle};
 use crate::analysis::judge::Target;
-use crate::analysis::selection::{Function, FunctionChange, Selection, Verdict, Why, WhyKind};
+use crate::analysis::selection::{Function, FunctionChange, Noise, Selection, Verdict, Why, WhyKind};
 
 /// Names shown in a list before it is cut.
 const SHOWN: usize = 12;
@@ -67,7 +68,7 @@ fn sum(selection: &Selection, target: Target) -> String {
         let _ = write!(text, "; {}", paint(style::OLD, format!("{unexplained} UNEXPLAINED")));
     }
     if !selection.line_only.is_empty() {
-        let _ = write!(text, "; {} left out: line numbers only", selection.line_only.len());
+        let _ = write!(text, "; {} left out: {}", selection.line_only.len(), of_what(selection));
     }
     text
 }
@@ -183,6 +184,11 @@ fn remarks(out: &mut String, function: &Function) {
             let _ = writeln!(out, "    {}", paint(style::CARE, format!("accepted: {}", printable(accepted))));
         }
     }
+    if let Some(position) = function.position.as_ref().filter(|position| position.of > 1) {
+        let said = format!("symbol {} of {} of this name", position.number, position.of);
+        let place = bytes::printable(position.within.as_bstr());
+        let _ = writeln!(out, "  {}", paint(style::CARE, format!("{name}: {said} in {place} (`sympos`)")));
+    }
     let skip = usize::from(function.verdict == Verdict::Unpatchable);
     for obstacle in function.obstacles.iter().skip(skip) {
         let _ = writeln!(out, "  {}", paint(style::QUIET, format!("{name}: {}", printable(obstacle))));
@@ -221,7 +227,14 @@ fn line_only(out: &mut String, selection: &Selection) {
     }
     let names: Vec<_> =
         selection.line_only.iter().map(|only| demangle::shown(only.symbol.as_bstr())).collect();
-    let _ = writeln!(out, "{}", paint(style::QUIET, format!("line numbers or paths only: {}", cut(&names))));
+    let _ = writeln!(out, "{}", paint(style::QUIET, format!("{}: {}", of_what(selection), cut(&names))));
+}
+
+/// `line numbers only`, and so on.
+fn of_what(selection: &Selection) -> String {
+    let noises: BTreeSet<Noise> = selection.line_only.iter().map(|only| only.noise).collect();
+    let words: Vec<_> = noises.into_iter().map(Noise::as_str).collect();
+    format!("{} only", words.join(" or "))
 }
 
 fn others(out: &mut String, selection: &Selection) {

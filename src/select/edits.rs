@@ -15,7 +15,7 @@ use crate::object::debug::{Debug, Written};
 use crate::store::absolute;
 
 /// An edited file of the tree, and where it was when the build was recorded.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct File<'a> {
     /// Contents before and after.
     pub edited: &'a Edited,

@@ -36,6 +36,15 @@ pub enum SelectError {
         /// The first file it names.
         first: String,
     },
+    /// No recorded unit read anything of the tree.
+    #[error("no recorded compile read a file of `{}`: the build was recorded in `{}`; hint: --map {}={}",
+        tree.display(), recorded.display(), recorded.display(), tree.display())]
+    NotRecorded {
+        /// The tree.
+        tree: PathBuf,
+        /// Where the recorded sources lay.
+        recorded: PathBuf,
+    },
     /// The program `patch` refused it.
     #[error("`{}` does not apply to `{}`: {why}", patch.display(), tree.display())]
     DoesNotApply {

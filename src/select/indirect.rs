@@ -2,53 +2,85 @@
 //!
 //! No hunk lies in them, but the text that the compiler saw differs. So both sides are preprocessed and their top-level pieces
 //! compared: a function whose own piece differs was edited through a macro; one that names a type or declaration whose piece
-//! differs, or a type that holds one, was compiled against another. C only: in C++ a piece may be a whole namespace.
+//! differs, or a type that holds one, or that is a member of one, was compiled against another.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use bstr::{BStr, BString, ByteSlice};
 
 use super::edits::File;
+use super::pieces::{self, Defined, Piece, is_word};
 use crate::analysis::why::Indirect;
 
-/// A piece of preprocessed text that ends at the top level.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Piece<'t> {
-    tokens: Vec<&'t BStr>,
-    /// The function that it defines.
-    function: Option<&'t BStr>,
-    /// The names that it declares otherwise.
-    names: Vec<&'t BStr>,
+/// The preprocessed text of one side.
+#[derive(Clone, Copy)]
+pub struct Text<'t> {
+    /// The text.
+    pub text: &'t [u8],
+    /// Whether it is C++.
+    pub is_cxx: bool,
+    /// The symbols of a function by its place, from debug information; none where that does not know it.
+    pub symbols: &'t dyn Fn(&Defined<'_>) -> Vec<BString>,
+}
+
+/// A side, cut into pieces.
+struct Side<'t> {
+    pieces: Vec<Piece<'t>>,
+    /// For each piece, the symbols of the function that it defines.
+    symbols: Vec<Vec<BString>>,
+}
+
+impl<'t> Side<'t> {
+    fn new(text: &Text<'t>) -> Self {
+        let pieces = pieces::split(text.text, text.is_cxx);
+        let symbols = pieces.iter().map(|piece| {
+            let Some(function) = &piece.function else { return Vec::new() };
+            let known = (text.symbols)(function);
+            if known.is_empty() { vec![function.name.into()] } else { known }
+        });
+        Self { symbols: symbols.collect(), pieces }
+    }
+
+    /// The functions with their pieces.
+    fn functions(&self) -> impl Iterator<Item = (&BString, &Piece<'t>)> {
+        self.pieces
+            .iter()
+            .zip(&self.symbols)
+            .flat_map(|(piece, symbols)| symbols.iter().map(move |it| (it, piece)))
+    }
 }
 
 /// Functions of either side that an edit reaches through something else, and through what. `has_body` tells which functions
 /// were compiled by themselves: one that was not, and that debug information does not know of, is in those that name it.
 pub fn functions(
-    old: &[u8],
-    new: &[u8],
+    old: Text<'_>,
+    new: Text<'_>,
     files: &[File<'_>],
     has_body: &dyn Fn(&BStr) -> bool,
 ) -> BTreeMap<BString, Indirect> {
-    let (old, new) = (pieces(old), pieces(new));
+    let (old, new) = (Side::new(&old), Side::new(&new));
     let mut found = BTreeMap::new();
-    let bodies = |pieces: &[Piece<'_>]| -> HashMap<BString, Vec<BString>> {
-        let functions =
-            pieces.iter().filter_map(|piece| Some((BString::from(piece.function?), owned(&piece.tokens))));
-        functions.collect()
-    };
-    let (was, is) = (bodies(&old), bodies(&new));
+    let was: HashMap<&BString, &[&BStr]> =
+        old.functions().map(|(symbol, piece)| (symbol, piece.tokens.as_slice())).collect();
     let macros = edited_macros(files);
-    for (name, body) in &is {
-        if was.get(name).is_some_and(|other| other != body) {
-            found.insert(name.clone(), Indirect { detail: through_macro(&macros), via: Vec::new() });
+    for (symbol, piece) in new.functions() {
+        if was.get(symbol).is_some_and(|other| *other != piece.tokens) {
+            found.insert(
+                symbol.clone(),
+                Indirect { detail: through_macro(&macros), via: Vec::new(), is_type: false },
+            );
         }
     }
-    for (name, place) in edited_names(&old, &new, files) {
-        let users = old.iter().chain(&new).filter(|piece| piece.tokens.contains(&name));
-        for function in users.filter_map(|piece| piece.function) {
-            found
-                .entry(function.into())
-                .or_insert_with(|| Indirect { detail: place.clone(), via: Vec::new() });
+    for (name, (detail, is_type)) in edited_names(&old.pieces, &new.pieces, files) {
+        let uses = |piece: &Piece<'_>| {
+            piece.tokens.contains(&name) || piece.class.is_some_and(|class| class == name)
+        };
+        for (symbol, _) in old.functions().chain(new.functions()).filter(|(_, piece)| uses(piece)) {
+            found.entry(symbol.clone()).or_insert_with(|| Indirect {
+                detail: detail.clone(),
+                via: Vec::new(),
+                is_type,
+            });
         }
     }
     dissolved(&old, &new, has_body, &mut found);
@@ -57,31 +89,30 @@ pub fn functions(
 
 /// Adds the functions that name one of `found` which has no body anywhere: it went into them without a trace.
 fn dissolved(
-    old: &[Piece<'_>],
-    new: &[Piece<'_>],
+    old: &Side<'_>,
+    new: &Side<'_>,
     has_body: &dyn Fn(&BStr) -> bool,
     found: &mut BTreeMap<BString, Indirect>,
 ) {
+    let all: Vec<(&BString, &Piece<'_>)> = old.functions().chain(new.functions()).collect();
+    let names: HashMap<&BString, &BStr> =
+        all.iter().filter_map(|(symbol, piece)| Some((*symbol, piece.function?.name))).collect();
     let mut waiting: Vec<BString> = found.keys().filter(|name| !has_body(name.as_bstr())).cloned().collect();
     while let Some(callee) = waiting.pop() {
         let via = found.get(&callee).map(|indirect| indirect.via.clone()).unwrap_or_default();
-        let users = old.iter().chain(new).filter(|piece| piece.tokens.iter().any(|token| **token == callee));
-        for user in users.filter_map(|piece| piece.function) {
-            if found.contains_key(&BString::from(user)) {
+        let Some(name) = names.get(&callee) else { continue };
+        for (user, _) in all.iter().filter(|(_, piece)| piece.tokens.contains(name)) {
+            if found.contains_key(*user) {
                 continue;
             }
             let via = std::iter::once(callee.clone()).chain(via.iter().cloned()).collect();
             let detail = "by the source: nothing is left of it in debug information".to_owned();
-            found.insert(user.into(), Indirect { detail, via });
-            if !has_body(user) {
-                waiting.push(user.into());
+            found.insert((*user).clone(), Indirect { detail, via, is_type: false });
+            if !has_body(user.as_bstr()) {
+                waiting.push((*user).clone());
             }
         }
     }
-}
-
-fn owned(tokens: &[&BStr]) -> Vec<BString> {
-    tokens.iter().map(|token| BString::from(*token)).collect()
 }
 
 fn through_macro(macros: &[(BString, String)]) -> String {
@@ -118,215 +149,44 @@ fn edited_macros(files: &[File<'_>]) -> Vec<(BString, String)> {
     found
 }
 
+/// What is said of an edited name, and whether it is a type's.
+type Said = (String, bool);
+
 /// Names whose pieces differ, and those of types that name them in turn; with what to say.
-fn edited_names<'t>(old: &[Piece<'t>], new: &[Piece<'t>], files: &[File<'_>]) -> Vec<(&'t BStr, String)> {
+fn edited_names<'t>(old: &[Piece<'t>], new: &[Piece<'t>], files: &[File<'_>]) -> BTreeMap<&'t BStr, Said> {
     let declared = |pieces: &[Piece<'t>]| -> BTreeSet<(Vec<&'t BStr>, Vec<&'t BStr>)> {
         let others = pieces.iter().filter(|piece| piece.function.is_none());
         others.map(|piece| (piece.tokens.clone(), piece.names.clone())).collect()
     };
     let (was, is) = (declared(old), declared(new));
+    let types: Vec<&Piece<'t>> = old.iter().chain(new).filter(|piece| piece.is_type()).collect();
+    let of_types: BTreeSet<&BStr> = types.iter().flat_map(|piece| piece.names.iter().copied()).collect();
     let place = files.first().map(|file| {
         let line = file.hunks.first().map_or(1, |hunk| hunk.new.start);
         format!("{}:{line}", file.edited.path.display())
     });
     let place = place.unwrap_or_default();
-    let mut names: BTreeMap<&BStr, String> = BTreeMap::new();
+    let mut names: BTreeMap<&BStr, Said> = BTreeMap::new();
     for (_, declares) in was.symmetric_difference(&is) {
         for name in declares {
-            names
-                .entry(*name)
-                .or_insert_with(|| format!("through the declaration of {name}, edited at {place}"));
+            let is_type = of_types.contains(name);
+            let what = if is_type { "type" } else { "declaration of" };
+            let said = || (format!("through the {what} {name}, edited at {place}"), is_type);
+            names.entry(*name).or_insert_with(said);
         }
     }
     // What holds an edited type is laid out anew itself.
     loop {
-        let mut more: Vec<(&BStr, String)> = Vec::new();
-        for (tokens, declares) in is.iter().filter(|(tokens, _)| is_type(tokens)) {
-            let Some(held) = tokens.iter().find_map(|token| names.get(token)) else { continue };
-            more.extend(
-                declares.iter().filter(|name| !names.contains_key(*name)).map(|name| (*name, held.clone())),
-            );
+        let mut more: Vec<(&BStr, Said)> = Vec::new();
+        for piece in &types {
+            let Some(held) = piece.tokens.iter().find_map(|token| names.get(token)) else { continue };
+            let open = piece.names.iter().filter(|name| !names.contains_key(*name));
+            more.extend(open.map(|name| (*name, held.clone())));
         }
         if more.is_empty() {
-            return names.into_iter().collect();
+            return names;
         }
         names.extend(more);
-    }
-}
-
-/// Whether a piece defines a type: a body before any list (which may be that of a pointer to a function in it), or a typedef.
-fn is_type(tokens: &[&BStr]) -> bool {
-    let first = |wanted: &str| tokens.iter().position(|token| *token == wanted);
-    let names_kind = tokens.iter().any(|token| matches!(token.as_bytes(), b"struct" | b"union" | b"enum"));
-    let has_body = first("{").is_some_and(|body| first("(").is_none_or(|list| body < list));
-    (names_kind && has_body) || tokens.first().is_some_and(|token| *token == "typedef")
-}
-
-fn is_word(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'$'
-}
-
-/// Splits preprocessed text into pieces that end with `;` or a function's `}` at the top level.
-fn pieces(text: &[u8]) -> Vec<Piece<'_>> {
-    let mut pieces = Vec::new();
-    let mut tokens: Vec<&BStr> = Vec::new();
-    let mut depth = 0_usize;
-    for token in Tokens(text) {
-        tokens.push(token);
-        match token.as_bytes() {
-            b"{" | b"(" | b"[" => depth += 1,
-            b")" | b"]" => depth = depth.saturating_sub(1),
-            b"}" => {
-                depth = depth.saturating_sub(1);
-                if depth == 0
-                    && let Some(function) = defined(&tokens)
-                {
-                    let tokens = std::mem::take(&mut tokens);
-                    pieces.push(Piece { tokens, function: Some(function), names: Vec::new() });
-                }
-            }
-            // In K&R's style the parameters are declared before the body.
-            b";" if depth == 0 && !is_old_style(&tokens) => {
-                let tokens = std::mem::take(&mut tokens);
-                let names = declared(&tokens);
-                pieces.push(Piece { tokens, function: None, names });
-            }
-            _ => {}
-        }
-    }
-    pieces
-}
-
-/// Whether these tokens, which end in `;`, are a definition in K&R's style before its body: words follow the first list.
-fn is_old_style(tokens: &[&BStr]) -> bool {
-    let Some(close) = end_of_list(tokens) else { return false };
-    let behind = tokens.get(close + 1).map(|token| token.as_bytes());
-    let is_attribute = |word: &[u8]| word.starts_with(b"__") || word == b"asm";
-    behind.is_some_and(|word| word.first().is_some_and(|byte| is_word(*byte)) && !is_attribute(word))
-        && !tokens.contains(&BStr::new("typedef"))
-        && !tokens.contains(&BStr::new("="))
-}
-
-/// Where the first parameter list at the top level closes; it stands behind a name.
-fn end_of_list(tokens: &[&BStr]) -> Option<usize> {
-    let open = tokens.iter().position(|token| *token == "(")?;
-    let mut depth = 0_usize;
-    for (index, token) in tokens.iter().enumerate().skip(open) {
-        match token.as_bytes() {
-            b"(" => depth += 1,
-            b")" => {
-                depth -= 1;
-                if depth == 0 {
-                    return Some(index);
-                }
-            }
-            _ => {}
-        }
-    }
-    None
-}
-
-/// The function whose definition these tokens are: the last name before a list at the top level, attributes left out.
-fn defined<'t>(tokens: &[&'t BStr]) -> Option<&'t BStr> {
-    let body = tokens.iter().position(|token| *token == "{")?;
-    let head = tokens.get(..body)?;
-    if head.contains(&BStr::new("=")) {
-        return None;
-    }
-    let mut depth = 0_usize;
-    let mut previous: Option<&BStr> = None;
-    for token in head {
-        match token.as_bytes() {
-            b"(" => {
-                let name = previous.filter(|name| name.first().is_some_and(|byte| is_word(*byte)));
-                let is_attribute =
-                    name.is_some_and(|name| name.starts_with(b"__attribute") || *name == "__asm__");
-                if depth == 0 && name.is_some() && !is_attribute {
-                    return name;
-                }
-                depth += 1;
-            }
-            b")" => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        previous = Some(token);
-    }
-    None
-}
-
-/// The names that a declaration gives: tags, enumerators, and what stands before `;`, `,`, `=`, `[` or `(` at the top level.
-fn declared<'t>(tokens: &[&'t BStr]) -> Vec<&'t BStr> {
-    let mut names = Vec::new();
-    let (mut depth, mut in_enum) = (0_usize, false);
-    let mut previous: &BStr = BStr::new("");
-    for token in tokens {
-        let is_name =
-            |token: &BStr| token.first().is_some_and(|byte| is_word(*byte) && !byte.is_ascii_digit());
-        match token.as_bytes() {
-            b"{" | b"(" | b"[" => {
-                if depth == 0 && is_name(previous) && *token != "{" {
-                    names.push(previous);
-                }
-                in_enum |= depth == 0 && *token == "{" && tokens.contains(&BStr::new("enum"));
-                depth += 1;
-            }
-            b"}" | b")" | b"]" => depth = depth.saturating_sub(1),
-            b";" | b"," | b"=" if depth == 0 && is_name(previous) => names.push(previous),
-            // A tag is declared where a body follows it, else only used.
-            _ if depth == 0
-                && matches!(previous.as_bytes(), b"struct" | b"union" | b"enum")
-                && tokens.contains(&BStr::new("{"))
-                && is_name(token) =>
-            {
-                names.push(token);
-            }
-            _ if depth == 1 && in_enum && is_name(token) && matches!(previous.as_bytes(), b"{" | b",") => {
-                names.push(token);
-            }
-            _ => {}
-        }
-        previous = token;
-    }
-    names.retain(|name| {
-        !matches!(name.as_bytes(), b"struct" | b"union" | b"enum" | b"__attribute__" | b"__asm__")
-    });
-    names
-}
-
-/// Words, strings and single characters, blanks and line markers left out.
-struct Tokens<'t>(&'t [u8]);
-
-impl<'t> Iterator for Tokens<'t> {
-    type Item = &'t BStr;
-
-    fn next(&mut self) -> Option<&'t BStr> {
-        loop {
-            let blank = self.0.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
-            let had_newline = self.0.get(..blank)?.contains(&b'\n');
-            self.0 = self.0.get(blank..)?;
-            if !(had_newline && self.0.starts_with(b"#")) {
-                break;
-            }
-            let line = self.0.iter().take_while(|byte| **byte != b'\n').count();
-            self.0 = self.0.get(line..)?;
-        }
-        let first = *self.0.first()?;
-        let length = match first {
-            b'"' | b'\'' => {
-                let mut escaped = false;
-                let end = self.0.iter().skip(1).position(|byte| {
-                    let ends = *byte == first && !escaped;
-                    escaped = *byte == b'\\' && !escaped;
-                    ends
-                });
-                end.map_or(self.0.len(), |end| end + 2)
-            }
-            byte if is_word(byte) => self.0.iter().take_while(|byte| is_word(**byte)).count(),
-            _ => 1,
-        };
-        let (token, rest) = self.0.split_at(length);
-        self.0 = rest;
-        Some(token.as_bstr())
     }
 }
 
@@ -343,7 +203,13 @@ mod tests {
             new: Some(b"b\n".to_vec()),
         };
         let files = [File::new(&edited, std::path::Path::new("/t"))];
-        let found = functions(old.as_bytes(), new.as_bytes(), &files, &|name| name != "gone");
+        let nothing: &dyn Fn(&Defined<'_>) -> Vec<BString> = &|_| Vec::new();
+        let (old, new) = (old.as_bytes(), new.as_bytes());
+        let (old, new) = (
+            Text { text: old, is_cxx: false, symbols: nothing },
+            Text { text: new, is_cxx: false, symbols: nothing },
+        );
+        let found = functions(old, new, &files, &|name| name != "gone");
         found.into_keys().map(|name| name.to_string()).collect()
     }
 

@@ -22,7 +22,8 @@ pub struct Hunk {
     pub new: std::ops::Range<usize>,
 }
 
-fn split(text: &[u8]) -> Vec<&[u8]> {
+/// The lines of a text, each with its end.
+pub fn split(text: &[u8]) -> Vec<&[u8]> {
     text.split_inclusive(|byte| *byte == b'\n').collect()
 }
 
@@ -68,7 +69,7 @@ pub fn aligned(old: &[u8], new: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// The number that the compiler gives each line: the text may have `#line` of its own.
-fn numbers(lines: &[scan::Line]) -> Vec<u64> {
+pub fn numbers(lines: &[scan::Line]) -> Vec<u64> {
     let mut next = 1;
     lines
         .iter()

@@ -8,20 +8,24 @@
 //! 3. [`view`]: a mirror of the tree for each state: as recorded, patched, patched with line numbers kept ([`lines`]).
 //! 4. [`replay`]: the recorded call, run again in a view. The unpatched side must give the recorded fingerprints: where it
 //!    does not, that is `drift`, and said first.
-//! 5. [`unit`]: both sides compared; [`edits`] and [`ablation`] find the reasons, [`crate::analysis`] does the rest.
+//! 5. [`unit`]: both sides compared; [`edits`], [`indirect`], [`ablation`] and [`bisect`] find the reasons, [`crate::analysis`] does the rest.
 //!
 //! What cannot be replayed, and every patched file that nobody read, is named with the reason, and the rest goes on.
 
 pub mod ablation;
 pub mod apply;
+pub mod bisect;
+pub mod counter;
 pub mod edits;
 pub mod error;
 pub mod indirect;
 pub mod lines;
 pub mod patch;
+pub mod pieces;
 pub mod replay;
 pub mod scan;
 pub mod shipped;
+pub mod stamp;
 pub mod unit;
 pub mod units;
 pub mod view;
@@ -30,6 +34,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use bstr::BString;
 use rayon::prelude::*;
@@ -43,7 +48,7 @@ pub use error::SelectError;
 use replay::Call;
 use unit::{Answer, Context, Views};
 use units::Known;
-use view::{Root, View};
+use view::{Depth, Root, View};
 
 /// What is asked.
 #[derive(Debug, Clone)]
@@ -96,6 +101,11 @@ pub fn by_patch(
     let named: Vec<(PathBuf, bool)> =
         files.iter().map(|file| (absolute(&tree, &file.path), file.old.is_none())).collect();
     let touched = units::touched(&known, &named);
+    if touched.units.is_empty()
+        && let Some(recorded) = units::elsewhere(&known, &tree, &request.tree, &files)
+    {
+        return Err(SelectError::NotRecorded { tree: request.tree.clone(), recorded });
+    }
     unread(&mut selection, &touched.unread, &files, &tree);
     if touched.incomplete > 0 {
         selection.rebuild.notes.push(format!(
@@ -111,32 +121,51 @@ pub fn by_patch(
     }
 
     let files: Vec<File<'_>> = files.iter().map(|file| File::new(file, &tree)).collect();
-    let context = Context {
-        views: views(request, &calls, (&files, &earlier), &tree, &top)?,
-        edited: edited_really(&files, &request.tree),
-        files,
-        scratch: top.clone(),
-        target: request.target,
+    let context = |name: &str, depth: Depth<'_>| -> Result<Context<'_>, SelectError> {
+        let scratch = top.join(name);
+        fs::create_dir(&scratch).map_err(SelectError::file("make", &scratch))?;
+        Ok(Context {
+            views: views(request, &calls, (&files, &earlier), &tree, (&scratch, depth))?,
+            edited: edited_really(&files, &request.tree),
+            files: files.clone(),
+            scratch,
+            target: request.target,
+            counted: OnceLock::new(),
+        })
     };
     watcher.begin(calls.len());
-    let answers: Vec<(usize, Result<Answer, String>)> = calls
+    let answer = |context: &Context<'_>, (index, call): &(usize, Call<'_>)| {
+        known.get(*index).map_or_else(
+            || Err("it is no longer there".to_owned()),
+            |unit| {
+                let recorded = fingerprints(&unit.entry);
+                context.unit(call, recorded.as_ref().ok(), &object_name(unit, &tree), *index)
+            },
+        )
+    };
+    // Of earlier patches the unpatched side is a state of its own, whose originals nobody looks for.
+    let is_cumulative =
+        !earlier.is_empty() || files.iter().any(|file| file.edited.shipped != file.edited.old);
+    let is_flat = !is_cumulative && files.iter().all(|file| units::is_told_when_read(file.edited));
+    let directories = read_directories(&known, &calls, &files, &tree);
+    let first = context("first", if is_flat { Depth::Down(&directories) } else { Depth::Full })?;
+    let mut answers: Vec<(usize, Result<Answer, String>)> = calls
         .par_iter()
-        .map(|(index, call)| {
-            let answer = known.get(*index).map_or_else(
-                || Err("it is no longer there".to_owned()),
-                |unit| {
-                    context.unit(
-                        call,
-                        fingerprints(&unit.entry).as_ref().ok(),
-                        &object_name(unit, &tree),
-                        *index,
-                    )
-                },
-            );
+        .map(|call| {
+            let answer = answer(&first, call);
             watcher.step();
-            (*index, answer)
+            (call.0, answer)
         })
         .collect();
+    // What went wrong for a link to a directory does not where there is none.
+    if is_flat && answers.iter().any(|(_, answer)| answer.is_err()) {
+        let second = context("second", Depth::Full)?;
+        answers.par_iter_mut().zip(&calls).filter(|((_, answer), _)| answer.is_err()).for_each(
+            |((_, failed), call)| {
+                *failed = answer(&second, call);
+            },
+        );
+    }
     // A new header that a patched file includes was read after all.
     let read: BTreeSet<PathBuf> = answers
         .iter()
@@ -298,30 +327,55 @@ fn strangers(
         .push(format!("not as they were when the build was recorded: {}{more}", shown.join(", ")));
 }
 
+/// The directories that are mirrored: the tree, and those of calls outside of it.
+fn root_directories<'p>(calls: &'p [(usize, Call<'_>)], tree: &'p Path) -> BTreeSet<&'p Path> {
+    let of_calls = calls.iter().map(|(_, call)| call.directory());
+    let outside = of_calls.filter(|directory| !directory.starts_with(tree) && !view::is_too_wide(directory));
+    outside.chain([tree]).collect()
+}
+
+/// The recorded directories that the calls run in or read from, and those of the edited files, each with its parents.
+fn read_directories(
+    known: &[Known],
+    calls: &[(usize, Call<'_>)],
+    files: &[File<'_>],
+    tree: &Path,
+) -> BTreeSet<PathBuf> {
+    let roots = root_directories(calls, tree);
+    let mut found: BTreeSet<PathBuf> = BTreeSet::new();
+    let mut add = |directory: &Path| {
+        if roots.iter().any(|root| directory.starts_with(root)) && !found.contains(directory) {
+            found.extend(directory.ancestors().map(Path::to_path_buf));
+        }
+    };
+    for (index, call) in calls {
+        add(call.directory());
+        for file in known.get(*index).into_iter().flat_map(Known::files) {
+            file.parent().into_iter().for_each(&mut add);
+        }
+    }
+    files.iter().filter_map(|file| file.recorded.parent()).for_each(&mut add);
+    found
+}
+
 /// The three states of the tree.
 fn views(
     request: &Request,
     calls: &[(usize, Call<'_>)],
     (files, earlier): (&[File<'_>], &[Edited]),
     tree: &Path,
-    top: &Path,
+    (top, depth): (&Path, Depth<'_>),
 ) -> Result<Views, SelectError> {
     let root =
         |recorded: &Path| Root { recorded: recorded.to_path_buf(), actual: actual_path(request, recorded) };
-    let mut roots = vec![root(tree)];
-    for (_, call) in calls {
-        let directory = call.directory();
-        if !directory.starts_with(tree) && !view::is_too_wide(directory) {
-            roots.push(root(directory));
-        }
-    }
+    let roots: Vec<Root> = root_directories(calls, tree).into_iter().map(root).collect();
     let new_contents = |file: &File<'_>| file.edited.new.clone();
     let aligned: Vec<Option<Vec<u8>>> = files
         .iter()
         .map(|file| lines::aligned(file.edited.old.as_ref()?, file.edited.new.as_ref()?))
         .collect();
     let make = |name: &str| -> Result<View, SelectError> {
-        let view = View::new(&top.join(name), &roots)?;
+        let view = View::new(&top.join(name), &roots, depth)?;
         for file in earlier {
             view.put(&absolute(tree, &file.path), file.new.as_deref())?;
         }
@@ -330,7 +384,7 @@ fn views(
     let (old, new) = (make("old")?, make("new")?);
     let is_cumulative =
         !earlier.is_empty() || files.iter().any(|file| file.edited.shipped != file.edited.old);
-    let shipped = if is_cumulative { Some(View::new(&top.join("rec"), &roots)?) } else { None };
+    let shipped = if is_cumulative { Some(View::new(&top.join("rec"), &roots, depth)?) } else { None };
     for file in files {
         if file.edited.shipped != file.edited.old {
             old.put(&file.recorded, file.edited.old.as_deref())?;
@@ -374,13 +428,13 @@ fn collect(
 ) {
     let asks = answers.iter().any(|(_, answer)| answer.as_ref().is_ok_and(unit::asks_for_neighbours));
     let neighbours =
-        if target != Target::None && asks { neighbours(known, tree) } else { Neighbours::default() };
+        if target != Target::None && asks { neighbours(known, tree, target) } else { Neighbours::default() };
     for (index, answer) in &mut answers {
         let Some(unit) = known.get(*index) else { continue };
         let name = object_name(unit, tree);
         match answer {
             Ok(answer) => {
-                unit::judge(answer, target, &neighbours);
+                unit::judge(answer, &name, target, &neighbours);
                 let identity = &unit.entry.identity;
                 selection.units.push(UnitCall {
                     object: name.clone(),
@@ -415,14 +469,14 @@ fn collect(
 }
 
 /// Callers and namesakes over the whole recording.
-fn neighbours(known: &[Known], tree: &Path) -> Neighbours {
+fn neighbours(known: &[Known], tree: &Path, target: Target) -> Neighbours {
     let prints: Vec<_> = known
         .par_iter()
         .filter_map(|unit| Some((object_name(unit, tree), unit.entry.record.fingerprints(0).ok()?)))
         .collect();
     let mut neighbours = Neighbours::default();
     for (object, prints) in &prints {
-        neighbours.add(object, prints);
+        neighbours.add(object, prints, target);
     }
     neighbours
 }

@@ -1,7 +1,9 @@
 //! One recorded call, run again: the same compiler, arguments, directory and environment, in a mirror of the tree.
 //!
-//! What the call wrote besides its object is left out, for none of it may land in the build's own tree. The object goes
-//! aside, and so does a list of all files read: the proof that the compile saw the edited files and not the originals.
+//! What the call wrote besides its object is left out, for none of it may land in the build's own tree; and the kernel sees to it
+//! (Landlock), whatever option nobody thought of. The object goes aside, and so does a list of all files read: the proof
+//! that the compile saw the edited files and not the originals. GCC's clones dump is asked for as well: it shapes no code and
+//! names what was inlined where nothing is left in debug information.
 
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
@@ -12,13 +14,16 @@ use std::process::{Command, Stdio};
 
 use bstr::{BString, ByteSlice};
 
+use super::stamp::{self, Stamp};
 use super::view::View;
+use crate::analysis::clones::{self, Clones};
 use crate::argv::options::{Class, Side, Stage};
 use crate::argv::{self, CommandLine, Dialect, Driver, Kind, Settings, dependency_file};
 use crate::object::{self, Basis, Fingerprints};
 use crate::store::Identity;
 use crate::store::absolute;
 use crate::store::record::Family;
+use crate::sys::confine;
 
 /// What is wanted of a replay beyond the object.
 #[derive(Debug, Clone, Copy, Default)]
@@ -27,6 +32,8 @@ pub struct Wish<'a> {
     pub extra: &'a [&'a str],
     /// Paths of edited files in the tree, as they really are: a compile that reads one of them did not see the edit.
     pub edited: Option<&'a BTreeSet<PathBuf>>,
+    /// The moment that it is compiled as of; the beginning of time where none is given.
+    pub stamp: Option<Stamp>,
 }
 
 /// What a replay gave.
@@ -40,6 +47,10 @@ pub struct Replayed {
     pub inputs: BTreeSet<PathBuf>,
     /// Why what rewrote the recorded object behind the compiler could not be run on this one.
     pub not_rewritten: Option<String>,
+    /// What the compiler said on standard error.
+    pub said: Vec<u8>,
+    /// GCC's clones dump; `None` where the compiler has none.
+    pub clones: Option<Clones>,
 }
 
 /// The recorded call of a unit as it can be run again.
@@ -61,7 +72,10 @@ impl<'a> Call<'a> {
             return Err("its source was standard input".into());
         }
         if !path(&identity.compiler.path).exists() {
-            return Err(format!("the recorded compiler `{}` is not here", identity.compiler.path));
+            return Err(format!(
+                "the recorded compiler `{}` is not here; hint: install the version that built what runs ({})",
+                identity.compiler.path, identity.compiler.version
+            ));
         }
         let words: Vec<OsString> =
             identity.call.run.iter().map(|word| OsStr::from_bytes(word).to_os_string()).collect();
@@ -102,7 +116,7 @@ impl<'a> Call<'a> {
     }
 
     /// The arguments, paths moved into `view`, with the object going to `object` and the list of files read to `list`.
-    fn arguments(&self, view: &View, object: &Path, list: &Path, extra: &[&str]) -> Vec<OsString> {
+    fn arguments(&self, view: &View, object: &Path, list: &Path, wish: Wish<'_>) -> Vec<OsString> {
         // First, so that maps of the call's own, which are more to the point, go before it: where it has one for macros alone, as
         // kbuild's calls do, gcc would prefer one for all files wherever it stands.
         let has_map = (0..self.line.word_count())
@@ -110,6 +124,7 @@ impl<'a> Call<'a> {
         let maps: &[&str] =
             if has_map { &["-fdebug-prefix-map=", "-fmacro-prefix-map="] } else { &["-ffile-prefix-map="] };
         let mut out: Vec<OsString> = maps.iter().map(|option| joined(option, &view.prefix_map())).collect();
+        out.extend(self.stamp_arguments(wish.stamp.unwrap_or(stamp::BEGINNING)));
         let other_sources: BTreeSet<usize> = {
             let sources = self.line.sources();
             let own = sources
@@ -146,7 +161,7 @@ impl<'a> Call<'a> {
                 to.push(if is_define { word.to_os_string() } else { view.word(word) });
             }
         }
-        out.extend(extra.iter().map(OsString::from));
+        out.extend(wish.extra.iter().map(OsString::from));
         out.extend(["-o".into(), object.into(), "-MD".into(), "-MF".into(), list.into()]);
         out.extend(behind);
         out
@@ -155,7 +170,19 @@ impl<'a> Call<'a> {
     /// Runs the call in `view`. `aside` is the beginning of the names of files that it writes. An error is a fragment: why
     /// there is no object to compare.
     pub fn run(&self, view: &View, aside: &Path, wish: Wish<'_>) -> Result<Replayed, String> {
-        let (mut object, inputs) = self.output(view, &aside.with_extension("o"), wish)?;
+        let dump = aside.with_extension("clones");
+        let asks = self.identity.compiler.family == Family::Gcc;
+        let option = format!("-fdump-ipa-clones={}", dump.display());
+        let with_dump: Vec<&str> = wish.extra.iter().copied().chain([option.as_str()]).collect();
+        let output = aside.with_extension("o");
+        let mut ran =
+            self.output(view, &output, if asks { Wish { extra: &with_dump, ..wish } } else { wish });
+        if asks && ran.as_ref().is_err_and(|why| why.contains("fdump-ipa-clones")) {
+            ran = self.output(view, &output, wish); // a compiler of before the dump
+        }
+        let Output { bytes: mut object, inputs, said } = ran?;
+        let clones = fs::read(&dump).ok().map(|dump| clones::parse(&dump));
+        let _ = fs::remove_file(&dump); // the folder goes at the end anyway
         let mut not_rewritten = None;
         if !self.rewriters.is_empty() {
             match self.rewrite(view, &aside.with_extension("rewritten.o"), &object) {
@@ -168,7 +195,7 @@ impl<'a> Call<'a> {
         if let Basis::Deferred(why) = &prints.basis {
             return Err(format!("its object holds no function bytes before the link ({why})"));
         }
-        Ok(Replayed { object, prints, inputs, not_rewritten })
+        Ok(Replayed { object, prints, inputs, not_rewritten, said, clones })
     }
 
     /// What the recorded commands make of an object, laid at `place` for them. An error is a fragment: why they cannot be run.
@@ -186,7 +213,8 @@ impl<'a> Call<'a> {
             }
             command.current_dir(view.path(self.directory()));
             command.stdin(Stdio::null()).stdout(Stdio::null());
-            let ended = command.output().map_err(|error| format!("`{program}` cannot be run: {error}"))?;
+            let ended =
+                confined(place, command).map_err(|error| format!("`{program}` cannot be run: {error}"))?;
             if !ended.status.success() {
                 let complaint = complaint(&ended.stderr, &ended.status.to_string());
                 return Err(format!("`{program}` fails: {complaint}"));
@@ -197,27 +225,46 @@ impl<'a> Call<'a> {
         Ok(rewritten)
     }
 
+    /// How clang is told the moment: older ones do not know `SOURCE_DATE_EPOCH`. A call that defines it itself is left alone.
+    fn stamp_arguments(&self, stamp: Stamp) -> Vec<OsString> {
+        let defines = |name: &str| self.identity.call.run.iter().any(|word| word.contains_str(name));
+        let is_clang = self.identity.compiler.family == Family::Clang;
+        if !is_clang || self.has_own_moment() || defines("__DATE__") || defines("__TIME__") {
+            return Vec::new();
+        }
+        let define = |name: &str, value: &str| OsString::from(format!("-D{name}=\"{value}\""));
+        vec![
+            "-Wno-builtin-macro-redefined".into(),
+            define("__DATE__", &stamp.date()),
+            define("__TIME__", &stamp.time()),
+        ]
+    }
+
+    /// Whether the recorded build set the moment of its compiles, so that the replay has it too.
+    fn has_own_moment(&self) -> bool {
+        self.identity.call.environment.iter().any(|(name, _)| name == MOMENT)
+    }
+
     /// The preprocessed text of the source in `view`, like [`Self::run`].
     pub fn preprocess(
         &self,
         view: &View,
         aside: &Path,
+        extra: &[&str],
         edited: Option<&BTreeSet<PathBuf>>,
     ) -> Result<Vec<u8>, String> {
-        Ok(self.output(view, &aside.with_extension("i"), Wish { extra: &["-E", "-P"], edited })?.0)
+        let extra = [&["-E"], extra].concat();
+        let wish = Wish { extra: &extra, edited, stamp: None };
+        Ok(self.output(view, &aside.with_extension("i"), wish)?.bytes)
     }
 
-    /// Runs the call, with its output going to `output`: its bytes, and what was read for it.
-    fn output(
-        &self,
-        view: &View,
-        output: &Path,
-        wish: Wish<'_>,
-    ) -> Result<(Vec<u8>, BTreeSet<PathBuf>), String> {
+    /// Runs the call, with its output going to `output`.
+    fn output(&self, view: &View, output: &Path, wish: Wish<'_>) -> Result<Output, String> {
         let list = output.with_extension("d");
         let directory = view.path(self.directory());
         let mut command = Command::new(path(&self.identity.compiler.path));
-        command.args(self.arguments(view, output, &list, wish.extra)).current_dir(&directory).env_clear();
+        command.args(self.arguments(view, output, &list, wish)).current_dir(&directory).env_clear();
+        command.env(MOMENT, wish.stamp.unwrap_or(stamp::BEGINNING).epoch().to_string());
         for (name, value) in &self.identity.call.environment {
             let (name, value) = (OsStr::from_bytes(name), OsStr::from_bytes(value));
             if crate::env::REPORTS.iter().any(|known| name == *known) {
@@ -230,8 +277,7 @@ impl<'a> Call<'a> {
             command.env("TMPDIR", folder);
         }
         command.stdin(Stdio::null()).stdout(Stdio::null());
-        let ended = command
-            .output()
+        let ended = confined(output, command)
             .map_err(|error| format!("`{}` cannot be run: {error}", self.identity.compiler.path))?;
         if !ended.status.success() {
             return Err(format!("does not compile: {}", complaint(&ended.stderr, &ended.status.to_string())));
@@ -240,8 +286,22 @@ impl<'a> Call<'a> {
         let inputs = read_files(view, &directory, &read, wish.edited)?;
         let bytes = fs::read(output).map_err(|error| format!("the compiler left no output: {error}"))?;
         let _ = (fs::remove_file(output), fs::remove_file(&list)); // the folder goes at the end anyway
-        Ok((bytes, inputs))
+        Ok(Output { bytes, inputs, said: ended.stderr })
     }
+}
+
+/// What a run of the compiler left.
+struct Output {
+    bytes: Vec<u8>,
+    inputs: BTreeSet<PathBuf>,
+    said: Vec<u8>,
+}
+
+/// Runs a command that may write nowhere but where `output` lies.
+fn confined(output: &Path, command: Command) -> std::io::Result<std::process::Output> {
+    let run = std::sync::Mutex::new(command);
+    let run = || run.lock().unwrap_or_else(std::sync::PoisonError::into_inner).output();
+    output.parent().map_or_else(run, |folder| confine::within(folder, run))
 }
 
 /// The files of a dependency list, as recorded paths; an error where an edited file's original is among them.
@@ -255,7 +315,8 @@ fn read_files(
     for file in dependency_file::parse(list) {
         let named = absolute(directory, path(&file));
         if let Some(edited) = edited
-            && let Ok(real) = named.canonicalize()
+            // As it was opened: behind a link to a directory, `..` is another one than in the text of the path.
+            && let Ok(real) = directory.join(path(&file)).canonicalize()
             && edited.contains(&real)
         {
             return Err(format!(
@@ -267,6 +328,9 @@ fn read_files(
     }
     Ok(inputs)
 }
+
+/// The variable by which a build sets the moment of its compiles (reproducible-builds.org).
+const MOMENT: &str = "SOURCE_DATE_EPOCH";
 
 /// Variables that hold search paths for what is read.
 const SEARCHED: [&str; 5] =

@@ -4,21 +4,22 @@
 //! link knows; by the producer in its debug information; and by the sizes of its functions, which an object's must equal as long
 //! as the linker did not rewrite them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::path::Path;
 
 use bstr::BString;
+use object::{Object, ObjectKind, ObjectSymbol, SymbolKind};
 
 use crate::analysis::producers;
-use crate::analysis::selection::{Drift, Function, Selection};
-use crate::object::{self, Hash, Kind};
+use crate::analysis::selection::{Drift, Function, Position, Selection};
+use crate::object::{Hash, Kind, fingerprint};
 use crate::store::Recording;
 
 /// Compares the linked file with the recording, and adds what it says to the selection. An error is a fragment.
 pub fn compare(path: &Path, recording: &Recording, selection: &mut Selection) -> Result<(), String> {
     let bytes = std::fs::read(path).map_err(|error| error.to_string())?;
-    let prints = object::fingerprint(&bytes).map_err(|error| error.to_string())?;
+    let prints = fingerprint(&bytes).map_err(|error| error.to_string())?;
     let name = path.display();
     let mut notes = Vec::new();
     match &prints.image.build_id {
@@ -46,6 +47,7 @@ pub fn compare(path: &Path, recording: &Recording, selection: &mut Selection) ->
             sizes.entry(symbol).or_default().push(item.size);
         }
     }
+    positions(&bytes, &name.to_string(), selection);
     if sizes.is_empty() {
         selection.rebuild.notes.push(format!("{name} names no functions: its debug file would"));
         return Ok(());
@@ -63,6 +65,66 @@ pub fn compare(path: &Path, recording: &Recording, selection: &mut Selection) ->
         selection.rebuild.drift.push(drift(function, detail));
     }
     Ok(())
+}
+
+/// A symbol of the image: where it lies, its size, and the source that its part of the symbol table names.
+struct Symbol {
+    address: u64,
+    size: u64,
+    source: Option<BString>,
+}
+
+/// Gives each function the position of its symbol among those of its name: in the order of addresses, as the kernel's table has
+/// them; in a module, which is relocatable, in that of its symbol table.
+fn positions(image: &[u8], name: &str, selection: &mut Selection) {
+    let Ok(file) = object::File::parse(image) else { return };
+    let wanted: BTreeSet<BString> =
+        selection.functions.iter().filter_map(|it| Some(it.old.as_ref()?.symbol.clone())).collect();
+    let mut symbols: BTreeMap<BString, Vec<Symbol>> = BTreeMap::new();
+    let mut source: Option<BString> = None;
+    for symbol in file.symbols() {
+        let bytes: BString = symbol.name_bytes().unwrap_or_default().into();
+        if symbol.kind() == SymbolKind::File {
+            source = Some(base_name(&bytes)).filter(|name| !name.is_empty());
+        } else if symbol.is_definition() && wanted.contains(&bytes) {
+            // Symbols of all sources follow those of each.
+            let source = source.clone().filter(|_| symbol.is_local());
+            let known = Symbol { address: symbol.address(), size: symbol.size(), source };
+            symbols.entry(bytes).or_default().push(known);
+        }
+    }
+    if file.kind() != ObjectKind::Relocatable {
+        for same in symbols.values_mut() {
+            same.sort_by_key(|symbol| symbol.address);
+        }
+    }
+    for function in &mut selection.functions {
+        let Some(old) = &function.old else { continue };
+        let Some(same) = symbols.get(&old.symbol) else { continue };
+        let of_source = base_name(&function.source);
+        let is_ours = |symbol: &Symbol| symbol.source.as_ref().is_none_or(|source| *source == of_source);
+        let mut ours: Vec<usize> =
+            same.iter().enumerate().filter(|(_, symbol)| is_ours(symbol)).map(|(at, _)| at).collect();
+        if ours.len() > 1 {
+            ours.retain(|at| same.get(*at).is_some_and(|symbol| symbol.size == old.size));
+        }
+        match ours.as_slice() {
+            [at] => {
+                function.position =
+                    Some(Position { number: at + 1, of: same.len(), within: name.into(), is_final: true });
+            }
+            _ if same.len() > 1 => function.obstacles.push(format!(
+                "{} symbols of this name in {name}, and which one it is cannot be told",
+                same.len()
+            )),
+            _ => {}
+        }
+    }
+}
+
+/// The last component of a path.
+fn base_name(path: &BString) -> BString {
+    path.rsplit(|byte| *byte == b'/').next().unwrap_or_default().into()
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {

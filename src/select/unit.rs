@@ -1,23 +1,28 @@
 //! One unit on both sides: replayed, compared, and its findings given reasons.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use bstr::{BString, ByteSlice};
 
 use super::edits::{self, File};
-use super::replay::{Call, Replayed, Wish};
+use super::indirect::Text;
+use super::pieces::Defined;
+use super::replay::{self, Call, Replayed, Wish};
+use super::stamp::{self, Stamp};
 use super::view::View;
-use super::{ablation, indirect};
+use super::{SelectError, ablation, counter, indirect};
 use crate::analysis::close::{About, Closed, close};
 use crate::analysis::judge::{self, Neighbours, Target};
-use crate::analysis::selection::{Drift, Function, FunctionChange, LineOnly, Why, WhyKind};
+use crate::analysis::selection::{Drift, Function, FunctionChange, LineOnly, Noise, Why, WhyKind};
 use crate::analysis::why::{self, Evidence, Indirect};
 use crate::analysis::{self, Change, Finding, FindingKind};
 use crate::argv::Language;
 use crate::object::debug::{self, Debug};
 use crate::object::fingerprint::RECIPE;
 use crate::object::{Fingerprints, Kind};
+use crate::store::absolute;
 
 /// The views of the tree, each with another state of the edited files.
 #[derive(Debug)]
@@ -30,6 +35,13 @@ pub struct Views {
     pub new: View,
     /// Patched, with the lines that were there before numbered as before; `None` where that is the same.
     pub aligned: Option<View>,
+}
+
+impl Views {
+    /// The patched side as it is compared: with the lines kept, where that makes a difference.
+    pub fn patched(&self) -> &View {
+        self.aligned.as_ref().unwrap_or(&self.new)
+    }
 }
 
 /// What every unit is compared by.
@@ -45,6 +57,8 @@ pub struct Context<'a> {
     pub scratch: PathBuf,
     /// What takes the functions over.
     pub target: Target,
+    /// Both states with places to set `__COUNTER__` at; made when a unit first asks. `None` where they cannot be made.
+    pub counted: OnceLock<Option<(View, View)>>,
 }
 
 /// What one unit contributes.
@@ -96,6 +110,9 @@ impl Context<'_> {
             states = self.states(call, number, &[])?;
             drift = self::drift(recorded, &states.old.prints, object);
         }
+        if let Some(recorded) = recorded.filter(|_| !drift.is_empty() && self.views.shipped.is_none()) {
+            self.of_another_day(call, number, (recorded, object), &mut drift, &mut answer.notes);
+        }
         if let Some(view) = &self.views.shipped {
             let shipped = self.replay(call, view, (number, "rec"), &[], false);
             let shipped = shipped.map_err(|why| format!("without any patch it {}", verb(&why)))?;
@@ -116,15 +133,30 @@ impl Context<'_> {
         let mut findings = analysis::compare(&old.prints, &new.prints);
         if let Some(aligned) = &aligned {
             let proved = analysis::compare(&old.prints, &aligned.prints);
-            answer.line_only = take_line_only(&mut findings, &proved, object);
+            answer.line_only = take_out(&mut findings, &proved, object, Noise::Line);
+        }
+        let edited = edits::functions(&self.files, &old_debug, &new_debug);
+        let is_far = |finding: &Finding| {
+            speaks_of_text(finding) && !edited.contains_key(&why::origin(finding.symbol.as_bstr()))
+        };
+        if findings.iter().any(is_far) && self.uses_counter(&new.inputs) {
+            match self.with_counter_kept(call, number) {
+                Ok(None) => {}
+                Ok(Some(proved)) => {
+                    answer.line_only.extend(take_out(&mut findings, &proved, object, Noise::Counter));
+                }
+                Err(why) => answer.notes.push(format!(
+                    "`__COUNTER__` could not be kept, so functions may differ by its value alone: {why}"
+                )),
+            }
         }
         answer.closed = close(about, &findings);
-        let edited = edits::functions(&self.files, &old_debug, &new_debug);
         let mut indirect = BTreeMap::new();
         for attempt in 0..2 {
             let evidence = Evidence {
                 prints: (&old.prints, &new.prints),
                 debug: (&old_debug, &new_debug),
+                clones: (old.clones.as_ref(), new.clones.as_ref()),
                 edited: &edited,
                 indirect: &indirect,
             };
@@ -133,12 +165,90 @@ impl Context<'_> {
             if attempt > 0 || answer.closed.functions.iter().all(is_direct) {
                 break;
             }
-            indirect = self.indirect(call, number, &[&old.prints, &new.prints]);
+            indirect = self.indirect(call, number, &[&old.prints, &new.prints], (&old_debug, &new_debug));
         }
-        ablation::prove(self, call, number, &mut answer.closed.functions);
+        ablation::prove(self, call, number, &mut answer.closed.functions, (&old_debug, &new_debug));
         answer.notes.extend(without_body(&edited, &old_debug, &old.prints, object));
         answer.sides = Some(Sides { old: old.prints, new: new.prints, debug: old_debug });
         Ok(answer)
+    }
+
+    /// Whether one of these files, recorded paths, uses `__COUNTER__`.
+    fn uses_counter(&self, inputs: &BTreeSet<PathBuf>) -> bool {
+        let uses = |path: &PathBuf| {
+            std::fs::read(self.views.new.path(path)).is_ok_and(|text| text.contains_str("__COUNTER__"))
+        };
+        inputs.iter().any(uses)
+    }
+
+    /// The findings that are left where both sides use `__COUNTER__` equally often; `None` where they do so anyway.
+    fn with_counter_kept(&self, call: &Call<'_>, number: usize) -> Result<Option<Vec<Finding>>, String> {
+        let views = self.counted.get_or_init(|| self.make_counted().ok()).as_ref();
+        let (old, new) = views.ok_or("no directory for it could be made")?;
+        let aside = |state: &str| self.scratch.join(format!("{number}-{state}.x"));
+        let shown = |view, state| call.preprocess(view, &aside(state), &[counter::SHOW], None);
+        let options = counter::options(&shown(old, "old-count")?, &shown(new, "new-count")?)
+            .ok_or("both sides use it too differently")?;
+        if options.is_empty() {
+            return Ok(None);
+        }
+        let options: Vec<&str> = options.iter().map(String::as_str).collect();
+        let (old, new) = rayon::join(
+            || self.replay(call, old, (number, "old-count"), &options, false),
+            || self.replay(call, new, (number, "new-count"), &options, true),
+        );
+        Ok(Some(analysis::compare(&old?.prints, &new?.prints)))
+    }
+
+    fn make_counted(&self) -> Result<(View, View), SelectError> {
+        let old = self.views.old.twin(&self.scratch.join("old-count"))?;
+        let new = self.views.new.twin(&self.scratch.join("new-count"))?;
+        let mut next = 0;
+        for file in &self.files {
+            let (Some(was), Some(is)) = (&file.edited.old, &file.edited.new) else { continue };
+            let (was, is) = counter::places(was, is, &mut next);
+            old.put(&file.recorded, Some(&was))?;
+            new.put(&file.recorded, Some(&is))?;
+        }
+        Ok((old, new))
+    }
+
+    /// Takes out of `drift` what is so only because the recorded compile was of another day, and marks what cannot be told.
+    fn of_another_day(
+        &self,
+        call: &Call<'_>,
+        number: usize,
+        (recorded, object): (&Fingerprints, &BString),
+        drift: &mut Vec<Drift>,
+        notes: &mut Vec<String>,
+    ) {
+        let as_of = |stamp: Stamp| {
+            let aside = self.scratch.join(format!("{number}-dated.x"));
+            let wish = Wish { extra: &[], edited: None, stamp: Some(stamp) };
+            call.run(&self.views.old, &aside, wish).ok()
+        };
+        if let Some(stamp) = stamp::recorded(recorded, drift)
+            && let Some(dated) = as_of(stamp)
+        {
+            let left = self::drift(Some(recorded), &dated.prints, object);
+            if left.len() < drift.len() {
+                notes.push(format!(
+                    "holds the moment of its compile ({} {}): compared as of then",
+                    stamp.date(),
+                    stamp.time()
+                ));
+                *drift = left;
+            }
+        }
+        if drift.is_empty() {
+            return;
+        }
+        let (Some(one), Some(other)) = (as_of(stamp::BEGINNING), as_of(stamp::ANOTHER)) else { return };
+        let dated: BTreeSet<BString> =
+            analysis::compare(&one.prints, &other.prints).into_iter().map(|finding| finding.symbol).collect();
+        for drift in drift.iter_mut().filter(|drift| dated.contains(&drift.symbol)) {
+            drift.detail.push_str("; it holds `__DATE__` or `__TIME__`");
+        }
     }
 
     /// Functions whose preprocessed text the patch changes from afar; none where that cannot be told.
@@ -147,20 +257,34 @@ impl Context<'_> {
         call: &Call<'_>,
         number: usize,
         sides: &[&Fingerprints],
+        debug: (&Debug, &Debug),
     ) -> BTreeMap<BString, Indirect> {
         let text = |view, state, edited| {
-            call.preprocess(view, &self.scratch.join(format!("{number}-{state}.x")), edited)
+            call.preprocess(view, &self.scratch.join(format!("{number}-{state}.x")), &[], edited)
         };
-        if call.identity().unit.language != Language::C {
+        let is_cxx = match call.identity().unit.language {
+            Language::C => false,
+            Language::Cxx => true,
+            _ => return BTreeMap::new(),
+        };
+        let views = (&self.views.old, &self.views.new);
+        let (Ok(old), Ok(new)) = (text(views.0, "old", None), text(views.1, "new", Some(&self.edited)))
+        else {
             return BTreeMap::new();
-        }
-        match (text(&self.views.old, "old", None), text(&self.views.new, "new", Some(&self.edited))) {
-            (Ok(old), Ok(new)) => indirect::functions(&old, &new, &self.files, &|name| {
-                let mut items = sides.iter().flat_map(|side| &side.items);
-                items.any(|item| item.kind == Kind::Function && item.names.iter().any(|known| *known == name))
-            }),
-            _ => BTreeMap::new(),
-        }
+        };
+        let places = (places(debug.0), places(debug.1));
+        let symbols = |view: &View, places: &Places, function: &Defined<'_>| -> Vec<BString> {
+            let file = absolute(&view.path(call.directory()), replay::path(function.file));
+            places.get(&(view.recorded(&file), function.line)).cloned().unwrap_or_default()
+        };
+        let of_old = |function: &Defined<'_>| symbols(views.0, &places.0, function);
+        let of_new = |function: &Defined<'_>| symbols(views.1, &places.1, function);
+        let (old, new) =
+            (Text { text: &old, is_cxx, symbols: &of_old }, Text { text: &new, is_cxx, symbols: &of_new });
+        indirect::functions(old, new, &self.files, &|name| {
+            let mut items = sides.iter().flat_map(|side| &side.items);
+            items.any(|item| item.kind == Kind::Function && item.names.iter().any(|known| *known == name))
+        })
     }
 
     fn states(&self, call: &Call<'_>, number: usize, extra: &[&str]) -> Result<States, String> {
@@ -198,8 +322,20 @@ impl Context<'_> {
         is_patched: bool,
     ) -> Result<Replayed, String> {
         let aside = self.scratch.join(format!("{number}-{state}.x"));
-        call.run(view, &aside, Wish { extra, edited: is_patched.then_some(&self.edited) })
+        call.run(view, &aside, Wish { extra, edited: is_patched.then_some(&self.edited), stamp: None })
     }
+}
+
+/// Names of functions by file and line.
+type Places = HashMap<(PathBuf, u64), Vec<BString>>;
+
+fn places(debug: &Debug) -> Places {
+    let mut places = Places::new();
+    for written in &debug.written {
+        let file = absolute(Path::new("/"), replay::path(&written.file));
+        places.entry((file, written.line)).or_default().push(written.name.clone());
+    }
+    places
 }
 
 fn debug_of(replayed: &Replayed, answer: &mut Answer) -> Debug {
@@ -222,9 +358,14 @@ fn verb(why: &str) -> String {
     if why.starts_with("does ") { why.to_owned() } else { format!("cannot be replayed: {why}") }
 }
 
-/// Takes out of `findings` what no longer differs once lines are numbered as before: `proved` is what still does. What differs only
-/// with the lines kept is an accident of the neighbourhood, for the text that is built is the plain one.
-fn take_line_only(findings: &mut Vec<Finding>, proved: &[Finding], object: &BString) -> Vec<LineOnly> {
+/// Takes out of `findings` what no longer differs once lines are numbered as before, or the counter is: `proved` is what still does.
+/// What differs only then is an accident of the neighbourhood, for the text that is built is the plain one.
+fn take_out(
+    findings: &mut Vec<Finding>,
+    proved: &[Finding],
+    object: &BString,
+    noise: Noise,
+) -> Vec<LineOnly> {
     let names = |finding: &Finding| -> Vec<BString> {
         match (&finding.old, &finding.new) {
             (Some(old), _) => vec![old.symbol.clone()],
@@ -235,17 +376,20 @@ fn take_line_only(findings: &mut Vec<Finding>, proved: &[Finding], object: &BStr
     };
     let still: BTreeSet<(FindingKind, Vec<BString>)> =
         proved.iter().map(|finding| (finding.kind, names(finding))).collect();
-    let mut line_only = Vec::new();
+    let mut taken = Vec::new();
     findings.retain(|finding| {
-        let speaks_of_lines = is_body(finding) || finding.kind == FindingKind::Data;
-        let keep = !speaks_of_lines || still.contains(&(finding.kind, names(finding)));
+        let keep = !speaks_of_text(finding) || still.contains(&(finding.kind, names(finding)));
         if !keep {
-            let symbol = finding.symbol.clone();
-            line_only.push(LineOnly { object: object.clone(), symbol, is_path: false });
+            taken.push(LineOnly { object: object.clone(), symbol: finding.symbol.clone(), noise });
         }
         keep
     });
-    line_only
+    taken
+}
+
+/// Whether a finding is about what the text of a function or a datum decides.
+fn speaks_of_text(finding: &Finding) -> bool {
+    is_body(finding) || finding.kind == FindingKind::Data
 }
 
 /// Whether a function's reasons are direct ones.
@@ -310,9 +454,9 @@ fn without_body(
 }
 
 /// Verdicts for a unit's functions, once the rest of the recording is known as far as it matters.
-pub fn judge(answer: &mut Answer, target: Target, neighbours: &Neighbours) {
+pub fn judge(answer: &mut Answer, object: &BString, target: Target, neighbours: &Neighbours) {
     if let Some(sides) = &answer.sides {
-        let unit = judge::Unit { old: &sides.old, new: &sides.new, debug: &sides.debug, neighbours };
+        let unit = judge::Unit { object, old: &sides.old, new: &sides.new, debug: &sides.debug, neighbours };
         judge::judge(&mut answer.closed.functions, target, &unit);
     }
 }

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use bstr::ByteSlice;
 use rayon::prelude::*;
 
+use super::apply::Edited;
 use super::replay::path;
 use crate::store::record::{Completeness, Inputs};
 use crate::store::{UnitEntry, absolute};
@@ -79,11 +80,16 @@ pub struct Touched {
 pub fn touched(known: &[Known], files: &[(PathBuf, bool)]) -> Touched {
     let mut by_path: BTreeMap<PathBuf, Vec<usize>> = BTreeMap::new();
     let mut by_name: BTreeMap<Vec<u8>, Vec<usize>> = BTreeMap::new();
+    // A kernel's units name millions of files: only those of an edited file's name are looked at.
+    let wanted: BTreeSet<&[u8]> =
+        files.iter().map(|(file, _)| name_of(file).as_os_str().as_bytes()).collect();
     for (index, unit) in known.iter().enumerate() {
-        for file in unit.files() {
-            let name = file.file_name().map(|name| name.as_bytes().to_vec()).unwrap_or_default();
-            by_name.entry(name).or_default().push(index);
-            by_path.entry(file).or_default().push(index);
+        for input in &unit.inputs.files {
+            let name = input.path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+            if wanted.contains(name) {
+                by_name.entry(name.to_vec()).or_default().push(index);
+                by_path.entry(absolute(unit.directory(), path(&input.path))).or_default().push(index);
+            }
         }
     }
     let mut touched = Touched::default();
@@ -119,6 +125,26 @@ pub fn touched(known: &[Known], files: &[(PathBuf, bool)]) -> Touched {
     touched
 }
 
+/// Where the recorded build lay, if no unit read anything of the tree: the directory below which it read a file of the name that the
+/// patch gives, else that of any call.
+pub fn elsewhere(known: &[Known], recorded: &Path, actual: &Path, files: &[Edited]) -> Option<PathBuf> {
+    let is_here = |path: &Path| path.starts_with(recorded) || path.starts_with(actual);
+    let reads_here = |unit: &Known| {
+        is_here(unit.directory())
+            || unit.directory().canonicalize().is_ok_and(|directory| is_here(&directory))
+            || unit.files().any(|file| is_here(&file))
+    };
+    if known.iter().any(reads_here) {
+        return None;
+    }
+    let below = |file: PathBuf| {
+        let edited = files.iter().find(|edited| file.ends_with(&edited.path))?;
+        file.ancestors().nth(edited.path.components().count()).map(Path::to_path_buf)
+    };
+    let found = known.iter().flat_map(Known::files).find_map(below);
+    found.or_else(|| known.first().map(|unit| unit.directory().to_path_buf()))
+}
+
 fn name_of(file: &Path) -> &Path {
     file.file_name().map_or(file, Path::new)
 }
@@ -127,6 +153,14 @@ fn name_of(file: &Path) -> &Path {
 fn is_included(file: &Path) -> bool {
     let end = file.extension().map(OsStrExt::as_bytes).unwrap_or_default();
     end.starts_with_str("h") || matches!(end, b"inc" | b"def" | b"tbl" | b"inl" | b"ipp" | b"tcc")
+}
+
+/// Whether a compile that reads the original of an edited file is sure to be found out: it is source text that was there before, which
+/// compilers list by whatever way they come to it; or nothing that is compiled.
+pub fn is_told_when_read(file: &Edited) -> bool {
+    let end = file.path.extension().map(OsStrExt::as_bytes).unwrap_or_default();
+    let is_source = SOURCES.contains(&end) || is_included(&file.path);
+    if is_source { file.old.is_some() } else { !why_unread(&file.path, file.old.is_none()).1 }
 }
 
 /// Why nobody may have read a patched file, and whether it may change what runs all the same.

@@ -2,7 +2,8 @@
 //!
 //! The tree itself is never written, and a mirror needs no privileges, no kernel feature and no second copy. Two things would
 //! make it lie. A link to a *directory* would lead `dir/../x.h` out of the mirror, to the file without the patch: so every
-//! directory is a real one. And a relative path may leave the source directory (`../src/x.c`, from a build directory beside
+//! directory that a compile is known to read from is a real one. The others, in a kernel nearly all, may be links ([`Depth`]): whoever
+//! leaves the mirror through one is caught as below, and runs again in a mirror without. And a relative path may leave the source directory (`../src/x.c`, from a build directory beside
 //! it): so the mirror holds each directory at its absolute path below one root, and relative paths between them work as
 //! in the original. What is still reached outside (an absolute path hidden in a macro) is caught afterwards:
 //! [`super::replay`] has the compiler say what it read.
@@ -10,6 +11,7 @@
 //! Absolute paths in the arguments are moved into the mirror, and mapped back by `-ffile-prefix-map`, so that `__FILE__` and
 //! debug information are those of the recorded build.
 
+use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -48,6 +50,15 @@ pub struct Root {
     pub actual: PathBuf,
 }
 
+/// Which directories of a mirror are real ones.
+#[derive(Debug, Clone, Copy)]
+pub enum Depth<'d> {
+    /// All.
+    Full,
+    /// These recorded paths, which hold each one's parent as far as a root; the others are links.
+    Down(&'d BTreeSet<PathBuf>),
+}
+
 /// A mirror.
 #[derive(Debug)]
 pub struct View {
@@ -57,7 +68,7 @@ pub struct View {
 
 impl View {
     /// Mirrors `roots` below `top`, which does not exist yet. A root within another is left out.
-    pub fn new(top: &Path, roots: &[Root]) -> Result<Self, SelectError> {
+    pub fn new(top: &Path, roots: &[Root], depth: Depth<'_>) -> Result<Self, SelectError> {
         let mut kept: Vec<Root> = Vec::new();
         let mut sorted = roots.to_vec();
         sorted.sort_by(|a, b| a.recorded.cmp(&b.recorded));
@@ -68,27 +79,41 @@ impl View {
         }
         let view = Self { top: top.to_path_buf(), roots: kept };
         for root in &view.roots {
-            view.mirror(root)?;
+            view.mirror(root, depth)?;
         }
         Ok(view)
     }
 
-    fn mirror(&self, root: &Root) -> Result<(), SelectError> {
+    fn mirror(&self, root: &Root, depth: Depth<'_>) -> Result<(), SelectError> {
         let base = self.place(&root.recorded);
         fs::create_dir_all(&base).map_err(SelectError::file("make", &base))?;
-        let walk = WalkDir::new(&root.actual).min_depth(1).follow_root_links(true).into_iter();
+        let mut walk = WalkDir::new(&root.actual).min_depth(1).follow_root_links(true).into_iter();
         let is_wanted = |entry: &walkdir::DirEntry| {
             entry.file_name() != ".git"
                 && entry.file_name() != locate::DIRECTORY
                 && !self.top.starts_with(entry.path())
         };
-        for entry in walk.filter_entry(is_wanted) {
+        while let Some(entry) = walk.next() {
             // A directory that may not be read is missed only if a compile reads from it, which then says so.
             let Ok(entry) = entry else { continue };
+            let is_dir = entry.file_type().is_dir();
+            if !is_wanted(&entry) {
+                if is_dir {
+                    walk.skip_current_dir();
+                }
+                continue;
+            }
             let Ok(inside) = entry.path().strip_prefix(&root.actual) else { continue };
             let at = base.join(inside);
-            if entry.file_type().is_dir() {
+            let is_real = || match depth {
+                Depth::Full => true,
+                Depth::Down(directories) => directories.contains(&root.recorded.join(inside)),
+            };
+            if is_dir && is_real() {
                 fs::create_dir(&at).map_err(SelectError::file("make", &at))?;
+            } else if is_dir {
+                walk.skip_current_dir();
+                symlink(entry.path(), &at).map_err(SelectError::file("make", &at))?;
             } else if entry.file_type().is_file() {
                 symlink(entry.path(), &at).map_err(SelectError::file("make", &at))?;
             } else if entry.file_type().is_symlink() {
@@ -171,6 +196,7 @@ impl View {
     /// Puts `contents` in the place of the file at a recorded path, or takes it away.
     pub fn put(&self, recorded: &Path, contents: Option<&[u8]>) -> Result<(), SelectError> {
         let at = self.place(recorded);
+        self.folder_of(&at)?;
         match fs::remove_file(&at) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 return Err(SelectError::file("remove", &at)(error));
@@ -178,10 +204,54 @@ impl View {
             _ => {}
         }
         let Some(contents) = contents else { return Ok(()) };
-        if let Some(folder) = at.parent() {
-            fs::create_dir_all(folder).map_err(SelectError::file("make", folder))?;
+        self.folder_of(&at)?;
+        fs::write(&at, contents).map_err(SelectError::file("write", &at))?;
+        // `__TIMESTAMP__` tells when the source was last written: as in the tree, so that an edit does not change it.
+        if let Ok(written) = fs::metadata(self.actual(recorded)).and_then(|it| it.modified()) {
+            let _ = fs::File::options().write(true).open(&at).and_then(|file| file.set_modified(written));
         }
-        fs::write(&at, contents).map_err(SelectError::file("write", &at))
+        Ok(())
+    }
+
+    /// Makes the directory that a file of ours is to lie in. One that is reached by a link is the tree's, and not to be written to.
+    fn folder_of(&self, at: &Path) -> Result<(), SelectError> {
+        let Some(folder) = at.parent() else { return Ok(()) };
+        let is_ours = |folder: &Path| folder.canonicalize().is_ok_and(|real| real.starts_with(&self.top));
+        let made = fs::create_dir_all(&self.top).and_then(|()| {
+            let there = folder.ancestors().find(|it| it.exists()).unwrap_or(folder);
+            if is_ours(there) {
+                fs::create_dir_all(folder)
+            } else {
+                Err(std::io::Error::other("it is reached by a link out of the scratch folder"))
+            }
+        });
+        made.map_err(SelectError::file("make", folder))
+    }
+
+    /// The same state of the tree below another `top`, which does not exist yet.
+    pub fn twin(&self, top: &Path) -> Result<Self, SelectError> {
+        for entry in WalkDir::new(&self.top).into_iter().flatten() {
+            let Ok(inside) = entry.path().strip_prefix(&self.top) else { continue };
+            let at = if inside.as_os_str().is_empty() { top.to_path_buf() } else { top.join(inside) };
+            let made = if entry.file_type().is_dir() {
+                fs::create_dir(&at)
+            } else if entry.file_type().is_file() {
+                fs::hard_link(entry.path(), &at)
+            } else {
+                fs::read_link(entry.path()).and_then(|target| {
+                    let moved = target.strip_prefix(&self.top).map(|inside| top.join(inside));
+                    symlink(moved.unwrap_or(target), &at)
+                })
+            };
+            made.map_err(SelectError::file("make", &at))?;
+        }
+        Ok(Self { top: top.to_path_buf(), roots: self.roots.clone() })
+    }
+
+    /// Where a file of the recorded build lies in the tree itself.
+    fn actual(&self, recorded: &Path) -> PathBuf {
+        let inside = |root: &Root| Some(root.actual.join(recorded.strip_prefix(&root.recorded).ok()?));
+        self.roots.iter().find_map(inside).unwrap_or_else(|| recorded.to_path_buf())
     }
 }
 
@@ -252,7 +322,8 @@ mod tests {
         fs::write(tree.join("lib/x.c"), "c").unwrap();
         symlink("include", tree.join("asm")).unwrap();
         let root = Root { recorded: tree.clone(), actual: tree.clone() };
-        let view = View::new(&scratch.path().join("view"), std::slice::from_ref(&root)).unwrap();
+        let top = scratch.path().canonicalize().unwrap();
+        let view = View::new(&top.join("view"), std::slice::from_ref(&root), Depth::Full).unwrap();
         view.put(&tree.join("include/x.h"), Some(b"new")).unwrap();
         let read = |inside: &str| fs::read_to_string(view.path(&tree.join(inside))).unwrap();
         assert_eq!(read("lib/x.c"), "c");
@@ -263,5 +334,15 @@ mod tests {
         view.put(&tree.join("include/x.h"), None).unwrap();
         assert!(!view.path(&tree.join("include/x.h")).exists());
         assert!(tree.join("include/x.h").exists(), "the tree was written");
+
+        // Only `include` is known to be read from: `lib` is a link, and what is reached through it is the tree's own.
+        let known = BTreeSet::from([tree.clone(), tree.join("include")]);
+        let view = View::new(&top.join("flat"), std::slice::from_ref(&root), Depth::Down(&known)).unwrap();
+        view.put(&tree.join("include/x.h"), Some(b"new")).unwrap();
+        let read = |inside: &str| fs::read_to_string(view.path(&tree.join(inside))).unwrap();
+        assert_eq!((read("lib/x.c").as_str(), read("include/x.h").as_str()), ("c", "new"));
+        assert!(view.path(&tree.join("lib")).is_symlink());
+        assert!(view.put(&tree.join("lib/x.c"), Some(b"new")).is_err());
+        assert_eq!(fs::read_to_string(tree.join("lib/x.c")).unwrap(), "c", "the tree was written");
     }
 }

@@ -106,7 +106,7 @@ pub fn read(text: &str) -> Assembler {
             ".globl" | ".global" | ".weak" | ".local" | ".hidden" => {
                 attributes.entry(rest.to_owned()).or_default().push(word.to_owned());
             }
-            ".comm" => {
+            ".comm" | ".lcomm" => {
                 let name = rest.split(',').next().unwrap_or_default().to_owned();
                 order.push(name.clone());
                 blocks.entry(name).or_default().lines.push(line.clone());

@@ -10,13 +10,13 @@ use std::path::{Path, PathBuf};
 
 use bstr::BString;
 
-use super::confine;
 use crate::argv::{CommandLine, response_file};
 use crate::compiler::{find, identity};
 use crate::env;
 use crate::policy::{Difference, Shadow};
 use crate::store::record::ShadowCall;
 use crate::store::{Scratch, Store};
+use crate::sys::confine;
 use crate::sys::{self, Beside, Given, Program};
 use crate::wrap::decide::Unit;
 use crate::wrap::run::Job;

@@ -5,7 +5,7 @@
 //!
 //! - is given arguments in which nothing is left that only writes ([`crate::argv`]), an environment without requests
 //!   to write, a folder of its own for its output and temporaries, and memory for what it says ([`call`]);
-//! - is forbidden by the kernel to write anywhere else ([`confine`]), so that an option nobody thought of costs a
+//! - is forbidden by the kernel to write anywhere else ([`sys::confine`]), so that an option nobody thought of costs a
 //!   fingerprint and no build;
 //! - calls the true compiler, never a cache;
 //! - is a finding where it fails, never a failed build.
@@ -15,7 +15,7 @@
 
 mod again;
 mod call;
-mod confine;
+
 mod lines;
 
 use std::fs::File;

@@ -8,7 +8,7 @@ use super::{Flow, Rules, Step};
 
 /// x0 to x18, x30; v0 to v7, v16 to v31. The stack by sp and x29.
 pub const RULES: Rules =
-    Rules { clobbered: 0xffff_00ff_4007_ffff, stack: 1 << 31 | 1 << 29, apart: Some(4352) };
+    Rules { clobbered: 0xffff_00ff_4007_ffff, stack: 1 << 31 | 1 << 29, below: 256, apart: Some(4352) };
 
 /// Kills a general register, unless it is the zero register.
 fn kill(register: u32) -> Step {

@@ -1,13 +1,18 @@
 //! 32-bit Arm, in Arm encoding; what Thumb shares with it.
 //!
 //! Sources: Arm Architecture Reference Manual (ARMv7-A), A5 and A7; Procedure Call Standard for the Arm Architecture, 6.1.
-//! Anchors are 128 bytes apart or more: 128 in the first Thumb, 4344 in Thumb-2, 8184 in Arm encoding.
+//! Anchors are 4344 bytes apart in Thumb-2, 8184 in Arm encoding. (In the first Thumb, 128: one of two anchors so near
+//! counts where an access at a known displacement proves it.)
 
 use super::{Flow, Rules, Step};
 
 /// r0 to r3, r12, r14. The stack by r7, r11, r13.
-pub const RULES: Rules =
-    Rules { clobbered: 0x0000_ffff_0000_500f, stack: 1 << 7 | 1 << 11 | 1 << 13, apart: Some(128) };
+pub const RULES: Rules = Rules {
+    clobbered: 0x0000_ffff_0000_500f,
+    stack: 1 << 7 | 1 << 11 | 1 << 13,
+    below: 4095,
+    apart: Some(4344),
+};
 
 /// The program counter.
 const PC: u32 = 15;
@@ -86,11 +91,11 @@ fn multiply_or_extra(w: u32) -> Step {
     let value = if w >> 23 & 1 == 1 { value } else { -value };
     let step = match (load, kind) {
         (true, _) => Step::kill(rt),
-        (false, 2) => Step { kills: 1 << rt | 1 << (rt + 1 & 15), ..Step::default() },
+        (false, 2) => Step { kills: 1 << rt | 1 << ((rt + 1) & 15), ..Step::default() },
         _ => Step::default(),
     };
     let pair = |step: Step, at: i64| {
-        if width == 8 { step.slot_pair(kind == 2, (rt, rt + 1 & 15), at, 4) } else { step }
+        if width == 8 { step.slot_pair(kind == 2, (rt, (rt + 1) & 15), at, 4) } else { step }
     };
     match (w >> 22 & 1, w >> 24 & 1, w >> 21 & 1) {
         _ if rn == PC && w >> 22 & 1 == 0 => step.reaching(w & 15, 0, 1),
@@ -184,9 +189,9 @@ pub fn structures(w: u32) -> Step {
     let (rn, rm) = (w >> 16 & 15, w & 15);
     let many = w >> 23 & 1 == 0;
     let registers = match w >> 8 & 15 {
-        0 | 1 | 2 | 3 => 4,
-        4 | 5 | 6 => 3,
-        8 | 9 | 10 => 2,
+        0..=3 => 4,
+        4..=6 => 3,
+        8..=10 => 2,
         _ => 1,
     };
     let width = if many { 8 * registers } else { 1 };

@@ -6,6 +6,14 @@
 //! register is listed as lost only where the instruction surely overwrites it. An access tells its width exactly, or
 //! one byte where it reads a single datum of any size.
 
+#![expect(
+    clippy::match_same_arms,
+    clippy::verbose_bit_mask,
+    clippy::decimal_bitwise_operands,
+    reason = "tables of encodings, one row a kind of instruction, with the fields as the manuals give them"
+)]
+#![cfg_attr(test, expect(clippy::unnecessary_wraps, reason = "what a step has is optional"))]
+
 pub mod aarch64;
 pub mod arm;
 pub mod ppc64le;
@@ -159,6 +167,8 @@ pub struct Rules {
     pub clobbered: u64,
     /// Registers that point into the stack, as bits.
     pub stack: u64,
+    /// How far below an anchor that is not the first of its section data are reached from it.
+    pub below: i64,
     /// Two anchors of a section are at least so far apart, and no datum of a block is reached but from an anchor;
     /// `None` where some are reached by their own address all the same.
     pub apart: Option<i64>,

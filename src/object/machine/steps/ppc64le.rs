@@ -7,7 +7,8 @@ use super::super::{signed, word};
 use super::{Flow, Rules, Step};
 
 /// r0, r3 to r12; f0 to f13. The stack by r1 and r31.
-pub const RULES: Rules = Rules { clobbered: 0x0000_3fff_0000_1ff9, stack: 1 << 1 | 1 << 31, apart: None };
+pub const RULES: Rules =
+    Rules { clobbered: 0x0000_3fff_0000_1ff9, stack: 1 << 1 | 1 << 31, below: 0, apart: None };
 
 /// What an instruction of four or, with a prefix, eight bytes does.
 pub fn step(bytes: &[u8]) -> Step {
@@ -44,7 +45,6 @@ fn prefixed(prefix: u32, w: u32) -> Step {
     if based { step.reaching(ra, value, width) } else { step }
 }
 
-#[expect(clippy::match_same_arms, reason = "a table, one row a kind of instruction")]
 fn plain(w: u32) -> Step {
     let (rt, ra, rb) = fields(w);
     let (d, ds, dq) = (signed(w, 0, 16), signed(w & 0xfffc, 0, 16), signed(w & 0xfff0, 0, 16));

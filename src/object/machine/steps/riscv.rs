@@ -8,7 +8,7 @@ use super::{Flow, Rules, Step};
 
 /// ra, t0 to t6, a0 to a7; ft0 to ft11, fa0 to fa7. The stack by sp and s0.
 pub const RULES: Rules =
-    Rules { clobbered: 0xf003_fcff_f003_fce2, stack: 1 << 2 | 1 << 8, apart: Some(4096) };
+    Rules { clobbered: 0xf003_fcff_f003_fce2, stack: 1 << 2 | 1 << 8, below: 2048, apart: Some(4096) };
 
 /// Kills a general register, unless it is the one that reads as zero.
 fn kill(register: u32) -> Step {

@@ -6,7 +6,8 @@
 use super::{Flow, Rules, Step};
 
 /// r0 to r5, r14; f0 to f7. The stack by r11 and r15.
-pub const RULES: Rules = Rules { clobbered: 0x0000_00ff_0000_403f, stack: 1 << 11 | 1 << 15, apart: None };
+pub const RULES: Rules =
+    Rules { clobbered: 0x0000_00ff_0000_403f, stack: 1 << 11 | 1 << 15, below: 0, apart: None };
 
 /// The first register, the second or the index, and the base and displacement of 12 and of 20 bits.
 #[derive(Clone, Copy)]
@@ -82,7 +83,7 @@ fn count(f: Fields) -> u32 {
 }
 
 fn range(f: Fields) -> Step {
-    let kills = (0..count(f)).fold(0, |all, n| all | 1_u64 << (f.first + n & 15));
+    let kills = (0..count(f)).fold(0, |all, n| all | 1_u64 << ((f.first + n) & 15));
     Step { kills, ..Step::default() }
 }
 
