@@ -113,6 +113,14 @@ impl Kernel {
             .unwrap_or_else(|_| panic!("{arguments:?}: {}", String::from_utf8_lossy(&output.stderr)))
     }
 
+    /// The command in one of kbuild's files, by the compiler itself.
+    fn command_of(&self, file: &str) -> String {
+        let saved = self.read(file);
+        let (_, command) = saved.lines().find_map(|line| line.split_once(" := ")).unwrap();
+        let command = command.replace("$(pound)", "#").replace("$$", "$");
+        command.replacen(&format!("{} gcc", lpcc().display()), "gcc", 1)
+    }
+
     fn read(&self, file: &str) -> String {
         fs::read_to_string(self.build().join(file)).unwrap()
     }
@@ -164,14 +172,7 @@ fn recorded_and_told_apart(kernel: &Kernel) {
     // An edit that is built without lpcc is no rewriting, be it of one number.
     let object = kernel.build().join("mm/util.o");
     let shipped = fs::read(&object).unwrap();
-    let saved = kernel.read("mm/.util.o.cmd");
-    let line = saved
-        .lines()
-        .find_map(|line| line.split_once(" := "))
-        .unwrap()
-        .1
-        .replace("$(pound)", "#")
-        .replace("$$", "$");
+    let line = kernel.command_of("mm/.util.o.cmd");
     let source = fs::read_to_string(kernel.tree.join("mm/util.c")).unwrap();
     let edited = source.replacen("return p;", "return p + 1;", 1);
     assert_ne!(source, edited);
@@ -266,14 +267,7 @@ fn a_fix_is_selected_from_either(kernel: &Kernel) {
 /// A function more at the top of a file moves all others, and changes the fingerprint of none, objtool's tables included.
 fn position_does_not_show_behind_objtool(kernel: &Kernel) {
     let name = "kernel/livepatch/core";
-    let saved = kernel.read("kernel/livepatch/.core.o.cmd");
-    let line = saved
-        .lines()
-        .find_map(|line| line.split_once(" := "))
-        .unwrap()
-        .1
-        .replace("$(pound)", "#")
-        .replace("$$", "$");
+    let line = kernel.command_of("kernel/livepatch/.core.o.cmd");
     let source = kernel.tree.join(format!("{name}.c"));
     let text = fs::read_to_string(&source).unwrap();
     let at = text.match_indices("\n#include").last().unwrap().0 + 1;

@@ -22,10 +22,14 @@ fn project(scratch: &Scratch, compiler_name: &str) {
     fs::create_dir_all(tree.join("include")).unwrap();
     let write = |file: &str, text: &str| fs::write(tree.join(file), text).unwrap();
     write("include/a.h", "static inline int twice(int x) { return 2 * x; }\n");
-    write("a.c", "#include <stdio.h>\n#include \"a.h\"\nint a(int x) { return printf(NAME \"%d\", twice(x)); }\n");
+    write(
+        "a.c",
+        "#include <stdio.h>\n#include \"a.h\"\nint a(int x) { return printf(NAME \"%d\", twice(x)); }\n",
+    );
     write("b.c", "int b(int *p) { return p[0] + p[1]; }\n");
     let mut entries = Vec::new();
-    for (source, words) in [("a.c", vec!["-Iinclude", "-DNAME=\"x y\""]), ("b.c", vec!["-MD", "-MF", "b.d"])] {
+    for (source, words) in [("a.c", vec!["-Iinclude", "-DNAME=\"x y\""]), ("b.c", vec!["-MD", "-MF", "b.d"])]
+    {
         let object = source.replace(".c", ".o");
         let mut all = vec!["-O2", "-g"];
         all.extend(words);
@@ -35,7 +39,8 @@ fn project(scratch: &Scratch, compiler_name: &str) {
         all.insert(0, compiler_name);
         // One entry each way that the format knows.
         entries.push(if source == "a.c" {
-            let quoted: Vec<_> = all.iter().map(|word| word.replace('"', "\\\"").replace(' ', "\\ ")).collect();
+            let quoted: Vec<_> =
+                all.iter().map(|word| word.replace('"', "\\\"").replace(' ', "\\ ")).collect();
             json!({"directory": tree, "file": source, "command": quoted.join(" ")})
         } else {
             json!({"directory": tree, "file": source, "arguments": all, "output": object})
@@ -73,7 +78,13 @@ fn as_the_wrapper_would(compiler_name: &str) {
     for entry in &entries {
         let line = match &entry["command"] {
             Value::String(line) => line.clone(),
-            _ => entry["arguments"].as_array().unwrap().iter().map(|word| word.as_str().unwrap()).collect::<Vec<_>>().join(" "),
+            _ => entry["arguments"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|word| word.as_str().unwrap())
+                .collect::<Vec<_>>()
+                .join(" "),
         };
         let mut call = command("sh", &tree, &scratch.join("watched"));
         succeed(call.arg("-c").arg(format!("'{}' {line}", lpcc().display())));
@@ -82,8 +93,12 @@ fn as_the_wrapper_would(compiler_name: &str) {
     assert_eq!(diff["summary"]["same"], 2, "{diff}");
     for object in ["a.o", "b.o"] {
         let sorted = |store: &str| {
-            let mut files: Vec<String> =
-                inputs(&scratch, store, object)["files"].as_array().unwrap().iter().map(Value::to_string).collect();
+            let mut files: Vec<String> = inputs(&scratch, store, object)["files"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(Value::to_string)
+                .collect();
             files.sort();
             files
         };
@@ -115,18 +130,30 @@ fn what_is_not_known_is_said() {
     let database = fs::read_to_string(tree.join("compile_commands.json")).unwrap();
     let nowhere = json!({"directory": tree, "file": "c.c", "arguments": ["gcc", "-c", "c.c"]});
     let foreign = json!({"directory": tree, "file": "d.x", "arguments": ["rustc", "d.x"]});
-    let without = format!("{},{nowhere},{foreign}]", database.strip_suffix(']').unwrap()).replace("\"gcc\"", "\"elsewhere-gcc\"");
+    let without = format!("{},{nowhere},{foreign}]", database.strip_suffix(']').unwrap())
+        .replace("\"gcc\"", "\"elsewhere-gcc\"");
     fs::write(tree.join("compile_commands.json"), without).unwrap();
     let told = answer(&scratch, &["record", "--from", "compile_commands.json"]);
     assert_eq!((&told["units"], &told["gone"]), (&2.into(), &1.into()), "{told}");
     let text = told.to_string();
-    for said in ["`elsewhere-gcc`", "changed after the object was made: `include/a.h`", "calls no compiler that is known"] {
+    for said in [
+        "`elsewhere-gcc`",
+        "changed after the object was made: `include/a.h`",
+        "calls no compiler that is known",
+    ] {
         assert!(text.contains(said), "{said}: {text}");
     }
     // The store is the build's own.
     assert!(tree.join(".lpcc/store.version").is_file());
     let files = inputs(&scratch, "tree dir/.lpcc", "a.o");
-    assert!(files["files"].as_array().unwrap().iter().any(|file| file["path"] == "include/a.h" && file["hash"].is_null()), "{files}");
+    assert!(
+        files["files"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|file| file["path"] == "include/a.h" && file["hash"].is_null()),
+        "{files}"
+    );
 
     // Objects alone.
     fs::create_dir(scratch.join("alone")).unwrap();
