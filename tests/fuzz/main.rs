@@ -103,7 +103,7 @@ Base *make() { return new Derived; }
 fn real_objects(scratch: &Scratch) -> Vec<Vec<u8>> {
     fs::write(scratch.join("a.c"), SOURCE).unwrap();
     fs::write(scratch.join("b.cpp"), SOURCE_CPP).unwrap();
-    let calls: [(&str, &[&str]); 8] = [
+    let calls: [(&str, &[&str]); 13] = [
         ("gcc", &["-O2", "-c", "a.c"]),
         ("gcc", &["-O2", "-ffunction-sections", "-fdata-sections", "-pg", "-mfentry", "-c", "a.c"]),
         ("gcc", &["-O0", "-g", "-fPIC", "-fpatchable-function-entry=5,2", "-c", "a.c"]),
@@ -112,6 +112,11 @@ fn real_objects(scratch: &Scratch) -> Vec<Vec<u8>> {
         ("g++", &["-O2", "-c", "b.cpp"]),
         ("g++", &["-O2", "-g", "-ffunction-sections", "-c", "b.cpp"]),
         ("gcc", &["-shared", "-fPIC", "-O2", "a.c"]),
+        ("aarch64-linux-gnu-gcc", &["-O2", "-c", "a.c"]),
+        ("arm-linux-gnueabihf-gcc", &["-O2", "-c", "a.c"]),
+        ("powerpc64le-linux-gnu-gcc", &["-O2", "-c", "a.c"]),
+        ("s390x-linux-gnu-gcc", &["-O2", "-c", "a.c"]),
+        ("riscv64-linux-gnu-gcc", &["-O2", "-c", "a.c"]),
     ];
     let mut found = Vec::new();
     for (name, arguments) in calls {

@@ -1,0 +1,150 @@
+//! Where control goes by no branch, and what it does on the way: jump tables, landing pads, callees.
+
+use super::super::super::facts::{Relocation, Section};
+use super::super::super::machine::steps::Flow;
+use super::super::super::places::{Place, Use};
+use super::super::super::x86::Reach;
+use super::super::super::{arch, lsda_section};
+use super::{Path, code};
+
+/// How deep callees of this file are looked into for what they overwrite.
+const DEPTH: usize = 3;
+
+/// How many callees are looked into for one function.
+const CALLEES: usize = 64;
+
+/// Entries of a jump table that are looked at.
+const ENTRIES: usize = 4096;
+
+/// Instructions that control comes to by no branch.
+#[derive(Debug, Clone, Default)]
+pub struct Hidden {
+    /// Those that nothing else leads to.
+    orphans: Vec<u32>,
+    /// Those that tables list.
+    listed: Vec<u32>,
+}
+
+impl Path<'_, '_> {
+    /// Where control comes to from an instruction by no branch: through tables, or by an exception.
+    pub fn hidden(&mut self, from: u32, flow: Flow) -> Vec<u32> {
+        let is_thrown_at = |s: &Section<'_>| lsda_section(s) || s.name.starts_with(b".ARM.extab");
+        if flow == Flow::Call && !self.model.facts.sections.iter().any(is_thrown_at) {
+            return Vec::new();
+        }
+        let hidden = match &self.hidden {
+            Some(hidden) => hidden.clone(),
+            None => self.hidden.insert(self.find_hidden()).clone(),
+        };
+        let mut to = hidden.orphans;
+        if flow == Flow::Indirect {
+            to.extend(hidden.listed);
+            // A table may be of branches.
+            let jumps = self.code.iter().skip(from as usize + 1).take_while(|d| d.step.flow == Flow::Jump);
+            to.extend((from + 2..).zip(jumps).map(|(next, _)| next));
+        }
+        to
+    }
+
+    fn find_hidden(&self) -> Hidden {
+        let mut entered = vec![false; self.code.len()];
+        let mut enter = |at: u32| {
+            if let Some(one) = entered.get_mut(at as usize) {
+                *one = true;
+            }
+        };
+        enter(0);
+        let mut listed = Vec::new();
+        for (number, done) in (0_u32..).zip(&self.code) {
+            if !matches!(done.step.flow, Flow::Jump | Flow::End | Flow::Indirect) {
+                enter(number + 1);
+            }
+            match done.reach {
+                Reach::Branch(place) => self.number(done.piece, place).into_iter().for_each(&mut enter),
+                Reach::Entry(place) => listed.extend(self.number(done.piece, place)),
+                _ => {}
+            }
+        }
+        for one in &self.body.uses {
+            self.number_of(one.place).into_iter().for_each(&mut enter);
+            listed.extend(self.listed_at(one));
+        }
+        for table in &self.body.distances {
+            let Some(home) = self.model.section(table.table.0) else { continue };
+            let end = home.size.min(table.table.1.saturating_add(ENTRIES as u64 * u64::from(table.width)));
+            let entries = table.entries(home, end).into_iter();
+            listed.extend(entries.map_while(|(_, target)| self.number(table.home.1, target)));
+        }
+        let orphans = (0_u32..).zip(&entered).filter(|(_, entered)| !**entered).map(|(at, _)| at);
+        let orphans =
+            orphans.filter(|at| self.code.get(*at as usize).is_some_and(|d| d.reach == Reach::None));
+        listed.sort_unstable();
+        listed.dedup();
+        Hidden { orphans: orphans.collect(), listed }
+    }
+
+    /// Instructions of this function that a table lists whose address is taken.
+    fn listed_at(&self, one: &Use) -> Vec<u32> {
+        let (section, start) = match one.place {
+            Place::Private(section, offset) => (section, offset.max(0).cast_unsigned()),
+            Place::Thing(thing, ..) => {
+                let labels = self.model.bodies.get(thing).filter(|b| b.pieces.is_empty());
+                let uses = labels.into_iter().flat_map(|b| &b.uses).take(ENTRIES);
+                return uses.filter_map(|u| self.number_of(u.place)).collect();
+            }
+            _ => return Vec::new(),
+        };
+        let Some(home) = self.model.section(section).filter(|s| !s.is_executable()) else {
+            return Vec::new();
+        };
+        let machine = self.model.facts.image.machine;
+        let entries = home.relocations_in(start, home.size).iter().take(ENTRIES);
+        let place = |relocation: &Relocation| {
+            let mut at = *relocation;
+            // Entries may count from the start of the table.
+            if arch::shape(machine, at.kind).is_some_and(|s| s.relative) {
+                at.addend = at.addend.wrapping_sub(at.offset.wrapping_sub(start).cast_signed());
+            }
+            self.number_of(self.model.resolve(home, &at, 0))
+        };
+        entries.map_while(place).collect()
+    }
+
+    /// What the callee of this call overwrites.
+    pub fn overwritten(&mut self, at: u32) -> u64 {
+        // A call may be two instructions, of which the first has the reference.
+        let before = || self.use_at(at.checked_sub(1)?);
+        let Some(one) = self.use_at(at).or_else(before) else { return self.rules.clobbered };
+        self.by_callee(one.place, DEPTH)
+    }
+
+    fn by_callee(&mut self, place: Place, depth: usize) -> u64 {
+        let all = self.rules.clobbered;
+        let (Place::Thing(thing, ..) | Place::Code(thing, ..)) = place else { return all };
+        if let Some(known) = self.callees.get(&thing) {
+            return *known;
+        }
+        let model = self.model;
+        let Some(body) = model.bodies.get(thing).filter(|b| !b.pieces.is_empty()) else { return all };
+        if depth == 0 || self.callees.len() > CALLEES {
+            return 0;
+        }
+        self.callees.insert(thing, 0);
+        let mut kills = 0;
+        for (number, done) in (0_u32..).zip(code(model, self.machine, thing, body)) {
+            kills |= done.step.kills;
+            let uses = &body.uses;
+            let calls = matches!(done.step.flow, Flow::Call | Flow::Jump);
+            let named = uses.get(uses.partition_point(|u| u.at < number)).filter(|u| calls && u.at == number);
+            match named {
+                Some(one) if !matches!(one.place, Place::Code(own, ..) if own == thing) => {
+                    kills |= self.by_callee(one.place, depth - 1);
+                }
+                None if done.step.flow == Flow::Call => kills |= all,
+                _ => {}
+            }
+        }
+        self.callees.insert(thing, kills & all);
+        kills & all
+    }
+}
