@@ -299,7 +299,7 @@ fn the_ready_made_policy(kernel: &Kernel) {
         ("kernel/fork.c", "-D__KERNEL__", "inline-clone"),
         ("mm/util.c", "-D__KERNEL__", "inline-clone"),
         ("drivers/char/mem.c", "-D__KERNEL__ -DMODULE", "inline-clone"),
-        ("arch/x86/kernel/process.c", "-D__KERNEL__", "inline-clone"),
+        ("arch/x86/kernel/process.c", "-D__KERNEL__", "keep"),
         ("lib/bug.c", "-D__KERNEL__", "keep"),
         ("kernel/bounds.c", "-D__KERNEL__", "keep"),
         ("arch/x86/boot/main.c", "-D__KERNEL__ -D_SETUP", "keep"),
@@ -311,6 +311,9 @@ fn the_ready_made_policy(kernel: &Kernel) {
         ("kernel/gen_kheaders.c", "-O2", "keep"),
     ] {
         let mut explain = kernel.lpcc(&["explain", "--format", "json", "--", "gcc", "-O2"]);
+        if words.contains("__KERNEL__") {
+            explain.arg(format!("-DKBUILD_MODFILE=\"{}\"", source.trim_end_matches(".c")));
+        }
         explain.args(words.split(' ')).arg("-c").arg(kernel.tree.join(source)).args(["-o", "x.o"]);
         let output = succeed(explain.env("LPCC_CONFIG", &policy));
         let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
