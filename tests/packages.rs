@@ -161,6 +161,8 @@ fn the_rpm_macros() {
         build.args(["-bb", "--define"]).arg(format!("_topdir {}", place.beside("top").display()));
         build.arg("--define").arg(format!("_sources {}", place.tree().display()));
         build.arg("--define").arg(format!("_rpmdir {}", place.beside(top).display()));
+        // Else rpm makes the home that is not there, where it may.
+        build.arg("--define").arg(format!("_dbpath {}", place.beside("db").display()));
         if macros {
             build.arg("--load").arg(here("shims/rpm/macros.lpcc"));
             // The package puts lpcc into %{_bindir}; here it lies elsewhere.

@@ -243,7 +243,7 @@ fn a_damaged_record_is_noted_in_the_export() {
     assert!(err.contains("left out, and noted in the export"), "{err}");
     let (_, out, _) = answer(&mut tree.lpcc(&["doctor", "--recording", &file]));
     assert!(out.contains("its record could not be exported"), "{out}");
-    let (status, _, err) = answer(&mut tree.lpcc(&["store", "export", "/nonexistent/x"]));
+    let (status, _, err) = answer(&mut tree.lpcc(&["store", "export", "/proc/nowhere/x"]));
     assert_eq!((status, err.lines().count()), (2, 1), "{err}");
 }
 
