@@ -1,5 +1,6 @@
 //! Alterations that are none, by proof: what was altered still means the same canonical place.
 
+use gimli::{BaseAddresses, CieOrFde, EhFrame, LittleEndian, UnwindContext, UnwindSection};
 use iced_x86::{Decoder, DecoderOptions, Instruction, Mnemonic};
 
 use super::elf::{self, Elf};
@@ -11,7 +12,9 @@ pub fn is_same_place(elf: &Elf<'_>, mutation: &Mutation) -> bool {
         (Target::Place(section, offset), Kind::RelocationSymbol) => {
             is_same_symbol(elf, mutation, section, offset)
         }
-        (Target::Place(section, offset), Kind::Byte) => is_same_branch(elf, mutation, section, offset),
+        (Target::Place(section, offset), Kind::Byte) => {
+            is_same_branch(elf, mutation, section, offset) || is_same_frame(elf, mutation, section, offset)
+        }
         (Target::Symbol(index), Kind::SymbolValue) => is_mere_move(elf, mutation, index),
         _ => false,
     }
@@ -88,9 +91,63 @@ fn is_same_branch(elf: &Elf<'_>, mutation: &Mutation, section: usize, offset: u6
     if !branches || old.code() != new.code() || old.ip() != new.ip() {
         return false;
     }
-    let (low, high) = (old.near_branch_target(), new.near_branch_target());
-    let (low, high) = (low.min(high), low.max(high));
-    let between: Vec<_> = was.iter().filter(|one| (low..high).contains(&one.ip())).collect();
+    is_fill(&was, old.near_branch_target(), new.near_branch_target())
+}
+
+/// Whether nothing but alignment fill lies between two places of `code`.
+fn is_fill(code: &[Instruction], one: u64, other: u64) -> bool {
+    let (low, high) = (one.min(other), one.max(other));
+    let between: Vec<_> = code.iter().filter(|one| (low..high).contains(&one.ip())).collect();
     let whole = between.first().is_some_and(|one| one.ip() == low);
     whole && high % 8 == 0 && between.iter().all(|one| one.mnemonic() == Mnemonic::Nop)
+}
+
+/// A frame in which rows begin at the start of alignment fill instead of its end, and are else the same.
+fn is_same_frame(elf: &Elf<'_>, mutation: &Mutation, section: usize, offset: u64) -> bool {
+    let home = &elf.sections[section];
+    if home.name != ".eh_frame" {
+        return false;
+    }
+    let bytes = |file: &[u8]| file[home.offset..][..home.size as usize].to_vec();
+    let (Some(was), Some(is)) = (rows(&bytes(elf.file), offset), rows(&bytes(&mutation.file), offset)) else {
+        return false;
+    };
+    // Where the function begins stands in a relocation, eight bytes behind the frame's own start.
+    let Some(start) = home.relocations.iter().find(|one| one.offset == was.0 + 8) else { return false };
+    let symbol = &elf.symbols[start.symbol];
+    let Some(code) = elf.sections.get(symbol.section).filter(|_| symbol.in_section) else { return false };
+    let start = symbol.value.wrapping_add_signed(start.addend);
+    let Some(text) = elf.file[code.offset..][..code.size as usize].get(start as usize..) else {
+        return false;
+    };
+    let list: Vec<_> = Decoder::with_ip(64, text, 0, DecoderOptions::NONE).into_iter().collect();
+    was.1.len() == is.1.len()
+        && was
+            .1
+            .iter()
+            .zip(&is.1)
+            .all(|((old, row), (new, other))| row == other && (old == new || is_fill(&list, *old, *new)))
+}
+
+/// The rows of the frame around `offset`, and where it begins: from which byte of its function on, and what it says.
+fn rows(bytes: &[u8], offset: u64) -> Option<(u64, Vec<(u64, String)>)> {
+    let (frames, bases) = (EhFrame::new(bytes, LittleEndian), BaseAddresses::default().set_eh_frame(0));
+    let mut entries = frames.entries(&bases);
+    while let Some(entry) = entries.next().ok()? {
+        let CieOrFde::Fde(partial) = entry else { continue };
+        let frame = partial.parse(EhFrame::cie_from_offset).ok()?;
+        let start = frame.offset() as u64;
+        if !(start..start + 4 + frame.entry_len() as u64).contains(&offset) {
+            continue;
+        }
+        let mut context = UnwindContext::new();
+        let mut table = frame.rows(&frames, &bases, &mut context).ok()?;
+        let mut rows = Vec::new();
+        while let Some(row) = table.next_row().ok()? {
+            let said = format!("{:?} {:?}", row.cfa(), row.registers().collect::<Vec<_>>());
+            rows.push((row.start_address().wrapping_sub(frame.initial_address()), said));
+        }
+        return Some((start, rows));
+    }
+    None
 }
