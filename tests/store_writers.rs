@@ -369,6 +369,9 @@ fn a_snapshot_stays_as_it_was() {
     write(1);
     store.write_unit(&record(b"/nonexistent/conftest.o", 1, 1)).unwrap();
     store.write_link(&link(b"/nonexistent/prog")).unwrap();
+    let program = directory.path().join("prog");
+    fs::write(&program, "").unwrap();
+    store.write_link(&link(program.as_os_str().as_bytes())).unwrap();
     store.note(&note("x")).unwrap();
     let summary = store.snapshot(OsStr::new("before")).unwrap();
     assert_eq!((summary.units, summary.links, summary.notes), (1, 1, 1));

@@ -171,10 +171,10 @@ mod tests {
             (r#"gcc -DN='"a b"' -o x.o x.c"#, vec![vec!["gcc", r#"-DN="a b""#, "-o", "x.o", "x.c"]]),
             (
                 r#"gcc -D"S(s)=#s" a\ b.c ; objtool --orc x.o"#,
-                vec![vec!["gcc", "-DS(s)=#s", "a\\", "b.c"], vec!["objtool", "--orc", "x.o"]],
+                vec![vec!["gcc", "-DS(s)=#s", "a b.c"], vec!["objtool", "--orc", "x.o"]],
             ),
-            (r"gcc a\ b.c && ld", vec![vec!["gcc", r"a\", "b.c"], vec!["ld"]]),
-            (r"gcc a\ b.c;ld", vec![vec!["gcc", "a b.c"], vec!["ld"]]),
+            (r"gcc a\ b.c && ld", vec![vec!["gcc", "a b.c"], vec!["ld"]]),
+            (r"gcc 'a\ b.c';ld", vec![vec!["gcc", r"a\ b.c"], vec!["ld"]]),
             ("a '' ''", vec![vec!["a", "", ""]]),
             ("  ;; ", vec![]),
         ] {

@@ -41,7 +41,7 @@ pub struct Orc {
 struct Row {
     place: Place,
     kind: u32,
-    /// The field of the place, normally zero, and the entry.
+    /// The field of the place, zero, and the entry.
     bytes: Vec<u8>,
 }
 
@@ -65,7 +65,11 @@ pub fn find(model: &Model<'_>) -> Option<Orc> {
         && width * count == beside.size
         && (1..=LARGEST).contains(&width)
         && beside.relocations.is_empty()
-        && home.relocations.len() as u64 == count;
+        && home.relocations.len() as u64 == count
+        // Objtool leaves the fields zero, and the kernel refuses a module where they are not. Entries that are left out
+        // below must not take anything along.
+        && home.data.iter().all(|byte| *byte == 0)
+        && home.relocations.windows(2).all(|pair| matches!(pair, [one, next] if one.kind == next.kind));
     let mut raw = Vec::with_capacity(home.relocations.len());
     for (number, relocation) in (0..count).filter(|_| fits).zip(&home.relocations) {
         if relocation.offset != number * PLACE || relocation.implicit {
@@ -108,9 +112,11 @@ pub fn find(model: &Model<'_>) -> Option<Orc> {
                 } else {
                     Place::Code(thing, number, offset)
                 };
-                // The field under a relocation counts where the entry is the function's own.
-                let own = if one.offset == offset { home.bytes(one.at, one.at + PLACE) } else { &[0; 4] };
-                rows.push(Row { place, kind: one.kind, bytes: [own, &one.entry].concat() });
+                rows.push(Row {
+                    place,
+                    kind: one.kind,
+                    bytes: [&[0; PLACE as usize][..], &one.entry].concat(),
+                });
             }
         }
         if !rows.is_empty() {

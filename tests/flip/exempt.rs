@@ -10,14 +10,25 @@ use super::mutation::{Kind, Mutation, Target};
 pub fn is_same_place(elf: &Elf<'_>, mutation: &Mutation) -> bool {
     match (mutation.target, mutation.kind) {
         (Target::Place(section, offset), Kind::RelocationSymbol) => {
-            is_same_symbol(elf, mutation, section, offset)
+            is_same_symbol(elf, mutation, section, offset) || leads_to_no_bytes(elf, section, offset)
         }
+        (Target::Place(section, offset), Kind::RelocationAddend) => leads_to_no_bytes(elf, section, offset),
         (Target::Place(section, offset), Kind::Byte) => {
             is_same_branch(elf, mutation, section, offset) || is_same_frame(elf, mutation, section, offset)
         }
         (Target::Symbol(index), Kind::SymbolValue) => is_mere_move(elf, mutation, index),
         _ => false,
     }
+}
+
+/// Where the kernel finds the replacement of an alternative that has none: that many bytes are copied from there. An entry (`struct
+/// alt_instr` up to Linux 6.2) is of 12 bytes, the replacement's place in the second word, its length in the last byte.
+fn leads_to_no_bytes(elf: &Elf<'_>, section: usize, offset: u64) -> bool {
+    const SIZE: u64 = 12;
+    let home = &elf.sections[section];
+    let spaced = home.relocations.iter().all(|one| [0, 4].contains(&(one.offset % SIZE)));
+    let length = home.offset + (offset / SIZE * SIZE + SIZE - 1) as usize;
+    home.name == ".altinstructions" && spaced && offset % SIZE == 4 && elf.file[length] == 0
 }
 
 /// Another symbol at the same place: a section with an offset and the symbol there, or one alias and another, mean what
