@@ -9,6 +9,10 @@ use super::mutation::{Kind, Mutation, Target};
 /// Whether the altered file means what it meant.
 pub fn is_same_place(elf: &Elf<'_>, mutation: &Mutation) -> bool {
     match (mutation.target, mutation.kind) {
+        (Target::Place(section, _), _) if elf.sections[section].name == ORC => {
+            let altered = elf::read(&mutation.file);
+            orc(elf).is_some_and(|rows| orc(&altered).is_some_and(|others| rows == others))
+        }
         (Target::Place(section, offset), Kind::RelocationSymbol) => {
             is_same_symbol(elf, mutation, section, offset) || leads_to_no_bytes(elf, section, offset)
         }
@@ -19,6 +23,41 @@ pub fn is_same_place(elf: &Elf<'_>, mutation: &Mutation) -> bool {
         (Target::Symbol(index), Kind::SymbolValue) => is_mere_move(elf, mutation, index),
         _ => false,
     }
+}
+
+/// Where the entries of the kernel's ORC tables apply from.
+const ORC: &str = ".orc_unwind_ip";
+
+/// What the ORC tables say of each instruction that is no no-operation: section, place, entry. The kernel looks for the last
+/// entry that is not behind it, so that one more that says the same says nothing. `None` where a place is not plain.
+fn orc(elf: &Elf<'_>) -> Option<Vec<(usize, u64, Vec<u8>)>> {
+    let bytes = |section: &elf::Section| &elf.file[section.offset..][..section.size as usize];
+    let places = elf.sections.iter().find(|section| section.name == ORC)?;
+    let entries = elf.sections.iter().find(|section| section.name == ".orc_unwind")?;
+    let width = entries.size / (places.size / 4);
+    let in_order = places.relocations.iter().zip(0..).all(|(one, number)| one.offset == number * 4);
+    let alike = places.relocations.windows(2).all(|pair| pair[0].kind == pair[1].kind);
+    if !in_order || !alike || bytes(places).iter().any(|byte| *byte != 0) || !entries.relocations.is_empty() {
+        return None;
+    }
+    let mut rows = Vec::new();
+    for (number, one) in places.relocations.iter().enumerate() {
+        let symbol = elf.symbols.get(one.symbol).filter(|symbol| symbol.in_section)?;
+        let entry = bytes(entries).get(number * width as usize..)?.get(..width as usize)?;
+        rows.push((symbol.section, symbol.value.wrapping_add_signed(one.addend), entry));
+    }
+    rows.sort();
+    let mut told = Vec::new();
+    for (index, code) in elf.sections.iter().enumerate().filter(|(_, section)| section.is_executable()) {
+        for one in Decoder::with_ip(64, bytes(code), 0, DecoderOptions::NONE) {
+            if one.mnemonic() != Mnemonic::Nop {
+                let row = rows[..rows.partition_point(|row| (row.0, row.1) <= (index, one.ip()))].last();
+                let entry = row.filter(|row| row.0 == index).map(|row| row.2.to_vec()).unwrap_or_default();
+                told.push((index, one.ip(), entry));
+            }
+        }
+    }
+    Some(told)
 }
 
 /// Where the kernel finds the replacement of an alternative that has none: that many bytes are copied from there. An entry (`struct
