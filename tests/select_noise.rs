@@ -18,7 +18,7 @@ use std::process::Command;
 
 use landlock::{ABI, AccessFs, Ruleset, RulesetAttr};
 use serde_json::Value;
-use support::{Scratch, command, contents, lpcc, succeed};
+use support::{Scratch, contents, succeed};
 
 /// One source with its build and its store.
 struct Tree(Scratch);
@@ -42,20 +42,11 @@ impl Tree {
     }
 
     fn lpcc(&self, arguments: &[&str]) -> Command {
-        let mut command = command(lpcc(), &self.path("src"), &self.path("store"));
-        command.args(arguments);
-        command
+        self.0.lpcc(arguments)
     }
 
     fn patch(&self, old: &str, new: &str) -> PathBuf {
-        let text = fs::read_to_string(self.path("src/x.c")).unwrap();
-        assert_eq!(text.matches(old).count(), 1, "`{old}` must stand once");
-        let (is, patch) = (self.path("is"), self.path("fix.patch"));
-        fs::write(&is, text.replace(old, new)).unwrap();
-        let mut diff = Command::new("diff");
-        diff.args(["-u", "--label", "a/x.c", "--label", "b/x.c"]).arg(self.path("src/x.c")).arg(is);
-        fs::write(&patch, diff.output().unwrap().stdout).unwrap();
-        patch
+        self.0.replacing("x.c", old, new)
     }
 
     /// Selects; checks that nothing in the tree was touched.

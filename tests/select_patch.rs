@@ -84,20 +84,11 @@ impl Tree {
 
     /// A patch that replaces text in one file, made by `diff` itself.
     fn patch(&self, file: &str, old: &str, new: &str) -> PathBuf {
-        let text = fs::read_to_string(self.path("src").join(file)).unwrap();
-        assert_eq!(text.matches(old).count(), 1, "`{old}` must stand once in {file}");
-        self.diff(file, &text, &text.replace(old, new))
+        self.scratch.replacing(file, old, new)
     }
 
     fn diff(&self, file: &str, old: &str, new: &str) -> PathBuf {
-        let (was, is, patch) = (self.path("was"), self.path("is"), self.path("fix.patch"));
-        fs::write(&was, old).unwrap();
-        fs::write(&is, new).unwrap();
-        let labels = [format!("a/{file}"), format!("b/{file}")];
-        let mut diff = Command::new("diff");
-        diff.args(["-u", "--label", &labels[0], "--label", &labels[1]]).arg(was).arg(is);
-        fs::write(&patch, diff.output().unwrap().stdout).unwrap();
-        patch
+        self.scratch.patch("fix.patch", file, old, new)
     }
 
     /// Selects; checks that nothing in the trees was touched.

@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use serde_json::Value;
-use support::{Scratch, command, lpcc, succeed};
+use support::{Scratch, succeed};
 
 /// A few sources, recorded.
 struct Tree {
@@ -48,20 +48,12 @@ impl Tree {
     }
 
     fn lpcc(&self, arguments: &[&str]) -> Command {
-        let mut command = command(lpcc(), &self.path("src"), &self.path("store"));
-        command.args(arguments);
-        command
+        self.scratch.lpcc(arguments)
     }
 
     /// Selects for a replacement in one file.
     fn select(&self, file: &str, old: &str, new: &str, more: &[&str]) -> Value {
-        let (was, is, patch) = (self.path("src").join(file), self.path("is"), self.path("fix.patch"));
-        let text = fs::read_to_string(&was).unwrap();
-        assert_eq!(text.matches(old).count(), 1, "`{old}` must stand once");
-        fs::write(&is, text.replace(old, new)).unwrap();
-        let mut diff = Command::new("diff");
-        diff.args(["-u", "--label", &format!("a/{file}"), "--label", &format!("b/{file}")]).arg(was).arg(is);
-        fs::write(&patch, diff.output().unwrap().stdout).unwrap();
+        let patch = self.scratch.replacing(file, old, new);
         let mut select = self.lpcc(&["select", "--recording", "shipped", "--format", "json", "--patch"]);
         let output = select.arg(patch).args(more).output().unwrap();
         serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use serde_json::Value;
-use support::{Scratch, command, lpcc, succeed};
+use support::{Scratch, succeed};
 
 /// As the kernel compiles: a call of `__fentry__` at each entry but those marked `notrace`; `__init` code in a section that is freed.
 const SOURCE: &str = "\
@@ -65,9 +65,7 @@ impl Tree {
     }
 
     fn lpcc(&self, arguments: &[&str]) -> Command {
-        let mut command = command(lpcc(), &self.path("src"), &self.path("store"));
-        command.args(arguments);
-        command
+        self.0.lpcc(arguments)
     }
 
     fn compile(&self) {
@@ -76,15 +74,7 @@ impl Tree {
 
     /// A patch from one text to another.
     fn diff(&self, name: &str, old: &str, new: &str) -> PathBuf {
-        assert_ne!(old, new);
-        let (was, is, patch) = (self.path("was"), self.path("is"), self.path(name));
-        fs::write(&was, old).unwrap();
-        fs::write(&is, new).unwrap();
-        let mut diff = Command::new("diff");
-        let output =
-            diff.args(["-u", "--label", "a/k.c", "--label", "b/k.c"]).arg(was).arg(is).output().unwrap();
-        fs::write(&patch, output.stdout).unwrap();
-        patch
+        self.0.patch(name, "k.c", old, new)
     }
 
     fn select(&self, patch: &Path, more: &[&str]) -> Output {

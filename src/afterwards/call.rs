@@ -87,18 +87,7 @@ impl Call {
         record::Call {
             given: self.line.given().iter().map(|word| bytes(word)).collect(),
             run: run.iter().map(|word| bytes(word)).collect(),
-            response_files: self
-                .line
-                .response_files()
-                .iter()
-                .map(|file| {
-                    let name = file.word.as_bytes();
-                    (
-                        BString::from(name.strip_prefix(b"@").unwrap_or(name)),
-                        BString::from(file.contents.as_slice()),
-                    )
-                })
-                .collect(),
+            response_files: record::Call::response_files_of(&self.line),
             launchers: self.launchers.iter().map(|path| bytes(path.as_os_str())).collect(),
             directory: bytes(self.directory.as_os_str()),
             environment: path.map(|(name, value)| (name.into(), value.into())).collect(),

@@ -179,17 +179,15 @@ impl Work<'_> {
         let is_alone = call.is_none();
         let rewriters: Vec<String> =
             unit.rewriters.iter().filter_map(|words| words.first()).map(base).collect();
-        remarks.extend(
-            rewriters
-                .iter()
-                .map(|program| format!("the object was rewritten by {program} behind the compiler")),
-        );
         let partial = match &inputs.completeness {
             Completeness::Partial(why) => Some(why.clone()),
             Completeness::Full => None,
         };
-        let record = assemble(unit, call.as_ref(), (compiler, inputs), (hash, &bytes), &origin, &remarks);
-        remarks.retain(|remark| !remark.starts_with("the object was rewritten"));
+        let notes: Vec<String> = std::iter::once(if is_alone { ALONE } else { NOTE }.to_owned())
+            .chain(remarks.iter().cloned())
+            .chain(rewriters.iter().map(|it| format!("the object was rewritten by {it} behind the compiler")))
+            .collect();
+        let record = assemble(unit, call.as_ref(), (compiler, inputs), (hash, &bytes), &origin, notes);
         self.store.write_unit(&record).map_err(|error| error.to_string())?;
         Ok(Done::Recorded { is_alone, rewriters, partial, remarks })
     }
@@ -254,7 +252,7 @@ fn assemble(
     (compiler, inputs): (Compiler, Inputs),
     (hash, bytes): (Hash, &[u8]),
     origin: &dyn Fn() -> Origin,
-    remarks: &[String],
+    notes: Vec<String>,
 ) -> Record {
     let outcome = match objects::fingerprint(bytes) {
         Ok(prints) => Outcome::Read(prints),
@@ -268,7 +266,6 @@ fn assemble(
         let source = origin.source.clone().unwrap_or_default();
         (source.clone(), language_of(&source), told_level(bytes), no_call(&origin))
     };
-    let first = if call.is_some() { NOTE } else { ALONE };
     Record {
         unit: Unit { source, output: BString::from(unit.object.as_os_str().as_bytes()), language },
         call: recorded,
@@ -281,7 +278,7 @@ fn assemble(
             size: bytes.len() as u64,
             fingerprints: outcome,
         }],
-        notes: std::iter::once(first.to_owned()).chain(remarks.iter().cloned()).collect(),
+        notes,
         clones: None,
         shadows: Vec::new(),
         rewriters: unit.rewriters.clone(),

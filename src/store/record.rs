@@ -1,12 +1,14 @@
-//! The record of one unit and of one link: types only. How they become bytes is [`super::format`]'s matter.
+//! The record of one unit and of one link: types. How they become bytes is [`super::format`]'s matter.
 //!
 //! Paths and arguments are bytes, never text. Nothing here is random or timed: the same build gives the same
 //! record.
 
+use std::os::unix::ffi::OsStrExt;
+
 use bstr::BString;
 use serde::{Deserialize, Serialize};
 
-use crate::argv::Language;
+use crate::argv::{CommandLine, Language};
 use crate::object::{Fingerprints, Hash};
 use crate::policy::Decision;
 
@@ -89,6 +91,15 @@ pub struct Call {
     pub directory: BString,
     /// Environment variables that decide what is compiled, by the allow-list in `env`, sorted.
     pub environment: Vec<(BString, BString)>,
+}
+
+impl Call {
+    /// The response files of a call as it was read.
+    pub fn response_files_of(line: &CommandLine) -> Vec<(BString, BString)> {
+        let name = |word: &[u8]| BString::from(word.strip_prefix(b"@").unwrap_or(word));
+        let files = line.response_files().iter();
+        files.map(|file| (name(file.word.as_bytes()), file.contents.as_slice().into())).collect()
+    }
 }
 
 /// The identity of a real compiler.

@@ -175,18 +175,7 @@ pub fn call(job: &Job) -> Call {
     Call {
         given: job.line.given().iter().map(|word| bytes(word)).collect(),
         run: job.run.iter().map(|word| bytes(word)).collect(),
-        response_files: job
-            .line
-            .response_files()
-            .iter()
-            .map(|file| {
-                let name = file.word.as_bytes();
-                (
-                    BString::from(name.strip_prefix(b"@").unwrap_or(name)),
-                    BString::from(file.contents.as_slice()),
-                )
-            })
-            .collect(),
+        response_files: Call::response_files_of(&job.line),
         launchers: job.target.launchers.iter().map(|path| bytes(path.as_os_str())).collect(),
         directory: bytes(job.directory.as_os_str()),
         environment: pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect(),

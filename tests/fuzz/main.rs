@@ -241,6 +241,27 @@ fn real_records(scratch: &Scratch) -> Vec<Vec<u8>> {
     found
 }
 
+/// Every section of a file, behind its tag and index.
+fn sections(whole: &Container) -> Vec<Vec<u8>> {
+    let named = |(tag, index): ([u8; 4], u16)| {
+        let section = whole.section(tag, index).unwrap().unwrap();
+        [&tag[..], &index.to_le_bytes()[..], &section[..]].concat()
+    };
+    whole.tags().map(named).collect()
+}
+
+/// The file with one section, given as [`sections`] gives it, in place of its own, sealed again.
+fn resealed(whole: &Container, input: &[u8]) -> Option<Vec<u8>> {
+    let (head, section) = input.split_at_checked(6)?;
+    let (tag, index) = ([head[0], head[1], head[2], head[3]], u16::from_le_bytes([head[4], head[5]]));
+    let mut builder = Builder::default();
+    for (other, number) in whole.tags().filter(|other| *other != (tag, index)) {
+        let _ = builder.section(other, number, whole.section(other, number).unwrap().unwrap());
+    }
+    let _ = builder.section(tag, index, section.to_vec());
+    Some(builder.finish())
+}
+
 /// A damaged record is an error, never another record: whatever is still read is what was written.
 #[test]
 fn record() {
@@ -260,22 +281,13 @@ fn record_sections() {
     let scratch = Scratch::new("fuzz-sections");
     let mut seeds = Vec::new();
     for bytes in real_records(&scratch) {
-        let container = Container::from_bytes(bytes).unwrap();
-        for (tag, index) in container.tags() {
-            let section = container.section(tag, index).unwrap().unwrap();
-            seeds.push([&tag[..], &index.to_le_bytes()[..], &section[..]].concat());
-        }
+        seeds.extend(sections(&Container::from_bytes(bytes).unwrap()));
     }
     let whole = Container::from_bytes(real_records(&scratch).swap_remove(0)).unwrap();
     fuzz("record-sections", &seeds, |input| {
-        let Some((head, section)) = input.split_at_checked(6) else { return };
-        let (tag, index) = ([head[0], head[1], head[2], head[3]], u16::from_le_bytes([head[4], head[5]]));
-        let mut builder = Builder::default();
-        for (other, number) in whole.tags().filter(|other| *other != (tag, index)) {
-            let _ = builder.section(other, number, whole.section(other, number).unwrap().unwrap());
+        if let Some(sealed) = resealed(&whole, input) {
+            let _ = read_record(&sealed, Want::Everything);
         }
-        let _ = builder.section(tag, index, section.to_vec());
-        let _ = read_record(&builder.finish(), Want::Everything);
     });
 }
 
@@ -312,20 +324,11 @@ fn export() {
 fn export_sections() {
     let scratch = Scratch::new("fuzz-export-sections");
     let whole = Container::from_bytes(real_export(&scratch)).unwrap();
-    let seed = |(tag, index): ([u8; 4], u16)| {
-        let section = whole.section(tag, index).unwrap().unwrap();
-        [&tag[..], &index.to_le_bytes()[..], &section[..]].concat()
-    };
-    let seeds: Vec<_> = whole.tags().map(seed).collect();
+    let seeds = sections(&whole);
     fuzz("export-sections", &seeds, |input| {
-        let Some((head, section)) = input.split_at_checked(6) else { return };
-        let (tag, index) = ([head[0], head[1], head[2], head[3]], u16::from_le_bytes([head[4], head[5]]));
-        let mut builder = Builder::default();
-        for (other, number) in whole.tags().filter(|other| *other != (tag, index)) {
-            let _ = builder.section(other, number, whole.section(other, number).unwrap().unwrap());
+        if let Some(sealed) = resealed(&whole, input) {
+            read_export(sealed);
         }
-        let _ = builder.section(tag, index, section.to_vec());
-        read_export(builder.finish());
     });
 }
 

@@ -77,6 +77,35 @@ impl Scratch {
     }
 }
 
+impl Scratch {
+    /// lpcc in the folder's `src`, with its store beside it.
+    pub fn lpcc(&self, arguments: &[&str]) -> Command {
+        let mut command = command(lpcc(), &self.join("src"), &self.join("store"));
+        command.args(arguments);
+        command
+    }
+
+    /// A patch `name` of `file` in `src` from one text to another, made by `diff` itself.
+    pub fn patch(&self, name: &str, file: &str, old: &str, new: &str) -> PathBuf {
+        assert_ne!(old, new);
+        let (was, is, patch) = (self.join("was"), self.join("is"), self.join(name));
+        fs::write(&was, old).unwrap();
+        fs::write(&is, new).unwrap();
+        let labels = [format!("a/{file}"), format!("b/{file}")];
+        let mut diff = Command::new("diff");
+        diff.args(["-u", "--label", &labels[0], "--label", &labels[1]]).arg(was).arg(is);
+        fs::write(&patch, diff.output().unwrap().stdout).unwrap();
+        patch
+    }
+
+    /// A patch that replaces a text that stands once in `file` of `src`.
+    pub fn replacing(&self, file: &str, old: &str, new: &str) -> PathBuf {
+        let text = fs::read_to_string(self.join("src").join(file)).unwrap();
+        assert_eq!(text.matches(old).count(), 1, "`{old}` must stand once in {file}");
+        self.patch("fix.patch", file, &text, &text.replace(old, new))
+    }
+}
+
 impl Drop for Scratch {
     fn drop(&mut self) {
         if std::thread::panicking() {

@@ -207,12 +207,8 @@ fn structures(w: u32, rn: u32) -> Step {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Access;
+    use super::super::access;
     use super::*;
-
-    fn access(base: u8, displacement: i64, width: u32) -> Option<Access> {
-        Some(Access { base, index: None, displacement, width })
-    }
 
     #[test]
     fn accesses() {

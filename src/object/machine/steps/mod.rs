@@ -37,6 +37,12 @@ pub struct Access {
     pub width: u32,
 }
 
+/// An access without an index, for the tables' tests.
+#[cfg(test)]
+fn access(base: Register, displacement: i64, width: u32) -> Option<Access> {
+    Some(Access { base, index: None, displacement, width })
+}
+
 /// A register that gets an address from one in another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Move {

@@ -209,15 +209,11 @@ fn extended(w: u32, rt: u32, ra: u32, rb: u32) -> Step {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Access;
+    use super::super::access;
     use super::*;
 
     fn one(w: u32) -> Step {
         step(&w.to_le_bytes())
-    }
-
-    fn access(base: u8, displacement: i64, width: u32) -> Option<Access> {
-        Some(Access { base, index: None, displacement, width })
     }
 
     #[test]
