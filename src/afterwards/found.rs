@@ -2,8 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, File};
-use std::io::Read;
+use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -14,11 +13,8 @@ use walkdir::WalkDir;
 
 use super::kbuild::{self, Saved};
 use crate::compiler::find;
-use crate::object::{FileKind, kind_of};
-use crate::store::{absolute, locate};
+use crate::store::{absolute, is_object_file, locate};
 
-/// Enough of a file to tell what it is.
-const HEAD: u64 = 64;
 /// A `.cmd` file larger than this is none.
 const LARGEST: u64 = 16 << 20;
 
@@ -103,7 +99,7 @@ pub fn in_tree(root: &Path, called_in: Option<&Path>) -> Found {
         }
     }
     objects.retain(|object| !told.contains(object.as_path()));
-    found.alone = objects.into_par_iter().filter(|object| is_object(object)).collect();
+    found.alone = objects.into_par_iter().filter(|object| is_object_file(object)).collect();
     found.sorted()
 }
 
@@ -311,10 +307,4 @@ fn is_link(words: &[BString]) -> bool {
 fn rewriters(commands: &[Vec<BString>], compile: usize, target: &[u8]) -> Vec<Vec<BString>> {
     let behind = commands.iter().skip(compile + 1);
     behind.filter(|words| words.iter().skip(1).any(|word| word.as_slice() == target)).cloned().collect()
-}
-
-fn is_object(path: &Path) -> bool {
-    let mut head = Vec::new();
-    File::open(path).is_ok_and(|file| file.take(HEAD).read_to_end(&mut head).is_ok())
-        && matches!(kind_of(&head), FileKind::Relocatable | FileKind::Bitcode)
 }

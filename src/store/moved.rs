@@ -8,19 +8,16 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ffi::OsStr;
-use std::fs::{self, File, Metadata};
-use std::io::Read;
+use std::fs::{self, Metadata};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::format;
+use super::kind::{is_object_file, kind_of_file};
 use super::layout::{self, LINKS, MARKER};
 use super::read::Recording;
 use super::write::Store;
-use crate::object::{FileKind, Hash, kind_of};
-
-/// Enough of a file to tell what it is.
-const HEAD: u64 = 64;
+use crate::object::{FileKind, Hash};
 
 impl Recording {
     /// Files of the records whose object is gone. In a snapshot, which kept what there was, none is.
@@ -49,7 +46,8 @@ impl Recording {
             if absent.is_empty() {
                 break;
             }
-            if !recorded.contains(&candidate) && is_object(&candidate) && seen.insert(candidate.clone()) {
+            if !recorded.contains(&candidate) && is_object_file(&candidate) && seen.insert(candidate.clone())
+            {
                 store.hash_file(&candidate).and_then(|hash| absent.remove(&hash));
             }
         }
@@ -83,14 +81,8 @@ fn files(folder: &Path) -> impl Iterator<Item = PathBuf> + use<> {
     fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path())
 }
 
-fn is_object(path: &Path) -> bool {
-    matches!(kind(path), Some(FileKind::Relocatable | FileKind::Bitcode))
-}
-
 /// What a regular file is; `None` where it cannot be read.
 fn kind(path: &Path) -> Option<FileKind> {
-    let mut head = Vec::new();
     path.metadata().ok().filter(Metadata::is_file)?;
-    File::open(path).ok()?.take(HEAD).read_to_end(&mut head).ok()?;
-    Some(kind_of(&head))
+    kind_of_file(path).ok()
 }

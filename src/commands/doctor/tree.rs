@@ -4,18 +4,15 @@
 //! the tree: an object is recorded if its bytes are those of some unit's, wherever the build has moved it.
 
 use std::collections::HashSet;
-use std::fs::File;
-use std::io::Read;
+use std::fs;
 use std::path::Path;
 
 use super::findings::{Findings, Level};
 use crate::commands::store::{counted, shown};
-use crate::object::{self, FileKind, Hash, Item, Kind, kind_of};
-use crate::store::{UnitEntry, locate};
+use crate::object::{self, FileKind, Hash, Item, Kind};
+use crate::store::{UnitEntry, kind_of_file, locate};
 
 const TOPIC: &str = "tree";
-/// Enough of a file to tell what it is.
-const HEAD: u64 = 64;
 
 pub(super) fn look(findings: &mut Findings, tree: &Path, units: &[UnitEntry]) {
     let recorded: HashSet<Hash> =
@@ -56,14 +53,10 @@ pub(super) fn look(findings: &mut Findings, tree: &Path, units: &[UnitEntry]) {
 
 /// The bytes of an object; nothing where the file is something else.
 fn object(path: &Path) -> std::io::Result<Option<Vec<u8>>> {
-    let mut head = Vec::new();
-    let mut file = File::open(path)?;
-    file.by_ref().take(HEAD).read_to_end(&mut head)?;
-    if !matches!(kind_of(&head), FileKind::Relocatable | FileKind::Bitcode) {
-        return Ok(None);
+    match kind_of_file(path)? {
+        FileKind::Relocatable | FileKind::Bitcode => fs::read(path).map(Some),
+        _ => Ok(None),
     }
-    file.read_to_end(&mut head)?;
-    Ok(Some(head))
 }
 
 /// Whether it holds neither function nor datum.

@@ -1,8 +1,7 @@
 //! The objects in files, archives and directory trees.
 
 use std::ffi::OsStr;
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,15 +11,12 @@ use walkdir::WalkDir;
 
 use super::{Object, Side, Source};
 use crate::object::{self, FileKind};
-use crate::store::locate;
-
-/// Enough of a file to tell what it is.
-const HEAD: u64 = 64;
+use crate::store::{kind_of_file, locate};
 
 /// The object or objects in one file that the user named.
 pub fn file(side: &mut Side, path: &Path, name: BString) {
-    match head(path) {
-        Ok(head) => match object::kind_of(&head) {
+    match kind_of_file(path) {
+        Ok(kind) => match kind {
             FileKind::Archive => archive(side, path, &name),
             FileKind::Other => side.trouble(path, "not an object, an archive or a linked file"),
             FileKind::Relocatable | FileKind::Linked | FileKind::Bitcode => {
@@ -54,8 +50,8 @@ pub fn tree(side: &mut Side, root: &Path) {
         let path = entry.path();
         let name = path.strip_prefix(root).unwrap_or(path).as_os_str().as_bytes().into();
         // A file that cannot be read might be an object: it is not passed over in silence.
-        match head(path) {
-            Ok(head) if object::kind_of(&head) == FileKind::Other => {}
+        match kind_of_file(path) {
+            Ok(FileKind::Other) => {}
             _ => file(side, path, name),
         }
     }
@@ -95,10 +91,4 @@ fn archive(side: &mut Side, path: &Path, name: &BString) {
 /// Where `part`, a slice of `whole`, begins in it.
 fn offset_in(whole: &[u8], part: &[u8]) -> usize {
     part.as_ptr().addr().saturating_sub(whole.as_ptr().addr())
-}
-
-fn head(path: &Path) -> io::Result<Vec<u8>> {
-    let mut head = Vec::new();
-    File::open(path)?.take(HEAD).read_to_end(&mut head)?;
-    Ok(head)
 }
