@@ -369,3 +369,45 @@ fn objects_without_symbols_of_sections() {
         differs(&place, "old-bare.o", "old-bare.o", &[]);
     }
 }
+
+/// The kernel's ORC tables, as objtool writes them: an entry counts where it says what the one before does not, wherever it lies; but
+/// a table that is not as objtool leaves it is told, be it by an entry that says nothing.
+#[test]
+fn unwinding_tables_of_the_kernel() {
+    use ::object::{Object as _, ObjectSection as _};
+    let place = Place::new();
+    let before = ".globl e\n.type e,@function\ne: ret\n.size e, .-e\n.p2align 4\n";
+    let source = |before: &str, entries: &[(&str, u32)]| {
+        let code = ".globl f\n.type f,@function\nf: push %rbx\n call g\n pop %rbx\n ret\n.size f, .-f\n";
+        let places: Vec<String> = entries.iter().map(|(at, _)| format!(" .long {at} - .\n")).collect();
+        let said: Vec<String> =
+            entries.iter().map(|(_, what)| format!(" .long {what}\n .short 0\n")).collect();
+        format!(
+            ".text\n.p2align 4\n{before}{code}.section .orc_unwind_ip,\"a\"\n{}.section .orc_unwind,\"a\"\n{}",
+            places.concat(),
+            said.concat()
+        )
+    };
+    for (name, source) in [
+        ("old", source("", &[("f", 8), ("f+1", 16), ("f+7", 8)])),
+        ("new", source("", &[("f", 8), ("f+1", 24), ("f+7", 8)])),
+        ("later", source("", &[("f", 8), ("f+6", 16), ("f+7", 8)])),
+        ("again", source("", &[("f", 8), ("f+1", 16), ("f+6", 16), ("f+7", 8)])),
+        // The entry of the function before says the same, so that this one has none of its own.
+        ("behind", source(before, &[("e", 8), ("f+1", 16), ("f+7", 8)])),
+    ] {
+        place.write(format!("{name}.s"), &source);
+        place.shell(&format!("as {name}.s -o {name}.o"));
+    }
+    differs(&place, "old.o", "new.o", &["function f changed sites"]);
+    differs(&place, "old.o", "later.o", &["function f changed sites"]);
+    differs(&place, "old.o", "again.o", &[]);
+    differs(&place, "old.o", "behind.o", &["function e new"]);
+
+    let mut bytes = std::fs::read(place.tree().join("again.o")).unwrap();
+    let file = ::object::File::parse(&*bytes).unwrap();
+    let (start, _) = file.section_by_name(".orc_unwind_ip").unwrap().file_range().unwrap();
+    bytes[start as usize + 2 * 4] = 1; // the field of the entry that says nothing
+    std::fs::write(place.tree().join("field.o"), bytes).unwrap();
+    assert_ne!(findings(&place, "again.o", "field.o"), Vec::<String>::new());
+}

@@ -149,3 +149,26 @@ fn a_shim_takes_no_commands() {
     let cc = run(place.command("/usr/bin/cc").arg("--version"), None);
     assert_eq!(run(place.command(LPCC).arg("--version"), None).stdout, cc.stdout);
 }
+
+/// A compiler that is called by its path passes every shim: the tree has the object, and no record tells of it.
+#[test]
+fn what_was_compiled_past_lpcc_is_named() {
+    let place = Place::new();
+    for name in ["a.c", "b.c", "c.c"] {
+        place.write(name, &format!("int {}_of(int x) {{ return x + 1; }}\n", &name[..1]));
+    }
+    assert_success(&place.call("gcc", "-O2 -c a.c"));
+    assert_success(&place.call("gcc", "-O2 -c c.c"));
+    place.shell("mkdir sub; mv c.o sub/moved.lo");
+    let look = || {
+        let output = run(place.lpcc().args(["doctor", "--recording", "--tree", "."]), None);
+        text(&output.stdout) + &text(&output.stderr)
+    };
+    let said = look();
+    assert!(said.contains("2 objects below") && said.contains("2 recorded"), "{said}");
+    place.shell("/usr/bin/gcc -O2 -c b.c");
+    let said = look();
+    assert!(said.contains("3 objects below") && said.contains("2 recorded"), "{said}");
+    assert!(said.contains("compiled past lpcc") && said.contains("b.o"), "{said}");
+    assert!(!said.contains("moved.lo"), "{said}");
+}
