@@ -27,6 +27,8 @@ const LARGEST: u64 = 16;
 /// The tables of one object, by function.
 #[derive(Debug, Default)]
 pub struct Orc {
+    /// `sh_flags` of the section of entries.
+    flags: u64,
     rows: FxHashMap<usize, Vec<Row>>,
     /// Contents of entries on fill and at the end of sections.
     pub fill: BTreeSet<Vec<u8>>,
@@ -83,7 +85,11 @@ pub fn find(model: &Model<'_>) -> Option<Orc> {
     if raw.is_empty() {
         return None;
     }
-    let mut orc = Orc { covered: vec![(places, 0, home.size), (entries, 0, beside.size)], ..Orc::default() };
+    let mut orc = Orc {
+        flags: beside.flags,
+        covered: vec![(places, 0, home.size), (entries, 0, beside.size)],
+        ..Orc::default()
+    };
     for (thing, owner) in
         model.owner.things.iter().enumerate().filter(|(_, owner)| owner.kind == Kind::Function)
     {
@@ -161,16 +167,10 @@ fn is_fill(model: &Model<'_>, section: usize, offset: u64) -> bool {
 
 impl Orc {
     /// Writes a function's rows, each in the form of an entry of a special section: the field of the place, and the entry.
-    pub fn write(&self, model: &Model<'_>, thing: usize, closure: &mut Closure<'_, '_>, out: &mut Vec<u8>) {
-        let flags = model
-            .facts
-            .sections
-            .iter()
-            .find(|section| section.name == ENTRIES)
-            .map_or(0, |section| section.flags);
+    pub fn write(&self, thing: usize, closure: &mut Closure<'_, '_>, out: &mut Vec<u8>) {
         for row in self.rows.get(&thing).into_iter().flatten() {
             out.blob(ENTRIES);
-            out.number(flags);
+            out.number(self.flags);
             out.byte(1);
             out.blob(&row.bytes);
             out.number(1);

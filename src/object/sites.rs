@@ -207,7 +207,7 @@ impl Sites {
             closure.void = None;
             closure.covered.push((entry.section, entry.start, entry.end));
         }
-        self.orc.write(model, thing, closure, out);
+        self.orc.write(thing, closure, out);
         if let Some((section, start, end)) = self.prefixes.get(&thing)
             && let Some(home) = model.section(*section)
         {
