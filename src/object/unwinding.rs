@@ -5,7 +5,7 @@
 
 use super::closure::Closure;
 use super::cursor::{Cursor, encoded_size};
-use super::facts::Section;
+use super::facts::{Relocation, Section};
 use super::fingerprint::Kind;
 use super::lsda;
 use super::places::{Model, Place};
@@ -42,6 +42,17 @@ pub struct Frames {
 /// Whether a section holds exception frames.
 pub fn is_frames(section: &Section<'_>) -> bool {
     section.name == b".eh_frame"
+}
+
+/// Whether a section holds Arm's index of unwinding (`SHT_ARM_EXIDX`) or what it leads to.
+/// Source: Exception Handling ABI for the Arm Architecture, sections 5 to 7.
+pub fn is_arm_table(section: &Section<'_>) -> bool {
+    section.kind == object::elf::SHT_ARM_EXIDX.0 || section.name.starts_with(b".ARM.extab")
+}
+
+/// Whether a relocation of Arm's index does nothing (`R_ARM_NONE`) but to have a routine linked.
+pub fn is_need(section: &Section<'_>, relocation: &Relocation) -> bool {
+    section.kind == object::elf::SHT_ARM_EXIDX.0 && relocation.kind == object::elf::R_ARM_NONE.0
 }
 
 struct Cie<'b> {
