@@ -454,3 +454,36 @@ fn unwinding_entries_of_arm() {
     differs(&place, "old.o", "leaf.o", &["function leaf changed sites"]);
     differs(&place, "old.o", "without.o", &["function f removed"]);
 }
+
+/// Where a linker may shorten code, lengths and advances of unwinding are relocations between labels; the label at the end of
+/// one function is the start of the next.
+#[test]
+fn unwinding_by_labels_on_riscv() {
+    let assembler = "riscv64-linux-gnu-as";
+    if !have(assembler) {
+        return skip(assembler);
+    }
+    let place = Place::new();
+    let function = |name: &str, calls: [&str; 2]| {
+        let [before, behind] = calls;
+        format!(
+            ".globl {name}\n.type {name}, @function\n{name}:\n.cfi_startproc\n addi sp, sp, -16\n{before}\
+             .cfi_def_cfa_offset 16\n{behind} li a0, 1\n addi sp, sp, 16\n.cfi_def_cfa_offset 0\n ret\n\
+             .cfi_endproc\n.size {name}, .-{name}\n"
+        )
+    };
+    let one = " call ext\n";
+    let (f, g) = (function("f", [one, one]), function("g", [one, one]));
+    for (name, source) in [
+        ("old", [&*f, &g].concat()),
+        ("moved", [&*g, &f].concat()),
+        ("later", [&*f, &function("g", [" call ext\n call ext\n", ""])].concat()),
+        ("before", [&*function("h", ["", one]), &f, &g].concat()),
+    ] {
+        place.write(format!("{name}.s"), &source);
+        place.shell(&format!("{assembler} {name}.s -o {name}.o"));
+    }
+    differs(&place, "old.o", "moved.o", &[]);
+    differs(&place, "old.o", "later.o", &["function g changed unwinding"]);
+    differs(&place, "old.o", "before.o", &["function h new"]);
+}
