@@ -411,3 +411,79 @@ fn unwinding_tables_of_the_kernel() {
     std::fs::write(place.tree().join("field.o"), bytes).unwrap();
     assert_ne!(findings(&place, "again.o", "field.o"), Vec::<String>::new());
 }
+
+/// Arm's index of unwinding: each function has its entry and what that leads to. Its order, and which entry carries the
+/// request for the personality (the assembler says it once a section), are nobody's.
+#[test]
+fn unwinding_entries_of_arm() {
+    let assembler = "arm-linux-gnueabihf-as";
+    if !have(assembler) {
+        return skip(assembler);
+    }
+    let place = Place::new();
+    let function = |name: &str, saved: &str, more: &str| {
+        format!(
+            ".globl {name}\n.type {name}, %function\n{name}:\n.fnstart\n push {{r4, r5, r6, lr}}\n .save {{{saved}}}\n\
+             bl ext\n pop {{r4, r5, r6, pc}}\n{more}.fnend\n.size {name}, .-{name}\n"
+        )
+    };
+    let (all, fewer) = ("r4, r5, r6, lr", "r4, r5, lr");
+    let table = |value: u32| format!(".personality routine\n.handlerdata\n.word {value}\n.text\n");
+    let leaf = |more: &str| {
+        format!(
+            ".globl leaf\n.type leaf, %function\nleaf:\n.fnstart\n bx lr\n{more}.fnend\n.size leaf, .-leaf\n"
+        )
+    };
+    let (f, g, h) = (function("f", all, ""), function("g", all, ""), function("h", all, &table(5)));
+    let stopped = leaf(".cantunwind\n");
+    let sources = [
+        ("old", [&*f, &g, &h, &stopped].concat()),
+        ("moved", [&*stopped, &h, &g, &f].concat()),
+        ("saved", [&*f, &function("g", fewer, ""), &h, &stopped].concat()),
+        ("table", [&*f, &g, &function("h", all, &table(6)), &stopped].concat()),
+        ("leaf", [&*f, &g, &h, &leaf("")].concat()),
+        ("without", [&*g, &h, &stopped].concat()),
+    ];
+    for (name, source) in sources {
+        place.write(format!("{name}.s"), &format!(".syntax unified\n.arm\n.text\n{source}"));
+        place.shell(&format!("{assembler} {name}.s -o {name}.o"));
+    }
+    differs(&place, "old.o", "moved.o", &[]);
+    differs(&place, "old.o", "saved.o", &["function g changed sites"]);
+    differs(&place, "old.o", "table.o", &["function h changed constants"]);
+    differs(&place, "old.o", "leaf.o", &["function leaf changed sites"]);
+    differs(&place, "old.o", "without.o", &["function f removed"]);
+}
+
+/// Where a linker may shorten code, lengths and advances of unwinding are relocations between labels; the label at the end of
+/// one function is the start of the next.
+#[test]
+fn unwinding_by_labels_on_riscv() {
+    let assembler = "riscv64-linux-gnu-as";
+    if !have(assembler) {
+        return skip(assembler);
+    }
+    let place = Place::new();
+    let function = |name: &str, calls: [&str; 2]| {
+        let [before, behind] = calls;
+        format!(
+            ".globl {name}\n.type {name}, @function\n{name}:\n.cfi_startproc\n addi sp, sp, -16\n{before}\
+             .cfi_def_cfa_offset 16\n{behind} li a0, 1\n addi sp, sp, 16\n.cfi_def_cfa_offset 0\n ret\n\
+             .cfi_endproc\n.size {name}, .-{name}\n"
+        )
+    };
+    let one = " call ext\n";
+    let (f, g) = (function("f", [one, one]), function("g", [one, one]));
+    for (name, source) in [
+        ("old", [&*f, &g].concat()),
+        ("moved", [&*g, &f].concat()),
+        ("later", [&*f, &function("g", [" call ext\n call ext\n", ""])].concat()),
+        ("before", [&*function("h", ["", one]), &f, &g].concat()),
+    ] {
+        place.write(format!("{name}.s"), &source);
+        place.shell(&format!("{assembler} {name}.s -o {name}.o"));
+    }
+    differs(&place, "old.o", "moved.o", &[]);
+    differs(&place, "old.o", "later.o", &["function g changed unwinding"]);
+    differs(&place, "old.o", "before.o", &["function h new"]);
+}

@@ -15,6 +15,7 @@ use super::places::{DIRECT, Model, Place};
 use super::private::{Extent, Privates, SizedName};
 use super::recipe::clear_implicit;
 use super::stream::{Write, target};
+use super::unwinding;
 
 /// What an item refers to, before items have their final numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -440,8 +441,8 @@ impl<'m, 'd> Closure<'m, 'd> {
 
     /// Writes the relocations of a range as their number, then offset, type and target of each.
     pub fn relocations(&mut self, home: &'m Section<'d>, start: u64, end: u64, out: &mut Vec<u8>) {
-        let relocations = home.relocations_in(start, end);
-        out.number(relocations.len() as u64);
+        let relocations = home.relocations_in(start, end).iter().filter(|r| !unwinding::is_need(home, r));
+        out.number(relocations.clone().count() as u64);
         for relocation in relocations {
             out.number(relocation.offset - start);
             out.number(relocation.kind.into());

@@ -15,6 +15,7 @@ use super::places::Model;
 use super::private::Extent;
 use super::recipe::Known;
 use super::stream::{Write, attribute as key, target};
+use super::unwinding;
 
 /// Adds items for everything that is left.
 pub fn collect(known: &Known<'_, '_>, collector: &mut Collector) {
@@ -79,9 +80,27 @@ fn sections(known: &Known<'_, '_>, collector: &mut Collector) {
             stream.number(0);
         }
         let item = blank(Kind::Section, section.name.into(), section, 0, section.size);
-        let closure = Closure::new(model, known.privates);
+        let mut closure = Closure::new(model, known.privates);
+        needs(model, section, &mut closure, &mut stream);
         collector.add(item, &[(PartKind::Attributes, &stream)], &closure, None);
     }
+}
+
+/// What Arm's index of unwinding asks the linker to bring in: the assembler says it once, at whichever entry comes first.
+fn needs<'m, 'd>(
+    model: &'m Model<'d>,
+    section: &'m Section<'d>,
+    closure: &mut Closure<'m, 'd>,
+    stream: &mut Vec<u8>,
+) {
+    let mut needed = Vec::new();
+    for relocation in section.relocations.iter().filter(|r| unwinding::is_need(section, r)) {
+        let mut one = vec![key::NEEDS];
+        closure.target(model.resolve(section, relocation, 0), 0, &mut one);
+        needed.push(one);
+    }
+    needed.sort();
+    stream.extend(needed.concat());
 }
 
 /// One item for the symbols that nothing else mentions: undefined ones that no item refers to, and nameless

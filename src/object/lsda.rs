@@ -117,7 +117,7 @@ fn table<'m, 'd>(
     let mut ranges = vec![(start, actions_end)];
     let mut fields: Vec<usize> = (start_encoding != OMIT).then_some(start + 1).into_iter().collect();
     let Some(types_at) = types_at else {
-        strays(model, section, (start, actions_end), &fields, closure, out);
+        strays(model, section, (start, actions_end), &fields, None, closure, out);
         return Some(ranges);
     };
 
@@ -158,7 +158,7 @@ fn table<'m, 'd>(
     if unused(section, actions_end, first, out)? {
         ranges.push((actions_end, first));
     }
-    strays(model, section, (start, end), &fields, closure, out);
+    strays(model, section, (start, end), &fields, None, closure, out);
     Some(ranges)
 }
 

@@ -14,6 +14,7 @@ pub mod leftover;
 pub mod listing;
 pub mod lsda;
 pub mod machine;
+pub mod marks;
 pub mod names;
 pub mod orc;
 pub mod origin;

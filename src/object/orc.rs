@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 use rustc_hash::FxHashMap;
 
 use super::closure::Closure;
+use super::facts::Section;
 use super::fingerprint::Kind;
 use super::places::{Model, Place};
 use super::sites::Entry;
@@ -54,6 +55,11 @@ struct Raw {
     at: u64,
     kind: u32,
     entry: Vec<u8>,
+}
+
+/// Whether a section is one of the two.
+pub fn is_table(section: &Section<'_>) -> bool {
+    section.name == PLACES || section.name == ENTRIES
 }
 
 /// Reads the tables; `None` where there are none, or none that are understood.

@@ -11,6 +11,7 @@ use super::facts::{Definition, Facts, Relocation, Section};
 use super::fingerprint::Kind;
 use super::machine::distances::Distances;
 use super::machine::{self, Machine, Run, mapping, pairs};
+use super::marks::{self, Marks};
 use super::names;
 use super::ownership::{Ownership, Piece, Thing};
 use super::parallel::Workers;
@@ -95,6 +96,8 @@ pub struct Model<'d> {
     pub patchable: bool,
     /// Per section: which bytes are code and which data.
     pub maps: Vec<mapping::Map>,
+    /// Per section: places that something beside the code refers to.
+    pub marks: Marks,
 }
 
 impl<'d> Model<'d> {
@@ -111,7 +114,8 @@ impl<'d> Model<'d> {
             (stem, numbered)
         });
         let stems = stems.collect();
-        let mut model = Self { facts, owner, bodies: Vec::new(), stems, machine, patchable, maps };
+        let marks = marks::find(&facts, machine);
+        let mut model = Self { facts, owner, bodies: Vec::new(), stems, machine, patchable, maps, marks };
         let runs = workers.map_runs(&model.owner.things, Thing::weight, |run| {
             let mut scratch = Scratch::default();
             let body = |index| Some(model.body(index, model.owner.things.get(index)?, &mut scratch));
@@ -181,6 +185,7 @@ impl<'d> Model<'d> {
             align: section.align,
             patchable: self.patchable,
             relocations: section.relocations_in(piece.start, piece.end),
+            marks: self.marks.of(piece.section),
         };
         match self.maps.get(piece.section) {
             Some(map) => machine::instructions(machine, &run, map, list),
@@ -281,15 +286,8 @@ impl<'d> Model<'d> {
     /// count from ([`Machine::bias`]; 0 in data).
     pub fn resolve(&self, section: &Section<'_>, relocation: &Relocation, bias: i64) -> Place {
         let shape = arch::shape(self.facts.image.machine, relocation.kind);
-        let mut addend = relocation.addend;
-        if relocation.implicit {
-            let field = section.bytes(relocation.offset, relocation.offset.saturating_add(4));
-            let own = self.machine.and_then(|m| m.implicit_addend(relocation.kind, field));
-            addend = own.unwrap_or_else(|| {
-                let size = shape.map_or(4, |s| s.size);
-                implicit_addend(section, relocation, size, self.facts.image.little_endian)
-            });
-        }
+        let size = shape.map_or(4, |s| s.size);
+        let mut addend = addend(section, relocation, self.machine, size, self.facts.image.little_endian);
         if shape.is_some_and(|s| s.relative) {
             addend = addend.wrapping_add(bias);
         }
@@ -424,6 +422,22 @@ fn number_in(pieces: &[Vec<Instruction>], thing: usize, place: &Place) -> Option
     let before: usize = pieces.iter().take(piece).map(Vec::len).sum();
     let at = pieces.get(piece)?.binary_search_by_key(&offset, |i| i.start.into()).ok()?;
     Some((before + at) as u32)
+}
+
+/// The addend of a relocation of a field of `size` bytes, wherever it lies.
+pub fn addend(
+    section: &Section<'_>,
+    relocation: &Relocation,
+    machine: Option<&dyn Machine>,
+    size: u8,
+    little_endian: bool,
+) -> i64 {
+    if !relocation.implicit {
+        return relocation.addend;
+    }
+    let field = section.bytes(relocation.offset, relocation.offset.saturating_add(4));
+    let own = machine.and_then(|m| m.implicit_addend(relocation.kind, field));
+    own.unwrap_or_else(|| implicit_addend(section, relocation, size, little_endian))
 }
 
 /// The addend that lies in the field, sign-extended.

@@ -156,7 +156,10 @@ fn served(model: &Model<'_>, section: &Section<'_>, start: u64, end: u64) -> Opt
 
 /// The size of an entry, where it can be told.
 fn stride(model: &Model<'_>, section: &Section<'_>) -> Option<u64> {
-    let known = STRIDES.iter().find(|(name, _)| *name == section.name).map(|(_, stride)| *stride);
+    // Arm's index of unwinding: the function, and how to unwind it.
+    let index = (section.kind == object::elf::SHT_ARM_EXIDX.0).then_some(8);
+    let named = STRIDES.iter().find(|(name, _)| *name == section.name).map(|(_, stride)| *stride);
+    let known = index.or(named);
     let stated = Some(section.entry_size).filter(|s| *s > 0);
     let fits = |stride: &u64| section.size.is_multiple_of(*stride);
     known.filter(fits).or_else(|| stated.filter(fits)).or_else(|| rhythm(model, section))

@@ -75,6 +75,8 @@ pub mod attribute {
     pub const VALUE: u8 = 15;
     /// It lies inside another item: name, position there.
     pub const INSIDE: u8 = 16;
+    /// What the linker is to bring in: target.
+    pub const NEEDS: u8 = 17;
 }
 
 /// Tags of entries of the `unwinding` part.

@@ -5,12 +5,12 @@
 
 use super::closure::Closure;
 use super::cursor::{Cursor, encoded_size};
-use super::facts::Section;
+use super::facts::{Definition, Relocation, Section};
 use super::fingerprint::Kind;
 use super::lsda;
 use super::places::{Model, Place};
 use super::recipe::clear_implicit;
-use super::stream::{Write, unwinding as tag};
+use super::stream::{Write, target, unwinding as tag};
 
 /// One FDE: what it says of one piece of one function.
 #[derive(Debug, Clone, Copy)]
@@ -42,6 +42,17 @@ pub struct Frames {
 /// Whether a section holds exception frames.
 pub fn is_frames(section: &Section<'_>) -> bool {
     section.name == b".eh_frame"
+}
+
+/// Whether a section holds Arm's index of unwinding (`SHT_ARM_EXIDX`) or what it leads to.
+/// Source: Exception Handling ABI for the Arm Architecture, sections 5 to 7.
+pub fn is_arm_table(section: &Section<'_>) -> bool {
+    section.kind == object::elf::SHT_ARM_EXIDX.0 || section.name.starts_with(b".ARM.extab")
+}
+
+/// Whether a relocation of Arm's index does nothing (`R_ARM_NONE`) but to have a routine linked.
+pub fn is_need(section: &Section<'_>, relocation: &Relocation) -> bool {
+    section.kind == object::elf::SHT_ARM_EXIDX.0 && relocation.kind == object::elf::R_ARM_NONE.0
 }
 
 struct Cie<'b> {
@@ -186,12 +197,14 @@ pub fn field(model: &Model<'_>, section: &Section<'_>, at: usize, size: usize, o
 }
 
 /// Writes every relocation of a range that no field accounts for: the first one at each of the places `known` is a
-/// field's. No compiler writes such a relocation; one that is there must show.
+/// field's. Few compilers write such a relocation; one that is there must show. Where a linker may shorten code (RISC-V),
+/// lengths and advances are such, between labels: one at the end of the piece `home` is its end, whoever begins there.
 pub fn strays<'m, 'd>(
     model: &'m Model<'d>,
     section: &'m Section<'d>,
     (start, end): (usize, usize),
     known: &[usize],
+    home: Option<(usize, usize)>,
     closure: &mut Closure<'m, 'd>,
     out: &mut Vec<u8>,
 ) {
@@ -204,8 +217,30 @@ pub fn strays<'m, 'd>(
         out.byte(tag::STRAY);
         out.number(relocation.offset - start as u64);
         out.number(relocation.kind.into());
-        closure.target(model.resolve(section, relocation, 0), 0, out);
+        match home.filter(|home| is_end_label(model, relocation, *home)) {
+            Some((thing, piece)) => {
+                let end =
+                    model.owner.things.get(thing).and_then(|t| t.pieces.get(piece)).map_or(0, |p| p.end);
+                let (number, inside) = model.instruction_at(thing, piece, end);
+                out.byte(target::OWN);
+                out.number(number.into());
+                out.number(inside.into());
+            }
+            None => closure.target(model.resolve(section, relocation, 0), 0, out),
+        }
     }
+}
+
+/// Whether a relocation names the end of a piece by a label of the compiler's.
+fn is_end_label(model: &Model<'_>, relocation: &Relocation, (thing, piece): (usize, usize)) -> bool {
+    let symbol = model.facts.symbols.get(relocation.symbol as usize);
+    let piece = model.owner.things.get(thing).and_then(|t| t.pieces.get(piece));
+    symbol.zip(piece).is_some_and(|(symbol, piece)| {
+        symbol.definition == Definition::Section(piece.section)
+            && symbol.value == piece.end
+            && symbol.name.starts_with(b".L")
+            && (relocation.addend, relocation.implicit) == (0, false)
+    })
 }
 
 /// The longest CIE that is understood, in bytes: each function that it serves repeats it, and compilers write some 30.
@@ -313,7 +348,7 @@ fn write<'m, 'd>(
         None => out.byte(0),
     }
     let personality: Vec<usize> = cie.personality.iter().map(|(at, _)| *at).collect();
-    strays(model, section, frame.cie, &personality, closure, out);
+    strays(model, section, frame.cie, &personality, None, closure, out);
     out.byte(tag::RANGE);
     number(0, out);
     number(length, out);
@@ -335,7 +370,7 @@ fn write<'m, 'd>(
         }
         cursor.at = end;
     }
-    strays(model, section, frame.range, &fields, closure, out);
+    strays(model, section, frame.range, &fields, Some((thing, frame.piece)), closure, out);
     if frame.stops {
         out.byte(tag::RAW);
         out.blob(&[0; 4]);

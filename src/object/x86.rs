@@ -7,6 +7,7 @@
 use iced_x86::{Decoder, DecoderOptions, Instruction as Decoded, Mnemonic, OpKind, Register};
 
 use super::facts::Relocation;
+use super::marks;
 
 /// One instruction; fill is left out of the list. An object has some hundred thousand: what they take in memory is a
 /// good part of what a fingerprint takes in time, hence the narrow fields.
@@ -107,13 +108,14 @@ pub enum Reach {
 const FILL_ALIGNMENT: u64 = 8;
 
 /// Decodes `bytes`, which lie at offset `start` of a section of a file with `bits` (32 or 64) and have
-/// the relocations `relocated`, sorted, to the end of `list`, which is empty. `align` is the section's alignment.
+/// the relocations `relocated` and references from outside `marks` ([`super::marks`]), both sorted, to the end of `list`, which is empty. `align` is the section's alignment.
 pub fn decode(
     bytes: &[u8],
     start: u32,
     bits: u32,
     align: u64,
     relocated: &[Relocation],
+    marks: &[u32],
     list: &mut Vec<Instruction>,
 ) {
     let mut relocated = relocated;
@@ -159,7 +161,7 @@ pub fn decode(
     }
     // An alignment directive raises the section's alignment: where that is less, no fill can have been written.
     if any_nop && align >= FILL_ALIGNMENT {
-        drop_fill(list, bytes, start, bits);
+        drop_fill(list, bytes, start, bits, marks);
     }
 }
 
@@ -196,8 +198,9 @@ fn reach(decoder: &Decoder<'_>, current: &Decoded, one: &mut Instruction) {
 
 /// Takes out alignment fill: no-operations inside the function, not at its entry, that end at a multiple of
 /// eight and are exactly what an assembler writes for that length. No-operations at the entry are patchable,
-/// those at the very end are followed by nothing, and any others were written on purpose: all those stay.
-fn drop_fill(list: &mut Vec<Instruction>, bytes: &[u8], start: u32, bits: u32) {
+/// those at the very end are followed by nothing, those that something refers to are patched, and any others were written
+/// on purpose: all those stay.
+fn drop_fill(list: &mut Vec<Instruction>, bytes: &[u8], start: u32, bits: u32, marks: &[u32]) {
     let is_nop = |i: &Instruction| {
         if i.form != Form::Nop {
             return false;
@@ -208,11 +211,19 @@ fn drop_fill(list: &mut Vec<Instruction>, bytes: &[u8], start: u32, bits: u32) {
             .is_some_and(|b| nop_length(b) == Some(b.len()) || (bits == 32 && idle_lea(b) == Some(b.len())))
     };
     let Some(first) = list.iter().position(|i| !is_nop(i) && !is_entry_mark(bytes, start, i)) else { return };
+    let is_marked = |i: &Instruction| marks::any_in(marks, i.start, i.start + u32::from(i.length));
     let mut fill = Vec::new();
     let mut at = first;
     while let Some(skipped) = list.get(at..).and_then(|rest| rest.iter().position(is_nop)) {
-        let begin = at + skipped;
-        let run = list.iter().skip(begin).take_while(|i| is_nop(i)).count();
+        let mut begin = at + skipped;
+        // A place that is referred to may be patched with all the single no-operations that lengthen it.
+        let patched = list.get(begin).is_some_and(is_marked)
+            || begin.checked_sub(1).and_then(|before| list.get(before)).is_some_and(is_marked);
+        if patched {
+            begin += usize::from(list.get(begin).is_some_and(is_marked));
+            begin += list.iter().skip(begin).take_while(|i| is_nop(i) && i.length == 1).count();
+        }
+        let run = list.iter().skip(begin).take_while(|i| is_nop(i) && !is_marked(i)).count();
         at = begin + run;
         if let (Some(from), Some(next)) = (list.get(begin), list.get(at))
             && u64::from(next.start) % FILL_ALIGNMENT == 0
@@ -382,7 +393,7 @@ mod tests {
         // nop nop / ret / nop to 8 / ret / nop
         let bytes = [0x90, 0x90, 0xc3, 0x0f, 0x1f, 0x44, 0, 0, 0xc3, 0x90];
         let mut list = Vec::new();
-        decode(&bytes, 0, 64, 16, &[], &mut list);
+        decode(&bytes, 0, 64, 16, &[], &[], &mut list);
         let starts: Vec<u32> = list.iter().map(|i| i.start).collect();
         assert_eq!(starts, [0, 1, 2, 8, 9]);
     }
@@ -393,7 +404,7 @@ mod tests {
         let bytes = [0xc3, 0x8d, 0xb4, 0x26, 0, 0, 0, 0, 0xc3];
         for (bits, expected) in [(32, &[0, 8][..]), (64, &[0, 1, 8])] {
             let mut list = Vec::new();
-            decode(&bytes, 0, bits, 16, &[], &mut list);
+            decode(&bytes, 0, bits, 16, &[], &[], &mut list);
             assert_eq!(list.iter().map(|i| i.start).collect::<Vec<_>>(), expected);
         }
     }

@@ -22,6 +22,8 @@ pub fn changed(old: &Functions, new: &Functions) -> BTreeSet<String> {
 struct Line {
     address: u64,
     text: String,
+    /// The place of an operand relative to the instruction pointer, from objdump's comment.
+    operand: Option<u64>,
     /// Offset of the field, type, and symbol with addend, as objdump prints them.
     relocations: Vec<(u64, String, String)>,
 }
@@ -76,7 +78,8 @@ fn blocks(dump: &str) -> Vec<Block> {
                 continue;
             }
             let text = parts.next().unwrap_or_default();
-            let mut line = Line { address, text: plain(text), relocations: Vec::new() };
+            let mut line =
+                Line { address, text: plain(text), operand: operand(text), relocations: Vec::new() };
             while let Some(part) = parts.next() {
                 if let Some((at, kind)) = part.split_once(": R_X86_64_")
                     && let Ok(at) = u64::from_str_radix(at, 16)
@@ -100,6 +103,12 @@ fn relocation(line: Option<&mut Line>, at: u64, rest: &str) {
 fn plain(text: &str) -> String {
     let text = text.split(" #").next().unwrap_or_default();
     text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The place in `lea -0x20(%rip),%rax        # 80 <f>`.
+fn operand(text: &str) -> Option<u64> {
+    let (_, comment) = text.split_once("(%rip)")?.1.split_once("# ")?;
+    u64::from_str_radix(comment.split(' ').next()?, 16).ok()
 }
 
 fn is_nop(text: &str) -> bool {
@@ -164,6 +173,14 @@ impl Dump<'_> {
                     None => String::new(),
                 };
                 text = format!("{} {target}", head.rsplit_once(' ').map_or(head, |(word, _)| word));
+            }
+            // The assembler resolved it: a displacement tells where the function lies.
+            if let Some(at) = line.operand.filter(|_| line.relocations.is_empty())
+                && let Some((name, number)) = self.numbers.get(&(block.section.clone(), at))
+                && let Some(end) = text.find("(%rip)")
+            {
+                let start = text[..end].rfind([' ', ',']).map_or(0, |at| at + 1);
+                text.replace_range(start..end, &format!("{}#{number}", unnumbered(name)));
             }
             out.push_str(&text);
             for (field, kind, symbol) in &line.relocations {

@@ -53,6 +53,7 @@ pub(super) fn entry(reader: &mut Reader<'_>) -> Option<String> {
                 _ => format!("hook patchable {} before, {} after", inner.number()?, inner.number()?),
             }
         }
+        attribute::NEEDS => format!("needs {}", super::target(reader)?.text),
         attribute::SIZE => format!("size {}", reader.number()?),
         attribute::ALIGNMENT => format!("alignment {}", reader.number()?),
         attribute::SECTION_TYPE => format!("section type {}", reader.number()?),

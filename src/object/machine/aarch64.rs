@@ -204,6 +204,10 @@ impl Machine for Aarch64 {
         fill::drop_fill(self, run, list, from, ends_flow);
     }
 
+    fn takes_address(&self, kind: u32, _before: &[u8]) -> Option<i64> {
+        matches!(kind, 257 | 277).then_some(0) // ABS64, ADD_ABS_LO12_NC
+    }
+
     fn branch_opcode(&self, bytes: &[u8], _field: u8) -> Option<Opcode> {
         Some(Opcode::new(&self.without_operand(bytes, 0)))
     }
@@ -299,7 +303,8 @@ mod tests {
         let decode_with = |words: &[u32], patchable| {
             let bytes: Vec<u8> = words.iter().flat_map(|w| w.to_le_bytes()).collect();
             let mode = super::super::mapping::Mode::Code;
-            let run = Run { bytes: &bytes, start: 0, mode, align: 16, patchable, relocations: &[] };
+            let run =
+                Run { bytes: &bytes, start: 0, mode, align: 16, patchable, relocations: &[], marks: &[] };
             let mut list = Vec::new();
             Aarch64.decode(&run, &mut list);
             list.iter().map(|i| i.start).collect::<Vec<_>>()

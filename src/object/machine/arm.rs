@@ -186,6 +186,10 @@ impl Machine for Arm {
         }
     }
 
+    fn takes_address(&self, kind: u32, _before: &[u8]) -> Option<i64> {
+        matches!(kind, 2 | 43 | 47).then_some(0) // ABS32, MOVW_ABS_NC, THM_MOVW_ABS_NC
+    }
+
     fn branch_opcode(&self, bytes: &[u8], field: u8) -> Option<Opcode> {
         Some(Opcode::new(&self.without_operand(bytes, field)))
     }
@@ -277,8 +281,15 @@ mod tests {
         // ldr r2, [pc, #4]; add r2, pc, r2; bx lr; .word
         let words = [0xe59f_2004_u32, 0xe08f_2002, 0xe12f_ff1e, 0x1234];
         let bytes: Vec<u8> = words.iter().flat_map(|w| w.to_le_bytes()).collect();
-        let run =
-            Run { bytes: &bytes, start: 0, mode: Mode::Code, align: 4, patchable: false, relocations: &[] };
+        let run = Run {
+            bytes: &bytes,
+            start: 0,
+            mode: Mode::Code,
+            align: 4,
+            patchable: false,
+            relocations: &[],
+            marks: &[],
+        };
         let mut list = Vec::new();
         Arm.decode(&run, &mut list);
         let code = |i: &Instruction| (Mode::Code, words[i.start as usize / 4].to_le_bytes());

@@ -3,9 +3,11 @@
 //! No-operations are also written on purpose, and there the compiler's text differs though nothing else does.
 //! So a run is fill only where an alignment directive can have stood: it ends at a multiple of eight, it is no
 //! longer than the section's alignment asks for, and what follows is either a branch's target (a loop's head) or
-//! not reached from above at all; and no branch leads to the run itself, for alignment stands before a label. No-operations at the entry stay where the file lists patchable entries; elsewhere
-//! they too may align a loop that the function begins with.
+//! not reached from above at all; no branch leads to the run itself, for alignment stands before a label; and nothing
+//! beside the code refers to it ([`super::super::marks`]). No-operations at the entry stay where the file lists patchable
+//! entries; elsewhere they too may align a loop that the function begins with.
 
+use super::super::marks;
 use super::super::x86::{Instruction, Reach};
 use super::{Machine, Run};
 
@@ -35,8 +37,10 @@ pub fn drop_fill(
     let is_start = |i: &Instruction| i.is_nop() || machine.entry_mark(text(i)) > 0;
     let mut at = if from == 0 && run.patchable { own.iter().take_while(|i| is_start(i)).count() } else { 0 };
     let mut keep = vec![true; own.len()];
+    let is_free =
+        |i: &&Instruction| i.is_nop() && !marks::any_in(run.marks, i.start, i.start + u32::from(i.length));
     while at < own.len() {
-        let count = own.iter().skip(at).take_while(|i| i.is_nop()).count();
+        let count = own.iter().skip(at).take_while(is_free).count();
         if count == 0 {
             at += 1;
             continue;

@@ -23,7 +23,7 @@ impl Machine for Intel {
     }
 
     fn decode(&self, run: &Run<'_>, list: &mut Vec<Instruction>) {
-        x86::decode(run.bytes, run.start, self.bits, run.align, run.relocations, list);
+        x86::decode(run.bytes, run.start, self.bits, run.align, run.relocations, run.marks, list);
     }
 
     fn branch_opcode(&self, bytes: &[u8], field: u8) -> Option<Opcode> {
@@ -51,6 +51,15 @@ impl Machine for Intel {
 
     fn is_fill(&self, bytes: &[u8]) -> bool {
         x86::is_fill(bytes, self.bits) || bytes.iter().all(|b| *b == 0xcc)
+    }
+
+    fn takes_address(&self, kind: u32, before: &[u8]) -> Option<i64> {
+        let shape = self.shape(kind)?;
+        if !shape.relative {
+            return (shape.size >= 4).then_some(0);
+        }
+        // lea of a place relative to the next instruction: ModRM with mod 0 and r/m 5.
+        matches!(before, [.., 0x8d, modrm] if modrm & 0xc7 == 5).then_some(4)
     }
 
     fn entry_mark(&self, bytes: &[u8]) -> usize {

@@ -71,6 +71,8 @@ pub struct Run<'a> {
     pub patchable: bool,
     /// Relocations of these bytes, sorted by offset.
     pub relocations: &'a [Relocation],
+    /// Offsets in the section that something beside the code refers to, sorted.
+    pub marks: &'a [u32],
 }
 
 /// What a machine tells of its code.
@@ -142,6 +144,12 @@ pub trait Machine: std::fmt::Debug + Sync {
     /// The tables of distances outside the code that this code reads.
     fn distances(&self, _code: &Body<'_>) -> Vec<distances::Distances> {
         Vec::new()
+    }
+
+    /// Whether an instruction takes the address that this relocation names, to do with it what it likes (a branch does
+    /// not): what to add to the addend. `before` are the section's bytes up to the field.
+    fn takes_address(&self, _kind: u32, _before: &[u8]) -> Option<i64> {
+        None
     }
 
     /// Whether compilers align the heads of loops on this machine.

@@ -153,6 +153,10 @@ impl Machine for Ppc64le {
         fill::drop_fill(self, run, list, from, ends_flow);
     }
 
+    fn takes_address(&self, kind: u32, _before: &[u8]) -> Option<i64> {
+        matches!(kind, 38 | 48 | 4).then_some(0) // ADDR64, TOC16_LO, ADDR16_LO
+    }
+
     fn branch_opcode(&self, bytes: &[u8], field: u8) -> Option<Opcode> {
         Some(Opcode::new(&self.without_operand(bytes, field)))
     }
@@ -225,6 +229,7 @@ mod tests {
             align: 16,
             patchable: false,
             relocations: &[],
+            marks: &[],
         };
         let mut list = Vec::new();
         Ppc64le.decode(&run, &mut list);

@@ -130,6 +130,10 @@ impl Machine for Riscv {
         fill::drop_fill(self, run, list, from, ends_flow);
     }
 
+    fn takes_address(&self, kind: u32, _before: &[u8]) -> Option<i64> {
+        matches!(kind, 2 | 20 | 23 | 26).then_some(0) // 64, GOT_HI20, PCREL_HI20, HI20
+    }
+
     fn branch_opcode(&self, bytes: &[u8], field: u8) -> Option<Opcode> {
         Some(Opcode::new(&self.without_operand(bytes, field)))
     }
@@ -220,8 +224,15 @@ mod tests {
     fn fill_for_the_linker_stays() {
         let bytes = [0x82, 0x80, 0x01, 0, 0x01, 0, 0x01, 0, 0x05, 0x45, 0x82, 0x80];
         let decode = |relocations: &[Relocation]| {
-            let run =
-                Run { bytes: &bytes, start: 0, mode: Mode::Code, align: 8, patchable: false, relocations };
+            let run = Run {
+                bytes: &bytes,
+                start: 0,
+                mode: Mode::Code,
+                align: 8,
+                patchable: false,
+                relocations,
+                marks: &[],
+            };
             let mut list = Vec::new();
             Riscv.decode(&run, &mut list);
             list.len()

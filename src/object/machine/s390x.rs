@@ -124,6 +124,12 @@ impl Machine for S390x {
         fill::drop_fill(self, run, list, from, ends_flow);
     }
 
+    fn takes_address(&self, kind: u32, before: &[u8]) -> Option<i64> {
+        // larl: PC32DBL counts from the instruction, two bytes before the field.
+        let larl = matches!(before, [.., 0xc0, register] if register.trailing_zeros() >= 4);
+        if kind == 19 && larl { Some(2) } else { None }
+    }
+
     fn branch_opcode(&self, bytes: &[u8], field: u8) -> Option<Opcode> {
         Some(Opcode::new(&self.without_operand(bytes, field)))
     }
@@ -169,7 +175,15 @@ mod tests {
     use super::*;
 
     fn decode(bytes: &[u8]) -> Vec<(u32, u8, Reach)> {
-        let run = Run { bytes, start: 0x10, mode: Mode::Code, align: 8, patchable: false, relocations: &[] };
+        let run = Run {
+            bytes,
+            start: 0x10,
+            mode: Mode::Code,
+            align: 8,
+            patchable: false,
+            relocations: &[],
+            marks: &[],
+        };
         let mut list = Vec::new();
         S390x.decode(&run, &mut list);
         list.iter().map(|i| (i.start, i.length, i.reach())).collect()

@@ -1,0 +1,103 @@
+//! Places in code that something beside the code refers to.
+//!
+//! A no-operation that ends where alignment would end looks like fill, and may be anything but: the kernel writes branches
+//! over it (`__jump_table`), calls into it (`__mcount_loc`), or puts an alternative in its place; a tracer puts a breakpoint
+//! on it (`.note.stapsdt`). All of them list the place, by relocation, and none of them needs to be known by name here. The
+//! error bias: what is named is kept, though now and then a table names the fill before a loop.
+//!
+//! Unwinding tables are left out, for they name every place; branches too, for a label stands behind the fill.
+//! Distances from a table's own start (`.long .L5-.L4`) name another place than their relocation says, and lie in sections
+//! that the code reads, which the lists above do not.
+
+use object::elf;
+
+use super::facts::{Definition, Facts, Relocation, Section};
+use super::machine::Machine;
+use super::{arch, lsda_section, orc, places, unwinding};
+
+/// Per section: offsets that are referred to, sorted.
+#[derive(Debug, Default)]
+pub struct Marks(Vec<Vec<u32>>);
+
+impl Marks {
+    /// The marks of a section.
+    pub fn of(&self, section: usize) -> &[u32] {
+        self.0.get(section).map(Vec::as_slice).unwrap_or_default()
+    }
+}
+
+/// Whether one of the sorted `marks` lies in `start..end`.
+pub fn any_in(marks: &[u32], start: u32, end: u32) -> bool {
+    let from = marks.partition_point(|at| *at < start);
+    marks.get(from).is_some_and(|at| *at < end)
+}
+
+/// Finds the marks of all sections.
+pub fn find(facts: &Facts<'_>, machine: Option<&'static dyn Machine>) -> Marks {
+    let Some(machine) = machine else { return Marks::default() };
+    let code = |index: usize| facts.sections.get(index).is_some_and(Section::is_executable);
+    let mut read_by_code = vec![false; facts.sections.len()];
+    for section in facts.sections.iter().filter(|section| section.is_executable()) {
+        for relocation in &section.relocations {
+            let home = facts.symbols.get(relocation.symbol as usize).map(|symbol| symbol.definition);
+            if let Some(Definition::Section(at)) = home
+                && let Some(read) = read_by_code.get_mut(at)
+            {
+                *read = true;
+            }
+        }
+    }
+    let mut marks = vec![Vec::new(); facts.sections.len()];
+    for (index, section) in facts.sections.iter().enumerate() {
+        if !lists_places(section) {
+            continue;
+        }
+        let is_read = read_by_code.get(index).copied().unwrap_or(false);
+        for relocation in &section.relocations {
+            if let Some((home, at)) =
+                named(facts, machine, section, relocation, is_read).filter(|(h, _)| code(*h))
+                && let Some(list) = marks.get_mut(home)
+            {
+                list.push(at);
+            }
+        }
+    }
+    for list in &mut marks {
+        list.sort_unstable();
+        list.dedup();
+    }
+    Marks(marks)
+}
+
+/// Whether a section's relocations are to say which places matter.
+fn lists_places(section: &Section<'_>) -> bool {
+    let kept = section.is_allocated() || section.kind == elf::SHT_NOTE.0;
+    let unwinds = unwinding::is_frames(section)
+        || unwinding::is_arm_table(section)
+        || lsda_section(section)
+        || orc::is_table(section);
+    kept && !unwinds
+}
+
+/// The section and offset that a relocation names.
+fn named(
+    facts: &Facts<'_>,
+    machine: &dyn Machine,
+    section: &Section<'_>,
+    relocation: &Relocation,
+    is_read: bool,
+) -> Option<(usize, u32)> {
+    let symbol = facts.symbols.get(relocation.symbol as usize)?;
+    let Definition::Section(home) = symbol.definition else { return None };
+    let shape = arch::shape(facts.image.machine, relocation.kind)?;
+    let bias = if section.is_executable() {
+        machine.takes_address(relocation.kind, section.bytes(0, relocation.offset))?
+    } else if shape.relative && is_read {
+        return None;
+    } else {
+        0
+    };
+    let addend = places::addend(section, relocation, Some(machine), shape.size, facts.image.little_endian);
+    let at = symbol.value.cast_signed().wrapping_add(addend).wrapping_add(bias);
+    u32::try_from(at).ok().map(|at| (home, at))
+}
