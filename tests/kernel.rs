@@ -164,6 +164,12 @@ fn recorded_and_told_apart(kernel: &Kernel) {
         assert!(doctor.contains(said), "{said}: {doctor}");
     }
     assert!(!doctor.contains("changed since recorded"), "{doctor}");
+    // What was rewritten is in the tree and recorded.
+    for folder in ["kernel", "mm", "lib"] {
+        let doctor = kernel.lpcc(&["doctor", "--recording", "--tree", folder]).output().unwrap();
+        let doctor = String::from_utf8_lossy(&doctor.stdout).into_owned();
+        assert!(doctor.contains(" below `") && !doctor.contains("not recorded"), "{folder}: {doctor}");
+    }
     let verify = kernel.json(&["store", "verify"]);
     let problems = verify["problems"].as_array().unwrap();
     let kinds: BTreeSet<_> = problems.iter().map(|problem| problem["problem"].as_str().unwrap()).collect();

@@ -6,6 +6,7 @@
 //! their place. Anything else is a change.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 
 use super::{Change, Finding, FindingKind, Place};
 use crate::object::listing::{self, Line};
@@ -45,10 +46,12 @@ fn is_table(name: &[u8]) -> bool {
     TABLES.contains(&name)
 }
 
-/// Whether a function differs by entries of objtool's tables and by no-operations alone.
+/// Whether a function differs by entries of objtool's tables and by no-operations alone. A no-operation may come to look like
+/// fill, or keep fill beside it from looking so: then every number of an instruction behind it is another, in all parts. So
+/// instructions are told by their offsets.
 fn function(recorded: &Fingerprints, now: &Fingerprints, finding: &Finding) -> bool {
-    const MAY_DIFFER: [PartKind; 4] =
-        [PartKind::Code, PartKind::References, PartKind::Sites, PartKind::Constants];
+    const MAY_DIFFER: [PartKind; 5] =
+        [PartKind::Code, PartKind::References, PartKind::Constants, PartKind::Tables, PartKind::Sites];
     if !finding.parts.iter().all(|part| MAY_DIFFER.contains(part)) {
         return false;
     }
@@ -56,12 +59,17 @@ fn function(recorded: &Fingerprints, now: &Fingerprints, finding: &Finding) -> b
     else {
         return false;
     };
-    let differs = |part| finding.parts.contains(&part);
+    let bodies = Bodies::new(&listing::instructions(recorded, old), &listing::instructions(now, new));
     old.size == new.size
-        && (!differs(PartKind::Sites) || sites((recorded, old), (now, new)))
-        && (differs(PartKind::Code) || !(differs(PartKind::References) || differs(PartKind::Constants)))
-        && (!differs(PartKind::Code)
-            || code(&listing::instructions(recorded, old), &listing::instructions(now, new)))
+        && bodies.are_one_code()
+        && finding.parts.iter().filter(|part| **part != PartKind::Code).all(|part| {
+            let (old, new) = (listing::lines(recorded, old, *part), listing::lines(now, new, *part));
+            match part {
+                PartKind::References => bodies.are_one_list_of_references(old, new),
+                PartKind::Sites => bodies.are_one_list_but_for_tables(&old, &new),
+                _ => bodies.old.texts(&old) == bodies.new.texts(&new),
+            }
+        })
 }
 
 /// The one function that a side of a finding speaks of; `None` where several could be meant.
@@ -77,70 +85,103 @@ fn item<'p>(prints: &'p Fingerprints, side: Option<&Place>) -> Option<&'p Item> 
     if fitting.next().is_some() { None } else { first }
 }
 
-/// Whether what is new among a function's sites are entries of objtool's, and nothing is gone.
-fn sites((recorded, old): (&Fingerprints, &Item), (now, new): (&Fingerprints, &Item)) -> bool {
-    let texts = |prints, item| -> Vec<String> {
-        listing::lines(prints, item, PartKind::Sites).into_iter().map(|line| line.text).collect()
-    };
-    let (old, mut new) = (texts(recorded, old), texts(now, new));
-    let all_kept = old.iter().all(|text| {
-        let at = new.iter().position(|other| other == text);
-        at.map(|at| new.remove(at)).is_some()
-    });
-    let is_ours = |text: &String| is_table(text.split(':').next().unwrap_or_default().as_bytes());
-    all_kept && new.iter().all(is_ours)
+/// The instructions of a function, by offset.
+#[derive(Default)]
+struct Body {
+    at: BTreeMap<u64, String>,
+    offsets: BTreeMap<u32, u64>,
 }
 
-/// Whether the new instructions are the old ones, some of which became no-operations of the same length. A no-operation may not
-/// be listed, where it looks like fill.
-fn code(old: &[Line], new: &[Line]) -> bool {
-    let offsets = |lines: &[Line]| -> BTreeMap<u64, String> {
-        lines.iter().filter_map(|line| Some((line.offset?, line.text.clone()))).collect()
-    };
-    let numbers = |lines: &[Line]| -> BTreeMap<u32, u64> {
-        lines.iter().filter_map(|line| Some((line.index, line.offset?))).collect()
-    };
-    let (old_at, new_at) = (offsets(old), offsets(new));
-    let (old_numbers, new_numbers) = (numbers(old), numbers(new));
-    let gone: BTreeSet<u64> = old_at.keys().filter(|at| !new_at.contains_key(*at)).copied().collect();
-    // A target that is no longer listed is the next that is.
-    let settled = |mut at: u64| {
-        while gone.contains(&at) {
-            match old_at.range(at + 1..).next() {
-                Some((next, _)) => at = *next,
-                None => break,
-            }
+impl Body {
+    fn new(lines: &[Line]) -> Self {
+        let placed = || lines.iter().filter_map(|line| Some((line, line.offset?)));
+        Self {
+            at: placed().map(|(line, offset)| (offset, line.text.clone())).collect(),
+            offsets: placed().map(|(line, offset)| (line.index, offset)).collect(),
         }
-        at
-    };
-    let came = new_at.iter().any(|(at, text)| !old_at.contains_key(at) && !is_no_operation(text));
-    !came
-        && old_at.iter().all(|(at, text)| match new_at.get(at) {
-            None => is_jump_or_call(text),
-            Some(now) => {
-                is_jump_or_call(text) && is_no_operation(now)
-                    || by_offset(text, &old_numbers, settled) == by_offset(now, &new_numbers, |at| at)
-            }
-        })
-}
-
-/// An instruction's text with places by their offset instead of the instruction's number.
-fn by_offset(text: &str, numbers: &BTreeMap<u32, u64>, settled: impl Fn(u64) -> u64) -> String {
-    let mut out = String::with_capacity(text.len());
-    for (index, piece) in text.split(" #").enumerate() {
-        if index == 0 {
-            out.push_str(piece);
-            continue;
-        }
-        let digits = piece.bytes().take_while(u8::is_ascii_digit).count();
-        let (number, rest) = piece.split_at(digits);
-        let offset = number.parse().ok().and_then(|number: u32| numbers.get(&number));
-        out.push_str(
-            &offset.map_or_else(|| format!(" #{number}"), |offset| format!(" @{}", settled(*offset))),
-        );
-        out.push_str(rest);
     }
-    out
+
+    /// A text with the offsets of instructions instead of their numbers.
+    fn text(&self, text: &str) -> String {
+        let mut out = String::with_capacity(text.len());
+        for (index, piece) in text.split('#').enumerate() {
+            if index == 0 {
+                out.push_str(piece);
+                continue;
+            }
+            // Numbers of strings, constants and tables, of symbols of one name and of another function's instructions stay.
+            let is_own = (out.is_empty() || out.ends_with(' '))
+                && !["string ", "constant ", "table "].iter().any(|word| out.ends_with(word));
+            let digits = piece.bytes().take_while(u8::is_ascii_digit).count();
+            let (number, rest) = piece.split_at(digits);
+            match number.parse().ok().and_then(|number: u32| self.offsets.get(&number)) {
+                Some(offset) if is_own => drop(write!(out, "@{offset}{rest}")),
+                _ => drop(write!(out, "#{piece}")),
+            }
+        }
+        out
+    }
+
+    fn texts(&self, lines: &[Line]) -> Vec<String> {
+        lines.iter().map(|line| self.text(&line.text)).collect()
+    }
+}
+
+/// A function as recorded and as it is now.
+struct Bodies {
+    old: Body,
+    new: Body,
+    /// Offsets where a jump or a call became a no-operation.
+    stilled: BTreeSet<u64>,
+}
+
+impl Bodies {
+    fn new(old: &[Line], new: &[Line]) -> Self {
+        let (mut old, mut new) = (Body::new(old), Body::new(new));
+        // What leads to an instruction that one side does not list leads to the next that both do.
+        let common: BTreeSet<u64> = old.at.keys().filter(|at| new.at.contains_key(at)).copied().collect();
+        for body in [&mut old, &mut new] {
+            for offset in body.offsets.values_mut() {
+                *offset = common.range(*offset..).next().copied().unwrap_or(*offset);
+            }
+        }
+        let is_stilled = |(at, text): (&u64, &String)| {
+            is_jump_or_call(text) && new.at.get(at).is_none_or(|now| is_no_operation(now))
+        };
+        let stilled = old.at.iter().filter(|entry| is_stilled(*entry)).map(|(at, _)| *at).collect();
+        Self { old, new, stilled }
+    }
+
+    /// Whether the new instructions are the old ones, some of which became no-operations of the same length. A no-operation need
+    /// not be listed on both sides.
+    fn are_one_code(&self) -> bool {
+        let came =
+            self.new.at.iter().any(|(at, text)| !self.old.at.contains_key(at) && !is_no_operation(text));
+        !came
+            && self.old.at.iter().all(|(at, text)| {
+                let same = |now: &String| self.old.text(text) == self.new.text(now);
+                self.stilled.contains(at) || self.new.at.get(at).is_some_and(same)
+            })
+    }
+
+    /// Whether the references are the same but for those of what became a no-operation.
+    fn are_one_list_of_references(&self, mut old: Vec<Line>, mut new: Vec<Line>) -> bool {
+        for lines in [&mut old, &mut new] {
+            lines.retain(|line| line.offset.is_none_or(|at| !self.stilled.contains(&at)));
+        }
+        self.old.texts(&old) == self.new.texts(&new)
+    }
+
+    /// Whether what is new among a function's sites are entries of objtool's, and nothing is gone.
+    fn are_one_list_but_for_tables(&self, old: &[Line], new: &[Line]) -> bool {
+        let mut new = self.new.texts(new);
+        let all_kept = self.old.texts(old).iter().all(|text| {
+            let at = new.iter().position(|other| other == text);
+            at.map(|at| new.remove(at)).is_some()
+        });
+        let is_ours = |text: &String| is_table(text.split(':').next().unwrap_or_default().as_bytes());
+        all_kept && new.iter().all(is_ours)
+    }
 }
 
 fn is_no_operation(text: &str) -> bool {
@@ -164,12 +205,16 @@ mod tests {
         (0..).zip(texts).map(line).collect()
     }
 
+    fn same(old: &[Line], new: &[Line]) -> bool {
+        Bodies::new(old, new).are_one_code()
+    }
+
     #[test]
     fn jumps_may_become_no_operations_and_nothing_else_may() {
         let old = lines(&[(0, "test %eax, %eax"), (2, "jmp #3"), (7, "jne #1"), (9, "ret")]);
         let listed = lines(&[(0, "test %eax, %eax"), (2, "nopl (%rax,%rax)"), (7, "jne #1"), (9, "ret")]);
         let unlisted = lines(&[(0, "test %eax, %eax"), (7, "jne #1"), (9, "ret")]);
-        assert!(code(&old, &old) && code(&old, &listed) && code(&old, &unlisted));
+        assert!(same(&old, &old) && same(&old, &listed) && same(&old, &unlisted));
         for other in [
             lines(&[(0, "test %ebx, %eax"), (2, "jmp #3"), (7, "jne #1"), (9, "ret")]),
             lines(&[(0, "nopw"), (2, "jmp #3"), (7, "jne #1"), (9, "ret")]),
@@ -177,8 +222,47 @@ mod tests {
             lines(&[(0, "test %eax, %eax"), (2, "jmp #3"), (7, "jne #1"), (9, "ret"), (10, "ret")]),
             lines(&[(2, "jmp #2"), (7, "jne #0"), (9, "ret")]),
         ] {
-            assert!(!code(&old, &other), "{other:?}");
+            assert!(!same(&old, &other), "{other:?}");
         }
+    }
+
+    #[test]
+    fn what_names_instructions_by_number_is_compared_by_their_offsets() {
+        let old = lines(&[(0, "jmp #3"), (5, "jmp #3"), (8, "jne #2"), (10, "ret")]);
+        let new = lines(&[(0, "nopl (%rax,%rax)"), (8, "jne #1"), (10, "ret")]);
+        let bodies = Bodies::new(&old, &new);
+        assert!(bodies.are_one_code());
+        let texts = |texts: &[&str]| -> Vec<Line> {
+            let line = |text: &&str| Line { index: 0, offset: None, text: (*text).to_owned() };
+            texts.iter().map(line).collect()
+        };
+        let before = texts(&["__jump_table: +0x0: type 2 #1; +0x4: type 2 #3; +0x8: type 24 key.#1+0x2"]);
+        let after = texts(&[
+            ".orc_unwind: 0500; +0x0: type 2 #2",
+            "__jump_table: +0x0: type 2 #1; +0x4: type 2 #2; +0x8: type 24 key.#1+0x2",
+        ]);
+        assert!(bodies.are_one_list_but_for_tables(&before, &after));
+        assert!(!bodies.are_one_list_but_for_tables(&after, &before), "an entry of ours is gone");
+        let elsewhere = texts(&["__jump_table: +0x0: type 2 #1; +0x4: type 2 #1; +0x8: type 24 key.#1+0x2"]);
+        assert!(!bodies.are_one_list_but_for_tables(&before, &elsewhere));
+        // Numbers of other things are what they say.
+        for kind in ["constant ", "string ", "table ", "-> cold"] {
+            let named = |number| texts(&[&format!(".altinstructions: {kind}#{number}")]);
+            assert!(!bodies.are_one_list_but_for_tables(&named(3), &named(2)), "{kind}");
+        }
+    }
+
+    #[test]
+    fn references_of_stilled_calls_may_go_and_no_others() {
+        let old = lines(&[(0, "call -> hook"), (5, "call -> work"), (10, "ret")]);
+        let new = lines(&[(0, "nopl (%rax,%rax)"), (5, "call -> work"), (10, "ret")]);
+        let bodies = Bodies::new(&old, &new);
+        let hook = Line { index: 0, offset: Some(0), text: "#0+1 type 4 hook-0x4".into() };
+        let work = Line { index: 1, offset: Some(5), text: "#1+1 type 4 work-0x4".into() };
+        assert!(bodies.are_one_list_of_references(vec![hook.clone(), work.clone()], vec![work]));
+        assert!(
+            !bodies.are_one_list_of_references(vec![hook.clone()], vec![Line { offset: Some(5), ..hook }])
+        );
     }
 
     #[test]

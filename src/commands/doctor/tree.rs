@@ -1,13 +1,15 @@
 //! Objects that lie in a build's tree and that no record tells of: compiled by a compiler that was called past lpcc.
 //!
 //! A build that names `/usr/bin/gcc` passes every shim, and nothing of lpcc's ever hears of it. So the question is put to
-//! the tree: an object is recorded if its bytes are those of some unit's, wherever the build has moved it.
+//! the tree: an object is recorded if its bytes are those of some unit's, wherever the build has moved it, or if it is a unit's but
+//! for what the build rewrote behind the compiler.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::Path;
 
 use super::findings::{Findings, Level};
+use crate::commands::rewritten;
 use crate::commands::store::{counted, shown};
 use crate::object::{self, FileKind, Hash, Item, Kind};
 use crate::store::{UnitEntry, kind_of_file, locate};
@@ -17,6 +19,12 @@ const TOPIC: &str = "tree";
 pub(super) fn look(findings: &mut Findings, tree: &Path, units: &[UnitEntry]) {
     let recorded: HashSet<Hash> =
         units.iter().flat_map(|unit| &unit.identity.variants).map(|it| it.hash).collect();
+    let by_output: HashMap<&Path, &UnitEntry> = units.iter().map(|unit| (unit.output(), unit)).collect();
+    let is_rewritten = |path: &Path, bytes: &[u8]| {
+        let real = path.canonicalize().ok();
+        let unit = real.and_then(|path| by_output.get(path.as_path()).copied());
+        unit.is_some_and(|unit| rewritten::by(unit, bytes).is_some())
+    };
     let (mut objects, mut unknown) = (0, Vec::new());
     let walk = walkdir::WalkDir::new(tree).follow_root_links(true).sort_by_file_name().into_iter();
     for entry in walk.filter_entry(|entry| entry.file_name() != locate::DIRECTORY) {
@@ -29,7 +37,9 @@ pub(super) fn look(findings: &mut Findings, tree: &Path, units: &[UnitEntry]) {
             }
         };
         match object(entry.path()) {
-            Ok(Some(bytes)) if recorded.contains(&Hash::of(&bytes)) => objects += 1,
+            Ok(Some(bytes)) if recorded.contains(&Hash::of(&bytes)) || is_rewritten(entry.path(), &bytes) => {
+                objects += 1;
+            }
             // A file of debug information is an object too, by its header.
             Ok(Some(bytes)) if is_empty(&bytes) => {}
             Ok(Some(_)) => {
@@ -45,7 +55,7 @@ pub(super) fn look(findings: &mut Findings, tree: &Path, units: &[UnitEntry]) {
     if unknown.is_empty() {
         findings.add(TOPIC, Level::Fine, text);
     } else {
-        let hint = "compiled past lpcc (a compiler named by its path?), by an assembler, or changed since";
+        let hint = "compiled past lpcc (a compiler named by its path?), by an assembler or a linker, or changed since";
         findings.add_hint(TOPIC, Level::Check, text, hint);
     }
     super::recording::list(findings, "not recorded", Level::Check, &unknown);
