@@ -215,6 +215,11 @@ impl View {
         Ok(())
     }
 
+    /// Makes the directory of the recorded build that the tree has no longer.
+    pub fn make_directory(&self, recorded: &Path) -> Result<(), SelectError> {
+        self.folder_of(&self.place(recorded).join("file in it"))
+    }
+
     /// Makes the directory that a file of ours is to lie in. One that is reached by a link is the tree's, and not to be written to.
     fn folder_of(&self, at: &Path) -> Result<(), SelectError> {
         let Some(folder) = at.parent() else { return Ok(()) };
