@@ -43,7 +43,7 @@ use rayon::prelude::*;
 
 use crate::analysis::judge::{Neighbours, Target};
 use crate::analysis::selection::{NotReplayed, Selection, UnitCall, Unread};
-use crate::store::{Recording, Store, UnitEntry, absolute};
+use crate::store::{Recording, Store, UnitEntry, absolute, is_too_wide};
 use apply::{Applied, Edited};
 use edits::File;
 pub use error::SelectError;
@@ -288,7 +288,7 @@ fn root_directories<'p>(
     restored: &'p Restored,
 ) -> BTreeSet<&'p Path> {
     let of_calls = calls.iter().map(|(_, call)| call.directory()).chain(restored.folders());
-    let outside = of_calls.filter(|directory| !directory.starts_with(tree) && !view::is_too_wide(directory));
+    let outside = of_calls.filter(|directory| !directory.starts_with(tree) && !is_too_wide(directory));
     outside.chain([tree]).collect()
 }
 

@@ -10,10 +10,10 @@ use std::path::{Path, PathBuf};
 use super::error::SelectError;
 use super::replay::{self, Call};
 use super::units::Known;
-use super::view::{self, View};
+use super::view::View;
 use super::{Request, actual_path};
 use crate::object::Hash;
-use crate::store::{Recording, Store};
+use crate::store::{Recording, Store, is_too_wide};
 
 /// Names that one note shows.
 const SHOWN: usize = 5;
@@ -81,7 +81,7 @@ impl Restored {
             };
             found.push((file, contents));
         }
-        if !has_directory && (lost.is_some() || view::is_too_wide(directory)) {
+        if !has_directory && (lost.is_some() || is_too_wide(directory)) {
             return Err(format!(
                 "its directory `{}` is gone; hint: --map {}=WHERE-IT-IS-NOW",
                 actual.display(),
@@ -152,7 +152,7 @@ impl Restored {
 /// The contents of an input, where they were kept and a mirror has a place for them.
 fn kept(recording: &Recording, file: &Path, hash: Option<Hash>) -> Option<Vec<u8>> {
     let folder = file.parent()?;
-    if view::is_too_wide(folder) { None } else { recording.kept(hash?) }
+    if is_too_wide(folder) { None } else { recording.kept(hash?) }
 }
 
 /// The first names, and how many more; `None` for none.

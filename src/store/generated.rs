@@ -6,7 +6,7 @@
 //! still is what was read.
 //!
 //! What is generated? A file that was written where it lies: its contents are hardly older than its inode's last change.
-//! What was unpacked, installed or copied with its times is older, and can be had again. In a checkout, git tells: what
+//! What was unpacked, installed or copied with its times is older, and can be had again; so can what lies in the system's directories. In a checkout, git tells: what
 //! it tracks is source. Where neither tells, too much is kept, never too little.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -25,6 +25,7 @@ use super::container::{Builder, Container, Tag};
 use super::error::{FormatError, StoreError};
 use super::layout::{INPUTS, ObjectKey, SNAPSHOTS, absolute, path};
 use super::read::{Recording, UnitEntry};
+use super::shared::is_too_wide;
 use super::write::Store;
 use crate::object::Hash;
 
@@ -130,7 +131,7 @@ fn read(file: &Path) -> Result<Option<Vec<u8>>, FormatError> {
 /// The contents of the first file that was written where it lies, is no source, and is what has this hash.
 fn written_here(paths: &BTreeSet<PathBuf>, hash: Hash, sources: &Sources) -> Option<Vec<u8>> {
     paths.iter().find_map(|path| {
-        let metadata = path.metadata().ok()?;
+        let metadata = path.metadata().ok().filter(|_| !path.parent().is_none_or(is_too_wide))?;
         let is_wanted = is_written_here(&metadata) && metadata.len() <= LARGEST && !sources.hold(path);
         let contents = if is_wanted { fs::read(path).ok()? } else { return None };
         (Hash::of(&contents) == hash).then_some(contents)
