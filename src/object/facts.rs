@@ -183,9 +183,15 @@ fn read_class<Elf: FileHeader<Endian = Endianness>>(data: &[u8], bits: u8) -> Re
     let endian = header.endian().map_err(|e| error(e, "e_ident[EI_DATA]"))?;
     let table = header.sections(endian, data).map_err(|e| error(e, "section headers"))?;
     let mut sections = Vec::with_capacity(table.len());
+    let strings = header.shstrndx(endian, data).unwrap_or_default();
+    let strings = strings_of(&table, endian, data, SectionIndex(strings as usize));
     for (index, raw) in table.iter().enumerate() {
-        let name =
-            table.section_name(endian, raw).map_err(|e| error(e, format!("name of section {index}")))?;
+        let name = match name_at(strings, raw.sh_name(endian)) {
+            Some(name) => name,
+            None => {
+                table.section_name(endian, raw).map_err(|e| error(e, format!("name of section {index}")))?
+            }
+        };
         let section_type = raw.sh_type(endian);
         let body = if section_type == elf::SHT_NULL { Ok(&[] as &[u8]) } else { raw.data(endian, data) };
         sections.push(Section {
@@ -263,6 +269,24 @@ fn thumb_bit(symbol: &mut Symbol<'_>) {
 type SectionTable<'d, Elf> = object::read::elf::SectionTable<'d, Elf>;
 type SymbolTable<'d, Elf> = object::read::elf::SymbolTable<'d, Elf>;
 
+/// The bytes of a string table; none where it cannot be read.
+fn strings_of<'d, Elf: FileHeader<Endian = Endianness>>(
+    table: &SectionTable<'d, Elf>,
+    endian: Endianness,
+    data: &'d [u8],
+    index: SectionIndex,
+) -> &'d [u8] {
+    table.section(index).and_then(|section| section.data(endian, data)).unwrap_or_default()
+}
+
+/// The name that begins at an offset of a string table; `None` where the library's reader is to be asked, which tells
+/// what is wrong. Names are short: a search that first asks the processor what it can do (as the library's does, with
+/// instructions that trap in a virtual machine) costs a small compile more than all of its names.
+fn name_at(strings: &[u8], offset: u32) -> Option<&[u8]> {
+    let rest = strings.get(offset as usize..)?;
+    rest.get(..rest.iter().position(|byte| *byte == 0)?)
+}
+
 fn read_symbols<'d, Elf: FileHeader<Endian = Endianness>>(
     table: &SymbolTable<'d, Elf>,
     endian: Endianness,
@@ -286,9 +310,13 @@ fn read_symbols<'d, Elf: FileHeader<Endian = Endianness>>(
     if !table.is_empty() {
         symbols.push(null);
     }
+    let strings = sections.get(table.string_section().0).map_or(&[] as &[u8], |section| section.data);
     for (index, raw) in table.iter().enumerate().skip(1) {
         let place = || format!("symbol {index}");
-        let name = table.symbol_name(endian, raw).map_err(|e| error(e, place()))?;
+        let name = match name_at(strings, raw.st_name(endian)) {
+            Some(name) => name,
+            None => table.symbol_name(endian, raw).map_err(|e| error(e, place()))?,
+        };
         let section = table.symbol_section(endian, raw, SymbolIndex(index)).map_err(|e| error(e, place()))?;
         let shndx = raw.st_shndx(endian);
         let definition = match section {

@@ -114,9 +114,7 @@ fn checksum(bytes: &[u8]) -> [u8; 8] {
     let mut hasher = blake3::Hasher::new();
     hasher.update(DOMAIN);
     hasher.update(bytes);
-    let mut checksum = [0; 8];
-    hasher.finalize_xof().fill(&mut checksum);
-    checksum
+    hasher.finalize().as_bytes().first_chunk().copied().unwrap_or_default()
 }
 
 /// Whether the file changed so lately, or by its times will change so late, that another change might not show.
