@@ -120,9 +120,9 @@ pub fn by_patch(
     let mut restored = Restored::default();
     let calls =
         calls(request, (&known, recording), &touched.units, (&files, &tree), &mut restored, &mut selection);
-    let patched: BTreeSet<PathBuf> =
+    let left_alone: BTreeSet<PathBuf> =
         files.iter().chain(&earlier).map(|file| absolute(&tree, &file.path)).collect();
-    let told = restored.compare(request, (recording, store), &known, &calls, &patched);
+    let told = restored.compare(request, (recording, store), &known, &calls, &left_alone);
     selection.rebuild.notes.extend(told);
     if calls.is_empty() {
         return Ok(finished(selection));
