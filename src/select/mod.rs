@@ -24,6 +24,7 @@ pub mod noise;
 pub mod patch;
 pub mod pieces;
 pub mod replay;
+pub mod restored;
 pub mod scan;
 pub mod shipped;
 pub mod stamp;
@@ -31,7 +32,7 @@ pub mod unit;
 pub mod units;
 pub mod view;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -42,11 +43,12 @@ use rayon::prelude::*;
 
 use crate::analysis::judge::{Neighbours, Target};
 use crate::analysis::selection::{NotReplayed, Selection, UnitCall, Unread};
-use crate::store::{Recording, Store, UnitEntry, absolute};
+use crate::store::{Recording, Store, UnitEntry, absolute, is_too_wide};
 use apply::{Applied, Edited};
 use edits::File;
 pub use error::SelectError;
 use replay::Call;
+use restored::Restored;
 use unit::{Answer, Context, Views};
 use units::Known;
 use view::{Depth, Root, View};
@@ -115,8 +117,13 @@ pub fn by_patch(
         ));
     }
     selection.rebuild.units = touched.units.len();
-    let calls = calls(request, &known, &touched.units, &files, &tree, &mut selection);
-    strangers(request, &known, &calls, store, &mut selection);
+    let mut restored = Restored::default();
+    let calls =
+        calls(request, (&known, recording), &touched.units, (&files, &tree), &mut restored, &mut selection);
+    let left_alone: BTreeSet<PathBuf> =
+        files.iter().chain(&earlier).map(|file| absolute(&tree, &file.path)).collect();
+    let told = restored.compare(request, (recording, store), &known, &calls, &left_alone);
+    selection.rebuild.notes.extend(told);
     if calls.is_empty() {
         return Ok(finished(selection));
     }
@@ -126,8 +133,8 @@ pub fn by_patch(
         let scratch = top.join(name);
         fs::create_dir(&scratch).map_err(SelectError::file("make", &scratch))?;
         Ok(Context {
-            views: views(request, &calls, (&files, &earlier), &tree, (&scratch, depth))?,
-            edited: edited_really(&files, &request.tree),
+            views: views(request, &calls, (&files, &earlier, &restored), &tree, (&scratch, depth))?,
+            edited: edited_really(&files, &request.tree).chain(restored.originals(request)).collect(),
             files: files.clone(),
             scratch,
             target: request.target,
@@ -147,8 +154,10 @@ pub fn by_patch(
     // Of earlier patches the unpatched side is a state of its own, whose originals nobody looks for.
     let is_cumulative =
         !earlier.is_empty() || files.iter().any(|file| file.edited.shipped != file.edited.old);
-    let is_flat = !is_cumulative && files.iter().all(|file| units::is_told_when_read(file.edited));
-    let directories = read_directories(&known, &calls, &files, &tree);
+    let is_flat = !is_cumulative
+        && !restored.replaces()
+        && files.iter().all(|file| units::is_told_when_read(file.edited));
+    let directories = read_directories(&known, &calls, &files, (&tree, &restored));
     let first = context("first", if is_flat { Depth::Down(&directories) } else { Depth::Full })?;
     let mut answers: Vec<(usize, Result<Answer, String>)> = calls
         .par_iter()
@@ -232,10 +241,10 @@ fn unread(selection: &mut Selection, paths: &[PathBuf], files: &[Edited], tree: 
 /// The calls that can be run again; the others are listed with the reason.
 fn calls<'k>(
     request: &Request,
-    known: &'k [Known],
+    (known, recording): (&'k [Known], &Recording),
     units: &BTreeSet<usize>,
-    files: &[Edited],
-    tree: &Path,
+    (files, tree): (&[Edited], &Path),
+    restored: &mut Restored,
     selection: &mut Selection,
 ) -> Vec<(usize, Call<'k>)> {
     let mut calls = Vec::new();
@@ -258,24 +267,12 @@ fn calls<'k>(
         };
         let source = call.source();
         let is_deleted = files.iter().any(|file| file.new.is_none() && absolute(tree, &file.path) == source);
-        let directory = actual_path(request, call.directory());
         if is_deleted {
             refuse(
                 unit,
                 "the patch deletes or renames its source: the patched build has no such unit".into(),
             );
-        } else if !directory.is_dir() {
-            let reason = format!(
-                "its directory `{}` is gone; hint: --map {}=WHERE-IT-IS-NOW",
-                directory.display(),
-                call.directory().display()
-            );
-            refuse(unit, reason);
-        } else if let Some(input) = missing(request, unit, &directory) {
-            let reason = format!(
-                "its input `{}` is gone; hint: files that the build generates must be left where they were",
-                input.display()
-            );
+        } else if let Err(reason) = restored.provide(request, recording, unit, call.directory()) {
             refuse(unit, reason);
         } else {
             calls.push((*index, call));
@@ -284,54 +281,14 @@ fn calls<'k>(
     calls
 }
 
-/// The first recorded input that is not there.
-fn missing(request: &Request, unit: &Known, directory: &Path) -> Option<PathBuf> {
-    let exists = |file: &&PathBuf| actual_path(request, file).exists() || directory.join(file).exists();
-    unit.files().find(|file| !exists(&file))
-}
-
-/// Says which inputs and compilers are not the recorded ones: where drift comes from.
-fn strangers(
-    request: &Request,
-    known: &[Known],
-    calls: &[(usize, Call<'_>)],
-    store: Option<&Store>,
-    selection: &mut Selection,
-) {
-    const SHOWN: usize = 5;
-    let Some(store) = store else { return };
-    let mut differ: BTreeMap<PathBuf, bool> = BTreeMap::new();
-    for (index, call) in calls {
-        for (program, hash) in &call.identity().compiler.programs {
-            let program = replay::path(program).to_path_buf();
-            differ.entry(program).or_insert_with_key(|program| store.hash_file(program) != Some(*hash));
-        }
-        let Some(unit) = known.get(*index) else { continue };
-        for (file, input) in unit.files().zip(&unit.inputs.files) {
-            let Some(hash) = input.hash else { continue };
-            differ
-                .entry(file)
-                .or_insert_with_key(|file| store.hash_file(&actual_path(request, file)) != Some(hash));
-        }
-    }
-    let differing: Vec<_> =
-        differ.into_iter().filter(|(_, differs)| *differs).map(|(file, _)| file).collect();
-    if differing.is_empty() {
-        return;
-    }
-    let shown: Vec<_> = differing.iter().take(SHOWN).map(|file| format!("`{}`", file.display())).collect();
-    let more = differing.len().saturating_sub(SHOWN);
-    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    selection
-        .rebuild
-        .notes
-        .push(format!("not as they were when the build was recorded: {}{more}", shown.join(", ")));
-}
-
-/// The directories that are mirrored: the tree, and those of calls outside of it.
-fn root_directories<'p>(calls: &'p [(usize, Call<'_>)], tree: &'p Path) -> BTreeSet<&'p Path> {
-    let of_calls = calls.iter().map(|(_, call)| call.directory());
-    let outside = of_calls.filter(|directory| !directory.starts_with(tree) && !view::is_too_wide(directory));
+/// The directories that are mirrored: the tree, and those of calls and of what is restored outside of it.
+fn root_directories<'p>(
+    calls: &'p [(usize, Call<'_>)],
+    tree: &'p Path,
+    restored: &'p Restored,
+) -> BTreeSet<&'p Path> {
+    let of_calls = calls.iter().map(|(_, call)| call.directory()).chain(restored.folders());
+    let outside = of_calls.filter(|directory| !directory.starts_with(tree) && !is_too_wide(directory));
     outside.chain([tree]).collect()
 }
 
@@ -340,9 +297,9 @@ fn read_directories(
     known: &[Known],
     calls: &[(usize, Call<'_>)],
     files: &[File<'_>],
-    tree: &Path,
+    (tree, restored): (&Path, &Restored),
 ) -> BTreeSet<PathBuf> {
-    let roots = root_directories(calls, tree);
+    let roots = root_directories(calls, tree, restored);
     let mut found: BTreeSet<PathBuf> = BTreeSet::new();
     let mut add = |directory: &Path| {
         if roots.iter().any(|root| directory.starts_with(root)) && !found.contains(directory) {
@@ -363,13 +320,13 @@ fn read_directories(
 fn views(
     request: &Request,
     calls: &[(usize, Call<'_>)],
-    (files, earlier): (&[File<'_>], &[Edited]),
+    (files, earlier, restored): (&[File<'_>], &[Edited], &Restored),
     tree: &Path,
     (top, depth): (&Path, Depth<'_>),
 ) -> Result<Views, SelectError> {
     let root =
         |recorded: &Path| Root { recorded: recorded.to_path_buf(), actual: actual_path(request, recorded) };
-    let roots: Vec<Root> = root_directories(calls, tree).into_iter().map(root).collect();
+    let roots: Vec<Root> = root_directories(calls, tree, restored).into_iter().map(root).collect();
     let new_contents = |file: &File<'_>| file.edited.new.clone();
     let aligned: Vec<Option<Vec<u8>>> = files
         .iter()
@@ -377,6 +334,7 @@ fn views(
         .collect();
     let make = |name: &str| -> Result<View, SelectError> {
         let view = View::new(&top.join(name), &roots, depth)?;
+        restored.lay(&view)?;
         for file in earlier {
             view.put(&absolute(tree, &file.path), file.new.as_deref())?;
         }
@@ -387,11 +345,16 @@ fn views(
     // Unless something is edited there, the unpatched side may read the originals by whatever way.
     let nothing = BTreeSet::new();
     let old = match depth {
-        Depth::Down(_) if !is_cumulative => View::new(&top.join("old"), &roots, Depth::Down(&nothing))?,
+        Depth::Down(_) if !is_cumulative && restored.is_empty() => {
+            View::new(&top.join("old"), &roots, Depth::Down(&nothing))?
+        }
         _ => make("old")?,
     };
     let new = make("new")?;
     let shipped = if is_cumulative { Some(View::new(&top.join("rec"), &roots, depth)?) } else { None };
+    if let Some(view) = &shipped {
+        restored.lay(view)?;
+    }
     for file in files {
         if file.edited.shipped != file.edited.old {
             old.put(&file.recorded, file.edited.old.as_deref())?;
@@ -409,8 +372,8 @@ fn views(
 }
 
 /// Edited files that exist, by their real paths.
-fn edited_really(files: &[File<'_>], tree: &Path) -> BTreeSet<PathBuf> {
-    files.iter().filter_map(|file| tree.join(&file.edited.path).canonicalize().ok()).collect()
+fn edited_really(files: &[File<'_>], tree: &Path) -> impl Iterator<Item = PathBuf> {
+    files.iter().filter_map(|file| tree.join(&file.edited.path).canonicalize().ok())
 }
 
 fn object_name(unit: &Known, tree: &Path) -> BString {

@@ -215,6 +215,11 @@ impl View {
         Ok(())
     }
 
+    /// Makes the directory of the recorded build that the tree has no longer.
+    pub fn make_directory(&self, recorded: &Path) -> Result<(), SelectError> {
+        self.folder_of(&self.place(recorded).join("file in it"))
+    }
+
     /// Makes the directory that a file of ours is to lie in. One that is reached by a link is the tree's, and not to be written to.
     fn folder_of(&self, at: &Path) -> Result<(), SelectError> {
         let Some(folder) = at.parent() else { return Ok(()) };
@@ -263,23 +268,6 @@ fn is_output(path: &Path) -> bool {
     matches!(end, b"o" | b"lo" | b"la" | b"a" | b"so" | b"ko" | b"dwo" | b"cmd")
 }
 
-/// Directories that hold more than one build: their names at the root.
-const SHARED: [&[u8]; 15] = [
-    b"bin", b"boot", b"dev", b"etc", b"home", b"lib", b"lib64", b"media", b"opt", b"proc", b"root", b"run",
-    b"sys", b"tmp", b"var",
-];
-
-/// Whether a directory is one that no build has for itself: mirroring it would mirror the machine.
-pub fn is_too_wide(directory: &Path) -> bool {
-    let mut names = directory.components().skip(1).map(|component| component.as_os_str().as_bytes());
-    match (names.next(), names.next()) {
-        (None, _) => true,
-        (Some(b"usr"), second) => second != Some(b"src"),
-        (Some(first), None) => SHARED.contains(&first),
-        (Some(first), Some(_)) => matches!(first, b"dev" | b"etc" | b"proc" | b"sys"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -307,16 +295,6 @@ mod tests {
             ("-O2", "-O2"),
         ] {
             assert_eq!(view.word(OsStr::new(word)), moved, "{word}");
-        }
-    }
-
-    #[test]
-    fn what_is_a_builds_own() {
-        for own in ["/build", "/tmp/x", "/opt/me/x", "/usr/src/linux", "/srv"] {
-            assert!(!is_too_wide(Path::new(own)), "{own}");
-        }
-        for shared in ["/", "/tmp", "/usr", "/usr/include", "/etc/x", "/home"] {
-            assert!(is_too_wide(Path::new(shared)), "{shared}");
         }
     }
 

@@ -7,7 +7,7 @@
 //! units/a3/a3….cost      what compiling its variants took, where there are several
 //! links/…                one record a linked file, likewise
 //! notes/…                named by the hash of their own bytes: the same note twice is one file
-//! snapshots/NAME/        units, links and notes as they were
+//! snapshots/NAME/        units, links and notes as they were, and inputs/…: what the build generated and read
 //! compilers/…            what probing a compiler gave, by the hash of the key
 //! hashes                 content hashes of files, in slots
 //! shims/                 links named like the compilers, laid by `lpcc run`
@@ -31,6 +31,8 @@ pub const UNITS: &str = "units";
 pub const LINKS: &str = "links";
 /// Notes.
 pub const NOTES: &str = "notes";
+/// Contents of generated inputs, in a snapshot, by their hash.
+pub const INPUTS: &str = "inputs";
 /// Snapshots by name.
 pub const SNAPSHOTS: &str = "snapshots";
 /// The compilers' cache.

@@ -9,7 +9,7 @@
 //!
 //! `locate` says which store; `layout` where things lie in it; `container` and `format` what the bytes are;
 //! `write` and `read` do what they say; `hashes` spares hashing the same header a thousand times; `moved` tells an
-//! object that was moved from one that is gone; `snapshots`, `verify` and `gc` look after it all; `export` makes one
+//! object that was moved from one that is gone; `generated` keeps what the build itself made and read; `snapshots`, `verify` and `gc` look after it all; `export` makes one
 //! file of a recording, and reads it where it lies.
 
 pub mod container;
@@ -17,6 +17,7 @@ pub mod error;
 pub mod export;
 pub mod format;
 pub mod gc;
+pub mod generated;
 pub mod hashes;
 pub mod kind;
 pub mod layout;
@@ -25,6 +26,7 @@ pub mod moved;
 pub mod read;
 pub mod record;
 pub mod scratch;
+pub mod shared;
 pub mod snapshots;
 pub mod verify;
 pub mod write;
@@ -39,6 +41,7 @@ pub use locate::locate;
 pub use read::{Recording, UnitEntry};
 pub use record::{Note, NoteKind};
 pub use scratch::Scratch;
+pub use shared::is_too_wide;
 pub use snapshots::{SnapshotName, SnapshotSummary};
 pub use verify::{Problem, Verification};
 pub use write::Store;

@@ -1,6 +1,6 @@
 //! Snapshots: the state of a store under a name, to be compared with later.
 //!
-//! Records are never changed in place, so a snapshot is a directory of hard links: made at once, however large
+//! Records are never changed in place, so a snapshot is a directory of hard links: made soon, however large
 //! the build, and none the worse for what the build writes afterwards.
 
 use std::ffi::OsStr;
@@ -9,7 +9,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::error::StoreError;
-use super::layout::{COST_EXTENSION, LINKS, NOTES, SNAPSHOTS, UNITS};
+use super::layout::{COST_EXTENSION, INPUTS, LINKS, NOTES, SNAPSHOTS, UNITS};
 use super::read::{Recording, UnitEntry, files};
 use super::write::Store;
 
@@ -18,7 +18,7 @@ use super::write::Store;
 pub struct SnapshotName(PathBuf);
 
 /// What a snapshot holds.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SnapshotSummary {
     /// Records of units.
     pub units: usize,
@@ -26,6 +26,8 @@ pub struct SnapshotSummary {
     pub links: usize,
     /// Notes.
     pub notes: usize,
+    /// Inputs that the build generated, kept as contents.
+    pub inputs: usize,
     /// Units left out because their object is gone: what a configure script tried.
     pub vanished: usize,
     /// Damaged records, kept so that they are not lost in silence.
@@ -63,8 +65,7 @@ impl Store {
         let place = name.directory(self);
         let scratch = self.scratch()?;
         let fresh = scratch.path().join("new");
-        let mut summary =
-            SnapshotSummary { units: 0, links: 0, notes: 0, vanished: 0, damaged: 0, replaced: false };
+        let mut summary = SnapshotSummary::default();
 
         for kind in [UNITS, LINKS, NOTES] {
             let folder = fresh.join(kind);
@@ -89,6 +90,8 @@ impl Store {
             summary.notes += usize::from(keep(&file, &fresh.join(NOTES))?);
         }
 
+        summary.inputs = self.keep_generated(&current, &fresh)?;
+
         let snapshots = self.folder(SNAPSHOTS);
         self.make(&snapshots)?;
         summary.replaced = fs::rename(&place, scratch.path().join("old")).is_ok();
@@ -107,7 +110,8 @@ impl Store {
     /// Number of unit records and bytes of all files, of the current state or a snapshot.
     pub fn sizes(recording: &Recording) -> (usize, u64) {
         let units = recording.files(UNITS);
-        let all = units.iter().cloned().chain(recording.files(LINKS)).chain(recording.files(NOTES));
+        let others = [LINKS, NOTES, INPUTS].into_iter().flat_map(|kind| recording.files(kind));
+        let all = units.iter().cloned().chain(others);
         let bytes = all.filter_map(|file| Some(file.metadata().ok()?.len())).sum();
         (units.len(), bytes)
     }
@@ -135,7 +139,7 @@ pub(super) fn snapshot_files(store: &Store) -> Vec<PathBuf> {
     let mut all = Vec::new();
     for name in store.snapshots() {
         let directory = store.folder(SNAPSHOTS).join(name);
-        for kind in [UNITS, LINKS, NOTES] {
+        for kind in [UNITS, LINKS, NOTES, INPUTS] {
             all.extend(files(&directory.join(kind)));
         }
     }

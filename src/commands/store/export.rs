@@ -46,6 +46,7 @@ pub(super) fn export(args: &Args, explicit: Option<&Path>, format: Format) -> an
         answer.insert("schema".into(), "lpcc.store.export/1".into());
         encode::path(&mut answer, "file", file);
         answer.extend(described(manifest));
+        answer.insert("inputs".into(), exported.inputs.into());
         answer.insert("bytes".into(), exported.bytes.len().into());
         answer.insert("vanished".into(), exported.vanished.into());
         answer.insert("damaged".into(), exported.damaged.len().into());
@@ -54,6 +55,7 @@ pub(super) fn export(args: &Args, explicit: Option<&Path>, format: Format) -> an
         let mut text =
             format!("wrote {}: {}", shown(file), counted(manifest.units as usize, "unit", "units"));
         let _ = write!(text, ", {}", counted(manifest.links as usize, "link", "links"));
+        text.push_str(&super::generated(exported.inputs));
         let _ = write!(text, ", {}", size(exported.bytes.len() as u64));
         if exported.vanished > 0 {
             let _ = write!(text, "; left out {} whose output is gone", exported.vanished);

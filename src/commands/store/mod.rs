@@ -113,7 +113,7 @@ fn snapshot(store: &Store, name: &OsString, format: Format) -> anyhow::Result<Ex
     if format == Format::Json {
         let answer = json!({
             "schema": "lpcc.store.snapshot/1", "name": name.to_string_lossy(), "units": made.units,
-            "links": made.links, "notes": made.notes, "vanished": made.vanished, "damaged": made.damaged,
+            "links": made.links, "notes": made.notes, "inputs": made.inputs, "vanished": made.vanished, "damaged": made.damaged,
             "replaced": made.replaced,
         });
         output::print(&format!("{answer:#}\n"))?;
@@ -122,6 +122,7 @@ fn snapshot(store: &Store, name: &OsString, format: Format) -> anyhow::Result<Ex
     let verb = if made.replaced { "replaced" } else { "made" };
     let mut text = format!("{verb} snapshot `{}`: {}", name.display(), counted(made.units, "unit", "units"));
     let _ = write!(text, ", {}", counted(made.links, "link", "links"));
+    text.push_str(&generated(made.inputs));
     if made.vanished > 0 {
         let _ = write!(text, "; left out {} whose object is gone", counted(made.vanished, "unit", "units"));
     }
@@ -136,6 +137,15 @@ fn snapshot(store: &Store, name: &OsString, format: Format) -> anyhow::Result<Ex
     }
     output::print(&text)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// How many generated inputs were kept, behind other counts.
+fn generated(inputs: usize) -> String {
+    if inputs == 0 {
+        String::new()
+    } else {
+        format!(", {} that the build generated", counted(inputs, "input", "inputs"))
+    }
 }
 
 fn gc(store: &Store, dry_run: bool, format: Format) -> anyhow::Result<ExitCode> {

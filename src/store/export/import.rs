@@ -8,6 +8,7 @@ use super::{Export, Kind};
 use crate::object::Hash;
 use crate::store::container::{Builder, Container};
 use crate::store::error::{FormatError, StoreError};
+use crate::store::generated;
 use crate::store::layout::{LINKS, NOTES, ObjectKey, SNAPSHOTS, UNITS};
 use crate::store::snapshots::SnapshotName;
 use crate::store::write::Store;
@@ -34,6 +35,11 @@ impl Store {
             let parent = place.parent().unwrap_or(Path::new(""));
             fs::create_dir_all(parent).map_err(StoreError::io("make the directory", parent))?;
             fs::write(&place, bytes).map_err(StoreError::io("write", &place))?;
+        }
+        for hash in export.kept_hashes() {
+            if let Some(contents) = export.kept(hash) {
+                generated::keep_in(&fresh, hash, contents)?;
+            }
         }
         let place = name.directory(self);
         self.make(&self.folder(SNAPSHOTS))?;

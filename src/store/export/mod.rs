@@ -13,7 +13,8 @@
 //! | --- | --- |
 //! | `EXPT` 0 | the manifest, in postcard |
 //! | `INDX` 0 | the entries, in postcard |
-//! | `BLCK` n | block n: sections of records, end to end |
+//! | `KEPT` 0 | where the contents of generated inputs lie, in postcard |
+//! | `BLCK` n | block n: sections of records, end to end, then contents of inputs |
 
 mod import;
 mod read;
@@ -30,12 +31,13 @@ pub use write::Exported;
 
 const MANIFEST: Tag = *b"EXPT";
 const INDEX: Tag = *b"INDX";
+const KEPT: Tag = *b"KEPT";
 const BLOCK: Tag = *b"BLCK";
 
 /// A block is closed once it holds so many bytes, which zstd's window spans as a whole.
 const BLOCK_SIZE: usize = 4 << 20;
-/// Blocks in one export; the rest of a container's sections are manifest and index.
-const MAX_BLOCKS: usize = super::container::MAX_SECTIONS - 2;
+/// Blocks in one export; the rest of a container's sections are manifest, index and what is said of inputs.
+const MAX_BLOCKS: usize = super::container::MAX_SECTIONS - 3;
 /// An unpacked index beyond this is not believed: it would describe a million units.
 const MAX_INDEX: u64 = 1 << 27;
 
@@ -48,7 +50,7 @@ pub struct Manifest {
     pub links: u32,
     /// Notes.
     pub notes: u32,
-    /// Hash of all that is recorded, however it is packed: equal exactly if the recordings are.
+    /// Hash of all records, however they are packed: equal exactly if the recordings are.
     pub contents: Hash,
 }
 
@@ -76,6 +78,16 @@ struct Entry {
 struct Place {
     tag: Tag,
     index: u16,
+    block: u16,
+    start: u64,
+    length: u64,
+}
+
+/// Where the contents of an input that the build generated lie.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Kept {
+    /// Of the contents.
+    hash: Hash,
     block: u16,
     start: u64,
     length: u64,

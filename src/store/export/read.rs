@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{BLOCK, Entry, INDEX, Kind, MANIFEST, MAX_INDEX, Manifest};
+use super::{BLOCK, Entry, INDEX, KEPT, Kept, Kind, MANIFEST, MAX_INDEX, Manifest};
+use crate::object::Hash;
 use crate::store::container::{Container, Pool, Pooled, VERSION, Version};
 use crate::store::error::{Damaged, FormatError};
 use crate::store::format::{self, RecordFile};
@@ -20,6 +21,8 @@ pub struct Export {
     file: PathBuf,
     manifest: Manifest,
     entries: Vec<Entry>,
+    /// By hash.
+    kept: Vec<Kept>,
     blocks: Arc<Blocks>,
 }
 
@@ -48,8 +51,14 @@ impl Export {
         }
         let entries: Vec<Entry> = format::required(&container, INDEX, 0)?;
         sound(&container, &manifest, &entries)?;
+        let kept: Vec<Kept> =
+            if container.has(KEPT, 0) { format::required(&container, KEPT, 0)? } else { Vec::new() };
+        if !kept.is_sorted_by(|one, other| one.hash < other.hash) {
+            return Err(FormatError::damaged("the contents of inputs are out of order"));
+        }
+        kept.iter().try_for_each(|kept| lies_within(&container, kept.block, kept.start, kept.length))?;
         let blocks = Arc::new(Blocks { container, at_hand: Mutex::default() });
-        Ok(Self { file: file.to_path_buf(), manifest, entries, blocks })
+        Ok(Self { file: file.to_path_buf(), manifest, entries, kept, blocks })
     }
 
     /// Where it lies.
@@ -92,6 +101,18 @@ impl Export {
     /// The link whose output is `output`.
     pub fn find_link(&self, output: &Path) -> Result<Option<LinkRecord>, Damaged> {
         self.entry(Kind::Link, output).map(|entry| self.link(entry)).transpose()
+    }
+
+    /// Hashes of the generated inputs whose contents it holds.
+    pub(crate) fn kept_hashes(&self) -> impl Iterator<Item = Hash> {
+        self.kept.iter().map(|kept| kept.hash)
+    }
+
+    /// The contents that are said to have this hash; `None` where there are none, or they are damaged.
+    pub(in crate::store) fn kept(&self, hash: Hash) -> Option<Vec<u8>> {
+        let at = self.kept.binary_search_by(|kept| kept.hash.cmp(&hash)).ok()?;
+        let Kept { block, start, length, .. } = self.kept.get(at)?;
+        self.blocks.read(*block, *start, *length).ok()
     }
 
     /// Every record as the file that it is in a store, with its kind's folder.
@@ -162,17 +183,23 @@ fn sound(container: &Container, manifest: &Manifest, entries: &[Entry]) -> Resul
     }
     for entry in entries {
         for (at, place) in entry.sections.iter().enumerate() {
-            let (_, raw) = container
-                .lengths(BLOCK, place.block)
-                .ok_or_else(|| FormatError::damaged("the index names a block that is not there"))?;
-            if place.start.checked_add(place.length).is_none_or(|end| end > raw) {
-                return Err(FormatError::damaged("the index reaches beyond a block"));
-            }
+            lies_within(container, place.block, place.start, place.length)?;
             let before = entry.sections.get(..at).unwrap_or_default();
             if before.iter().any(|other| (other.tag, other.index) == (place.tag, place.index)) {
                 return Err(FormatError::damaged("a section of a record stands twice"));
             }
         }
+    }
+    Ok(())
+}
+
+/// Whether a range lies in a block that is there.
+fn lies_within(container: &Container, block: u16, start: u64, length: u64) -> Result<(), FormatError> {
+    let (_, raw) = container
+        .lengths(BLOCK, block)
+        .ok_or_else(|| FormatError::damaged("the index names a block that is not there"))?;
+    if start.checked_add(length).is_none_or(|end| end > raw) {
+        return Err(FormatError::damaged("the index reaches beyond a block"));
     }
     Ok(())
 }

@@ -1,11 +1,12 @@
 //! Making an export.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use bstr::BString;
 use rayon::prelude::*;
 
-use super::{BLOCK, BLOCK_SIZE, Entry, INDEX, Kind, MANIFEST, MAX_BLOCKS, Manifest, Place};
+use super::{BLOCK, BLOCK_SIZE, Entry, INDEX, KEPT, Kept, Kind, MANIFEST, MAX_BLOCKS, Manifest, Place};
 use crate::object::Hash;
 use crate::store::container::{Builder, Container, Packed, Tag};
 use crate::store::error::{Damaged, FormatError, StoreError};
@@ -30,6 +31,8 @@ pub struct Exported {
     pub bytes: Vec<u8>,
     /// What it says of itself.
     pub manifest: Manifest,
+    /// Inputs that the build generated, whose contents are kept.
+    pub inputs: usize,
     /// Units and links left out because what they made is gone.
     pub vanished: usize,
     /// Records that could not be read. The export holds a note of each in its place.
@@ -61,8 +64,10 @@ impl Recording {
         sources.sort_by(|one, other| {
             (one.entry.kind, &one.entry.key).cmp(&(other.entry.kind, &other.entry.key))
         });
-        let (bytes, manifest) = pack(sources)?;
-        Ok(Exported { bytes, manifest, vanished, damaged })
+        let generated = self.generated();
+        let inputs = generated.len();
+        let (bytes, manifest) = pack(sources, generated)?;
+        Ok(Exported { bytes, manifest, inputs, vanished, damaged })
     }
 
     /// All records as they lie in the store, and how many were left out.
@@ -104,7 +109,10 @@ impl Source {
     }
 }
 
-fn pack(mut sources: Vec<Source>) -> Result<(Vec<u8>, Manifest), StoreError> {
+fn pack(
+    mut sources: Vec<Source>,
+    generated: BTreeMap<Hash, Vec<u8>>,
+) -> Result<(Vec<u8>, Manifest), StoreError> {
     let mut blocks =
         Blocks { done: Vec::new(), waiting: Vec::new(), open: Vec::new(), size: block_size(&sources) };
     let of_group = |tag: Tag, group: usize| match GROUPS.get(group) {
@@ -122,6 +130,12 @@ fn pack(mut sources: Vec<Source>) -> Result<(Vec<u8>, Manifest), StoreError> {
         }
         blocks.close();
     }
+    let mut kept = Vec::new();
+    for (hash, contents) in generated {
+        let (block, start) = blocks.add(&contents)?;
+        kept.push(Kept { hash, block, start, length: contents.len() as u64 });
+    }
+    blocks.close();
     blocks.pack();
     let count = |kind| sources.iter().filter(|source| source.entry.kind == kind).count() as u32;
     let manifest = Manifest {
@@ -134,6 +148,9 @@ fn pack(mut sources: Vec<Source>) -> Result<(Vec<u8>, Manifest), StoreError> {
     let mut file = Builder::default();
     file.section(MANIFEST, 0, format::to_bytes(&manifest)?)?;
     file.packed(INDEX, 0, Packed::new(format::to_bytes(&entries)?, LEVEL))?;
+    if !kept.is_empty() {
+        file.packed(KEPT, 0, Packed::new(format::to_bytes(&kept)?, LEVEL))?;
+    }
     for (number, block) in (0..=u16::MAX).zip(blocks.done) {
         file.packed(BLOCK, number, block)?;
     }
