@@ -229,6 +229,10 @@ fn generated_inputs_and_records_that_are_lost() {
     tree.compile(&["gcc"]);
     let patch = tree.patch("return x + MADE;", "return x - MADE;");
     fs::remove_file(tree.path("src/made.h")).unwrap();
+    // The snapshot kept it; without, it is named.
+    let (json, status) = tree.select(&patch, &[]);
+    assert_eq!((names(&json, "functions"), status), (vec!["work"], 1), "{json:#}");
+    fs::remove_dir_all(tree.path("store/snapshots/shipped/inputs")).unwrap();
     let (json, status) = tree.select(&patch, &[]);
     assert!(reason(&json).contains("made.h` is gone") && reason(&json).contains("hint:"), "{json:#}");
     assert_eq!(status, 2);
