@@ -186,6 +186,27 @@ fn a_record_replaces_that_of_the_same_object_however_its_path_is_written() {
 }
 
 #[test]
+fn a_record_that_would_not_change_is_left_and_another_takes_its_place_whole() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Store::create(&directory.path().join("store")).unwrap();
+    let write = |seed: u64| store.write_unit(&record(b"/build/x.o", 3, seed)).unwrap();
+    let inode = |file: &Path| file.metadata().unwrap().ino();
+    let place = write(1);
+    let (first, bytes) = (inode(&place), fs::read(&place).unwrap());
+    assert_eq!((write(1), inode(&place)), (place.clone(), first), "the same record");
+    let kept = directory.path().join("kept");
+    fs::hard_link(&place, &kept).unwrap();
+    assert!(write(2) == place && inode(&place) != first && fs::read(&place).unwrap() != bytes);
+    assert_eq!(fs::read(&kept).unwrap(), bytes, "a snapshot's link stands");
+    let leftovers = fs::read_dir(store.root().join("tmp")).unwrap().count();
+    assert_eq!(leftovers, 0, "what was replaced is gone");
+    // Cut short, as by a full disk: made whole.
+    let whole = fs::read(&place).unwrap();
+    fs::write(&place, &whole[..whole.len() / 2]).unwrap();
+    assert!(write(2) == place && fs::read(&place).unwrap() == whole);
+}
+
+#[test]
 fn the_umask_decides_who_may_read_a_record() {
     let directory = tempfile::tempdir().unwrap();
     let store = Store::create(&directory.path().join("s")).unwrap();

@@ -211,8 +211,9 @@ impl Store {
 /// What the file at `place` holds, if there is one; nothing where it is not of the length that matters.
 fn contents(place: &Path, length: usize) -> Option<Vec<u8>> {
     let mut file = fs::File::open(place).ok()?;
+    let metadata = file.metadata().ok().filter(fs::Metadata::is_file)?;
     let mut found = Vec::new();
-    if file.metadata().is_ok_and(|metadata| metadata.len() == length as u64) {
+    if metadata.len() == length as u64 {
         let _ = file.read_to_end(&mut found);
     }
     Some(found)
