@@ -443,6 +443,7 @@ fn unwinding_entries_of_arm() {
         ("table", [&*f, &g, &function("h", all, &table(6)), &stopped].concat()),
         ("leaf", [&*f, &g, &h, &leaf("")].concat()),
         ("without", [&*g, &h, &stopped].concat()),
+        ("needs", [&*f, &g, &h, &stopped, ".section .ARM.exidx\n.reloc 0, R_ARM_NONE, another\n"].concat()),
     ];
     for (name, source) in sources {
         place.write(format!("{name}.s"), &format!(".syntax unified\n.arm\n.text\n{source}"));
@@ -453,6 +454,7 @@ fn unwinding_entries_of_arm() {
     differs(&place, "old.o", "table.o", &["function h changed constants"]);
     differs(&place, "old.o", "leaf.o", &["function leaf changed sites"]);
     differs(&place, "old.o", "without.o", &["function f removed"]);
+    differs(&place, "old.o", "needs.o", &["section .ARM.exidx changed attributes"]);
 }
 
 /// Where a linker may shorten code, lengths and advances of unwinding are relocations between labels; the label at the end of
