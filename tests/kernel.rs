@@ -231,6 +231,14 @@ fn recorded_afterwards(kernel: &Kernel) {
     assert_eq!(answer, again);
     let same = kernel.lpcc(&["diff", "--store", "../afterwards", "shipped", "now"]).output().unwrap();
     assert_eq!(same.status.code(), Some(0));
+    // The wrapper's recording has what the compiler made: beside this one, what objtool does is left out, either way round.
+    for (old, new) in [("../store", "../afterwards"), ("../afterwards", "../store")] {
+        let found = kernel.json(&["diff", old, new]);
+        for target in TARGETS {
+            let object = found["objects"].as_array().unwrap().iter().find(|it| it["object"] == *target);
+            assert_eq!(object.unwrap()["status"], "same", "{target}: {}", object.unwrap());
+        }
+    }
     // What the wrapper recorded of the very bytes stands; what objtool rewrote since is recorded as it is.
     fs::create_dir(kernel.scratch.join("alone")).unwrap();
     fs::copy(kernel.build().join("lib/bug.o"), kernel.scratch.join("alone/bug.o")).unwrap();
@@ -270,6 +278,25 @@ fn a_fix_is_selected_from_either(kernel: &Kernel) {
     };
     assert!(!names(&watched).is_empty());
     assert_eq!(names(&watched), names(&told));
+
+    // The fix as the compiler leaves it, beside the object as objtool did: the same functions, and no others.
+    let source = kernel.tree.join("kernel/fork.c");
+    let named = source.display();
+    fs::write(&new.join("fork.c"), format!("#line 1 \"{named}\"\n{fixed}")).unwrap();
+    let object = kernel.scratch.join("fixed.o").display().to_string();
+    let line = kernel.command_of("kernel/.fork.o.cmd");
+    let (compile, _) = line.split_once(" ; ").unwrap();
+    let compile = compile.replace("kernel/fork.o", &object).replace(
+        &format!(" {named}"),
+        &format!(" -I{}/kernel {}/fork.c", kernel.tree.display(), new.display()),
+    );
+    succeed(kernel.run("sh").arg("-c").arg(compile).current_dir(kernel.build()));
+    let found = kernel.json(&["diff", "kernel/fork.o", &object]);
+    let object = &found["objects"][0];
+    let findings = object["findings"].as_array().unwrap().iter().filter(|it| it["kind"] == "function");
+    let differ: Vec<&str> = findings.map(|it| it["symbol"].as_str().unwrap()).collect();
+    assert_eq!(differ, names(&watched), "{object}");
+    assert!(object["notes"].to_string().contains("objtool rewrote the old side"), "{object}");
 }
 
 /// A function more at the top of a file moves all others, and changes the fingerprint of none, objtool's tables included.

@@ -10,6 +10,7 @@ use crate::argv::{self, CommandLine, Source};
 use crate::compiler::find::{self, Target};
 use crate::compiler::guard::Passed;
 use crate::compiler::identity;
+use crate::compiler::usual;
 use crate::env;
 use crate::store::record::{self, Compiler, Family};
 use crate::store::{Store, absolute};
@@ -121,7 +122,7 @@ pub fn object_of(words: &[BString], directory: &Path) -> Option<PathBuf> {
     }
 }
 
-/// What would be run today; lpcc itself, and shims of it, are passed by.
+/// What would be run today; lpcc itself, and shims of it, are passed by. What said lpcc alone was a kernel's build, or `cc`.
 fn target(words: &[OsString], directory: &Path, passed: &Passed) -> Option<Target> {
     let mut words = words.to_vec();
     // A path is relative to where the call ran, not to here.
@@ -134,7 +135,7 @@ fn target(words: &[OsString], directory: &Path, passed: &Passed) -> Option<Targe
         }
     }
     let call: Vec<OsString> = std::iter::once(OsString::from("lpcc")).chain(words).collect();
-    find::target(&call, passed, &|_| None).ok()
+    find::target(&call, passed, &|_| usual::of_configured_kernel(directory)).ok()
 }
 
 fn os(words: &[BString]) -> Vec<OsString> {

@@ -8,7 +8,7 @@ use bstr::BString;
 use rayon::prelude::*;
 
 use super::side::{self, Loaded, Object, Side};
-use crate::analysis::{self, Change, ObjectDiff, Status, differ, inputs, pairing};
+use crate::analysis::{self, Change, ObjectDiff, Status, differ, inputs, pairing, rewritten};
 use crate::object::{Basis, Fingerprints};
 use crate::report::error::{DIFFERENT, SAME, TROUBLE};
 use crate::report::progress::Progress;
@@ -172,8 +172,13 @@ fn pair(diff: &mut ObjectDiff, old: &Fingerprints, new: &Fingerprints, code: boo
         diff.notes.push(format!("another kind of machine code: {} -> {}", said(old), said(new)));
         diff.status = Status::Changed;
     }
-    let (findings, pairs) =
+    let (mut findings, mut pairs) =
         if code { analysis::compare_with_code(old, new) } else { (analysis::compare(old, new), Vec::new()) };
+    if let Some(side) = rewritten::leave_out(old, new, &mut findings) {
+        diff.notes
+            .push(format!("objtool rewrote the {side} side behind the compiler; what it makes is left out"));
+        pairs.retain(|pair| findings.iter().any(|finding| finding.symbol == pair.symbol));
+    }
     if !findings.is_empty() {
         diff.status = Status::Changed;
     } else if diff.status == Status::Same {

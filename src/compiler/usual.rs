@@ -5,10 +5,14 @@
 //! place of `gcc` is another configuration, and the host's in place of a cross compiler none at all. They are told by what
 //! their top makefile exports for itself, `sub_make_done` (Linux 4.19 and later; U-Boot and others that took kbuild over).
 
-use std::ffi::OsString;
-use std::os::unix::ffi::OsStringExt;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::Path;
+
+use bstr::ByteSlice;
 
 use super::find::Own;
+use crate::argv;
 use crate::env;
 
 /// The name of the compiler for a call that names none.
@@ -39,9 +43,37 @@ fn kbuild(cross_compile: Option<OsString>, llvm: Option<OsString>) -> OsString {
     OsString::from_vec(name)
 }
 
+/// The compiler that a configured kernel was built with, by the name that it gave itself; `None` where `directory` is no kernel's
+/// build. For calls read afterwards, which say `lpcc` alone.
+pub fn of_configured_kernel(directory: &Path) -> Option<OsString> {
+    let text = std::fs::read(directory.join("include/config/auto.conf")).ok()?;
+    let mut settings = text.lines().filter_map(|line| line.strip_prefix(b"CONFIG_CC_VERSION_TEXT="));
+    named_in(settings.next()?.trim_with(|letter| letter == '"')) // older kernels quote it
+}
+
+/// GCC says its argv[0] first; Clang (perhaps behind a distribution's name) says `clang version`.
+fn named_in(version: &[u8]) -> Option<OsString> {
+    let mut words = version.split(u8::is_ascii_whitespace);
+    let first = OsStr::from_bytes(words.next()?);
+    if argv::compiler_name(first).is_some() {
+        return Some(first.to_owned());
+    }
+    words.next().filter(|word| *word == b"clang").map(|_| "clang".into())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_configured_kernel_s_compiler() {
+        let name = |text: &str| named_in(text.as_bytes()).map(|name| name.into_string().unwrap());
+        assert_eq!(name("gcc (Debian 12.2.0-14) 12.2.0").unwrap(), "gcc");
+        assert_eq!(name("aarch64-linux-gnu-gcc-12 (Debian) 12.2.0").unwrap(), "aarch64-linux-gnu-gcc-12");
+        assert_eq!(name("Debian clang version 14.0.6").unwrap(), "clang");
+        assert_eq!(name("clang version 19.1.7").unwrap(), "clang");
+        assert_eq!((name(""), name("icx 2024")), (None, None));
+    }
 
     #[test]
     fn the_kernel_s_default_compiler() {
