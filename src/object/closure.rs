@@ -411,7 +411,7 @@ impl<'m, 'd> Closure<'m, 'd> {
         let all = self.privates.sized_names(extent.section);
         let from = all.partition_point(|n| n.0 < extent.start);
         let inside: Vec<_> =
-            all.iter().skip(from).take_while(|n| n.0 < extent.end.max(extent.start + 1)).collect();
+            all.iter().skip(from).take_while(|n| n.0 < extent.end.max(extent.start.saturating_add(1))).collect();
         out.number(inside.len() as u64);
         for (offset, size, kind) in inside {
             out.number(offset - extent.start);
