@@ -32,6 +32,8 @@ const CLASSES: usize = class_of(LARGEST) + 1;
 const FIRST_CHUNK: usize = 128 << 10;
 /// Bytes of a further chunk: some huge pages.
 const CHUNK: usize = 2 * HUGE_PAGE;
+/// A chunk with more bytes left than this is not given up for a block that does not fit.
+const WORTH_KEEPING: usize = 64 << 10;
 /// Bytes of a huge page, on x86-64 and on the other machines where pages are of 4 KiB.
 const HUGE_PAGE: usize = 2 << 20;
 /// Bytes that any machine's pages divide: what is mapped has such a length.
@@ -153,6 +155,10 @@ impl Own {
             return first.cast();
         }
         let size = size_of_class(class);
+        if self.left.get() < size && self.left.get() > WORTH_KEEPING {
+            // A long block that does not fit is no reason to give the rest of the chunk away.
+            return map(size);
+        }
         if self.left.get() < size && !self.refill(class) {
             // Another thread's blocks, or none.
             return if list.get().is_null() { null_mut() } else { self.take(class) };
