@@ -57,6 +57,7 @@ prop_compose! {
         layout in range(),
     ) -> Item {
         let parts = parts.into_iter().map(|(hash, stream)| Part { kind: PartKind::Sites, hash, stream }).collect();
+        let (origin, cold) = (origin.map(Box::new), cold.map(Box::new));
         let traits = Traits { instructions, origin, cold, layout, ..Traits::default() };
         Item { kind: Kind::Data, name, names, scope, section, address, size, parts, references, traits }
     }
