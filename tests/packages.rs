@@ -89,7 +89,7 @@ fn exported(file: &Path) -> Vec<String> {
 }
 
 #[test]
-fn the_debhelper_sequence() {
+fn the_debhelper_sequence_and_the_hook() {
     if !have("dh") {
         return;
     }
@@ -133,6 +133,23 @@ fn the_debhelper_sequence() {
     let first = fs::read(&file).unwrap();
     build(&[("DH_EXTRA_ADDONS", "lpcc")]);
     assert!(fs::read(&file).unwrap() == first, "two builds export the same bytes");
+
+    // Without debhelper's help, as in a builder's chroot: shims first on PATH, and the hook of dpkg-buildpackage.
+    fs::remove_file(&file).unwrap();
+    let configuration = place.beside("configuration");
+    fs::create_dir_all(configuration.join("dpkg")).unwrap();
+    symlink(here("shims/debian/buildpackage.conf"), configuration.join("dpkg/buildpackage.conf")).unwrap();
+    symlink(LPCC, folder.join("gcc")).unwrap();
+    let store = place.beside("hook-store");
+    let hooked =
+        build(&[("XDG_CONFIG_HOME", configuration.to_str().unwrap()), ("LPCC_STORE", store.to_str().unwrap())]);
+    assert!(hooked == bare, "the package is the same");
+    assert_eq!(exported(&file), ["a.o", "b.o"]);
+    assert!(fs::read_to_string(files_ending(&place.beside("."), "changes").pop().unwrap()).unwrap().contains(".lpcc"));
+    // Nothing recorded is no failed build.
+    let nothing = place.beside("no-store");
+    fs::remove_file(folder.join("gcc")).unwrap();
+    build(&[("XDG_CONFIG_HOME", configuration.to_str().unwrap()), ("LPCC_STORE", nothing.to_str().unwrap())]);
 }
 
 fn files_ending(folder: &Path, ending: &str) -> Vec<PathBuf> {
@@ -283,6 +300,7 @@ fn installed(place: &Place, root: &Path) {
         "usr/share/bash-completion/completions/lpcc",
         "usr/share/doc/lpcc/examples/macros.lpcc",
         "usr/share/doc/lpcc/examples/kernel.toml",
+        "usr/share/doc/lpcc/examples/buildpackage.conf",
         "usr/share/doc/lpcc/distributions.md",
         "usr/share/doc/lpcc/CHANGELOG.md",
     ] {

@@ -68,6 +68,13 @@ fn implicit_noreturn_lost() {
     assert_eq!(swapped["objects"][0]["noreturn_lost"], shadow["objects"][0]["noreturn_lost"]);
     assert_eq!(swapped["a"], "without -flive-patching");
 
+    // Called from assembler, too, behind which every compiler goes on: the kernel's change to the stack of interrupts.
+    let stacked = "if (b) { asm volatile (\"call %c0\" :: \"i\" (wait_for_panic) : \"memory\"); touch(); } print_mce(b); }";
+    place.write("mce.c", &PANIC.replacen("print_mce(b); }", stacked, 1));
+    compile(&place, "toggle-live-patching", &["gcc-12", "-O2", "-fno-pie", "-c", "mce.c"]);
+    let beside = &json(&place)["shadows"][0];
+    assert_eq!(column(beside, "noreturn_lost", "caller"), ["mce_panic", "other"]);
+
     // Marked, nothing is lost.
     place.write("mce.c", &PANIC.replace("((noinline))", "((noinline, noreturn))"));
     compile(&place, "toggle-live-patching", &["gcc-12", "-O2", "-c", "mce.c"]);

@@ -5,3 +5,4 @@ pub mod find;
 pub mod guard;
 pub mod identity;
 pub mod optimizers;
+mod usual;

@@ -35,22 +35,40 @@ pub fn lost(a: &Fingerprints, b: &Fingerprints) -> Vec<NoreturnLost> {
     let in_a: BTreeMap<&BStr, &Item> = functions(a).map(|item| (item.name.as_bstr(), item)).collect();
     let mut found = BTreeSet::new();
     for item in functions(b) {
+        let Some(old) = in_a.get(item.name.as_bstr()) else { continue };
         let calls = calls(b, item);
-        let goes_on = calls.iter().filter(|call| call.goes_on && never.contains(call.callee.as_bstr()));
-        for call in goes_on {
-            let Some(old) = in_a.get(item.name.as_bstr()) else { continue };
-            let old_calls = calls_of(a, old, call.callee.as_bstr());
-            if old_calls.is_empty() || old_calls.iter().any(|call| call.goes_on) {
-                continue;
-            }
-            found.insert(NoreturnLost {
-                callee: call.callee.clone(),
+        let callees: BTreeSet<&BStr> = calls
+            .iter()
+            .filter(|call| call.goes_on && never.contains(call.callee.as_bstr()))
+            .map(|call| call.callee.as_bstr())
+            .collect();
+        for callee in callees {
+            let now: Vec<&Call> = calls.iter().filter(|call| call.callee == callee).collect();
+            found.extend(new_ways_on(&calls_of(a, old, callee), &now).into_iter().map(|at| NoreturnLost {
+                callee: callee.to_owned(),
                 caller: item.name.clone(),
-                offset: crate::object::listing::offset_of(b, item, call.at + 1),
-            });
+                offset: at.and_then(|at| crate::object::listing::offset_of(b, item, at + 1)),
+            }));
         }
     }
     found.into_iter().collect()
+}
+
+/// The calls of B, by number of their instruction, behind which it goes on and A does not. A call in inline assembler goes on in both
+/// (the kernel's switch to another stack is one): what the compiler knows of the callee does not reach it. `None` is a call that
+/// cannot be told from its like, for A has another number of them.
+fn new_ways_on(old: &[Call], now: &[&Call]) -> Vec<Option<u32>> {
+    let count = |calls: &mut dyn Iterator<Item = bool>| calls.filter(|goes_on| *goes_on).count();
+    let before = count(&mut old.iter().map(|call| call.goes_on));
+    if before == old.len() || count(&mut now.iter().map(|call| call.goes_on)) <= before {
+        return Vec::new();
+    }
+    if before > 0 && old.len() != now.len() {
+        return vec![None];
+    }
+    let known = |number: usize| before == 0 || old.get(number).is_some_and(|call| !call.goes_on);
+    let new = now.iter().enumerate().filter(|(number, call)| call.goes_on && known(*number));
+    new.map(|(_, call)| Some(call.at)).collect()
 }
 
 fn functions(prints: &Fingerprints) -> impl Iterator<Item = &Item> {
