@@ -33,6 +33,7 @@ const SOURCE: &str = r#"
 struct A { virtual ~A() {} virtual int f(int) { return 1; } };
 struct B : A { int f(int x) override { if (x) throw std::runtime_error("x"); return x; } };
 static int counter; thread_local int t = 4; double scale(double x) { return x * 1.5; }
+asm(".pushsection __sites,\"a\"\n.quad _Z4picki\n.popsection");
 int use(A *a, int x) { try { return a->f(x) + ++counter + t; } catch (const std::exception &) { return 3; } }
 int pick(int n) { switch (n) { case 0: return 7; case 1: return 12; case 2: return 3; case 3: return 99; case 4: return use(new B, n); } return 0; }
 "#;
@@ -109,7 +110,7 @@ fn lies(object: &[u8]) -> Vec<(String, Vec<u8>)> {
     }
     let bss = elf.symbols.iter().find(|symbol| symbol.name == "_ZL7counter").unwrap();
     lie("size of a zero-filled datum".to_owned(), bss.at + 16, 8);
-    for name in [".text", ".eh_frame"] {
+    for name in [".text", ".eh_frame", "__sites"] {
         let section = elf.sections.iter().find(|section| section.name == name).unwrap();
         let relocation = section.relocations[0];
         for (field, from, width) in [("offset", 0, 8), ("type", 8, 4), ("symbol", 12, 4), ("addend", 16, 8)] {
@@ -143,7 +144,20 @@ fn lying_headers() {
     assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), lies.len(), wrong.join("\n"));
 }
 
-/// Files that are honest and absurd: many of everything at one place. What grows with the square shows here.
+/// Strings in a section that has a length and no bytes: there is nothing around a place in it.
+#[test]
+fn strings_without_bytes() {
+    let scratch = Scratch::new("no-bytes");
+    let (source, made) = (scratch.join("a.s"), scratch.join("a.o"));
+    let text = "f: lea .Ls+8(%rip), %rax\nret\n.type f, @function\n.size f, .-f\n\
+                .section .rodata.str1.1,\"aMS\",@nobits,1\n.Ls: .zero 16\n";
+    for (file, text) in [("a.o", text.to_owned()), ("a.o.other", text.replace("+8", "+4"))] {
+        fs::write(&source, text).unwrap();
+        succeed(Command::new("as").arg(&source).arg("-o").arg(scratch.join(file)));
+    }
+    assert_eq!(try_file("strings without bytes", &made), Vec::<String>::new());
+}
+
 /// A compressed section says how long it is when it is not; that much would be reserved before a byte is read.
 #[test]
 fn a_compressed_section_is_not_believed() {
@@ -183,6 +197,7 @@ fn a_compressed_section_is_not_believed() {
     assert!(read(&file).is_err());
 }
 
+/// Files that are honest and absurd: many of everything at one place. What grows with the square shows here.
 #[test]
 fn crowds() {
     const COUNT: usize = 40_000;

@@ -57,6 +57,7 @@ prop_compose! {
         layout in range(),
     ) -> Item {
         let parts = parts.into_iter().map(|(hash, stream)| Part { kind: PartKind::Sites, hash, stream }).collect();
+        let (origin, cold) = (origin.map(Box::new), cold.map(Box::new));
         let traits = Traits { instructions, origin, cold, layout, ..Traits::default() };
         Item { kind: Kind::Data, name, names, scope, section, address, size, parts, references, traits }
     }
@@ -305,6 +306,33 @@ fn stated_lengths_are_not_promises() {
     let mut many = forged(0, 3, 3, b"abc");
     many[12..16].copy_from_slice(&u32::MAX.to_le_bytes());
     assert!(matches!(read_record(&many, Want::Everything), Err(FormatError::Damaged(_))));
+}
+
+/// Behind the hashes anything may stand: what is shown of it is shown, whatever it says of width and numbers.
+#[test]
+fn listings_believe_no_record() {
+    let mut record = store_support::record(b"/a.o", 1, 1);
+    let Outcome::Read(prints) = &mut record.variants[0].fingerprints else { panic!("made so") };
+    // An instruction of one byte; twice a reference from the last instruction of all to a place in the function.
+    let last = [0xff, 0xff, 0xff, 0xff, 0x0f, 0, 0, 4, 1, 0];
+    let streams = [&[1, 0x90][..], &last, &last].concat();
+    let part = |kind, start, len| Part { kind, hash: Hash([0; 32]), stream: StreamRange { start, len } };
+    prints.items[0].parts = vec![part(PartKind::Code, 0, 2), part(PartKind::References, 2, 20)];
+    prints.items[0].traits.layout = StreamRange { start: u32::MAX, len: u32::MAX };
+    prints.streams = streams;
+    for (bits, code) in [(64, "nop"), (16, "nop"), (7, "90"), (0, "90"), (255, "90")] {
+        let Outcome::Read(prints) = &mut record.variants[0].fingerprints else { panic!("made so") };
+        prints.image.bits = bits;
+        let read = read_record(&encode(&record).unwrap(), Want::Everything).unwrap();
+        let Outcome::Read(prints) = &read.variants[0].fingerprints else { panic!("made so") };
+        let lines = |part| {
+            let lines = lpcc::object::listing::lines(prints, &prints.items[0], part);
+            lines.into_iter().map(|line| (line.index, line.text)).collect::<Vec<_>>()
+        };
+        assert_eq!(lines(PartKind::Code), [(0, code.to_owned())], "{bits} bits");
+        let references = lines(PartKind::References);
+        assert!(references.len() == 2 && references.iter().all(|(index, _)| *index == u32::MAX));
+    }
 }
 
 #[test]

@@ -69,17 +69,20 @@ fn compare(sides: &(Side, Side), mut troubles: Vec<String>, args: &Args) -> Comp
     let names = |side: &Side| side.objects.iter().map(|object| object.name.clone()).collect::<Vec<_>>();
     let matches = pairing::pair(&names(&sides.0), &names(&sides.1));
     let progress = Progress::new(matches.len());
-    let results: Vec<(ObjectDiff, Vec<String>)> = matches
-        .into_par_iter()
-        .map(|(name, old, new)| {
-            let old = old.and_then(|index| sides.0.objects.get(index));
-            let new = new.and_then(|index| sides.1.objects.get(index));
-            let mut result = objects(name, old, new, args.code);
-            narrow(&mut result.0, &args.symbol);
-            progress.step();
-            result
-        })
-        .collect();
+    let compared = |(name, old, new): (BString, Option<usize>, Option<usize>)| {
+        let old = old.and_then(|index| sides.0.objects.get(index));
+        let new = new.and_then(|index| sides.1.objects.get(index));
+        let mut result = objects(name, old, new, args.code);
+        narrow(&mut result.0, &args.symbol);
+        progress.step();
+        result
+    };
+    // Threads have memory of their own, which one pair makes no use of.
+    let results: Vec<(ObjectDiff, Vec<String>)> = if matches.len() == 1 {
+        matches.into_iter().map(compared).collect()
+    } else {
+        matches.into_par_iter().map(compared).collect()
+    };
     drop(progress);
     let mut objects = Vec::with_capacity(results.len());
     for (diff, unreadable) in results {
@@ -116,8 +119,11 @@ fn objects(
     }
     let mut prints = |object: Option<&Object>, loaded: Option<&mut Loaded<'_>>| {
         let loaded = loaded?;
-        let prints = loaded.fingerprints();
+        let mut prints = loaded.fingerprints();
         loaded.let_go();
+        if let Ok(prints) = &mut prints {
+            prints.streams.shrink_to_fit();
+        }
         prints.map_err(|why| troubles.push(named(object, &why))).ok()
     };
     let (old_prints, new_prints) = (prints(old, old_loaded.as_mut()), prints(new, new_loaded.as_mut()));

@@ -401,7 +401,7 @@ impl<'m, 'd> Closure<'m, 'd> {
     pub fn odd_names(&self, extent: &Extent) -> Vec<SizedName> {
         let all = self.privates.sized_names(extent.section);
         let from = all.partition_point(|n| n.0 < extent.start);
-        let whole = (extent.start, extent.end - extent.start, PLAIN_NAME);
+        let whole = (extent.start, extent.end.saturating_sub(extent.start), PLAIN_NAME);
         let inside = all.iter().skip(from).take_while(|n| n.0 < extent.end);
         inside.filter(|n| **n != whole).copied().collect()
     }
@@ -410,8 +410,11 @@ impl<'m, 'd> Closure<'m, 'd> {
     pub fn sized_names(&self, extent: &Extent, out: &mut Vec<u8>) {
         let all = self.privates.sized_names(extent.section);
         let from = all.partition_point(|n| n.0 < extent.start);
-        let inside: Vec<_> =
-            all.iter().skip(from).take_while(|n| n.0 < extent.end.max(extent.start + 1)).collect();
+        let inside: Vec<_> = all
+            .iter()
+            .skip(from)
+            .take_while(|n| n.0 < extent.end.max(extent.start.saturating_add(1)))
+            .collect();
         out.number(inside.len() as u64);
         for (offset, size, kind) in inside {
             out.number(offset - extent.start);

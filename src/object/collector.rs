@@ -141,7 +141,8 @@ impl Collector {
         let mut rest = concrete.as_slice();
         for (item, count) in items.iter_mut().zip(counts) {
             let own = rest.split_off(..count as usize).unwrap_or_default();
-            item.references = own.iter().filter_map(resolve).collect();
+            item.references.reserve_exact(own.len());
+            item.references.extend(own.iter().filter_map(resolve));
         }
         arrange(&mut items, position);
         Fingerprints {

@@ -165,10 +165,10 @@ pub struct Traits {
     pub hook: Hook,
     /// Number of instructions in a function, its `.cold` piece included.
     pub instructions: u32,
-    /// The `.cold` piece: section, address, size.
-    pub cold: Option<(BString, u64, u64)>,
+    /// The `.cold` piece: section, address, size. (Aside, as few have one: an object may have many thousands of items.)
+    pub cold: Option<Box<(BString, u64, u64)>>,
     /// The function a `.part` or other clone comes from, by name.
-    pub origin: Option<BString>,
+    pub origin: Option<Box<BString>>,
     /// The symbol had no size; the range ends at the next symbol.
     pub inferred_size: bool,
     /// Byte lengths of a function's instructions, one byte each, `.cold` piece last; not hashed.

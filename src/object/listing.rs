@@ -57,7 +57,8 @@ pub fn lines(prints: &Fingerprints, item: &Item, part: PartKind) -> Vec<Line> {
         };
         let offset = (part == PartKind::References).then(|| offsets.at(index)).flatten();
         list.push(Line { index, offset, text });
-        index += 1;
+        // The number of a reference is told by the stream.
+        index = index.saturating_add(1);
     }
     list
 }

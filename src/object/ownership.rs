@@ -146,6 +146,8 @@ pub fn find(facts: &Facts<'_>) -> Ownership {
     finder.labels();
     finder.overlaps();
     finder.dynamic_symbols();
+    // What the list has room for beyond is some megabytes of a large object.
+    finder.owner.things.shrink_to_fit();
     finder.owner
 }
 

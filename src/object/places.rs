@@ -121,7 +121,9 @@ impl<'d> Model<'d> {
             let body = |index| Some(model.body(index, model.owner.things.get(index)?, &mut scratch));
             run.filter_map(body).collect::<Vec<_>>()
         });
-        model.bodies = runs.flatten().collect();
+        let mut bodies = Vec::with_capacity(model.owner.things.len());
+        bodies.extend(runs.flatten());
+        model.bodies = bodies;
         for (thing, reached) in super::follow::find(&model, workers) {
             if let Some(body) = model.bodies.get_mut(thing) {
                 body.uses.extend(reached);

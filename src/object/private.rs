@@ -261,5 +261,7 @@ fn string_around(section: &Section<'_>, offset: u64) -> Option<(u64, u64)> {
         end += 1;
     }
     let limit = section.data.len();
-    Some(((start * width) as u64, ((end + 1) * width).min(limit) as u64))
+    let start = start * width;
+    // Strings of a section that has a length but no bytes are nothing.
+    Some((start as u64, ((end + 1) * width).min(limit).max(start) as u64))
 }

@@ -199,11 +199,10 @@ fn item(model: &Model<'_>, thing: &Thing, first: &Symbol<'_>, traits: Traits) ->
 fn traits(known: &Known<'_, '_>, thing: &Thing, first: &Symbol<'_>) -> Traits {
     let section = thing.pieces.first().and_then(|p| known.model.section(p.section));
     Traits {
-        cold: thing
-            .pieces
-            .get(1)
-            .and_then(|p| Some((known.model.section(p.section)?.name.into(), p.start, p.end - p.start))),
-        origin: names::clone_origin(first.name).map(BString::from),
+        cold: thing.pieces.get(1).and_then(|p| {
+            Some(Box::new((known.model.section(p.section)?.name.into(), p.start, p.end - p.start)))
+        }),
+        origin: names::clone_origin(first.name).map(|name| Box::new(name.into())),
         inferred_size: thing.inferred_size,
         zero_filled: section
             .map_or(first.definition == Definition::Common, super::facts::Section::is_zero_filled),

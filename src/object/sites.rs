@@ -121,7 +121,7 @@ fn is_special(model: &Model<'_>, privates: &Privates, index: usize, section: &Se
 
 /// The function that the relocation at an offset leads into.
 fn code(model: &Model<'_>, section: &Section<'_>, offset: u64) -> Option<Served> {
-    let relocation = section.relocations_in(offset, offset + 1).first()?;
+    let relocation = section.relocations_in(offset, offset.saturating_add(1)).first()?;
     match model.resolve(section, relocation, 0) {
         Place::Code(thing, ..) => Some((thing, None)),
         Place::Thing(thing, ..) => {

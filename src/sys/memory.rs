@@ -32,6 +32,8 @@ const CLASSES: usize = class_of(LARGEST) + 1;
 const FIRST_CHUNK: usize = 128 << 10;
 /// Bytes of a further chunk: some huge pages.
 const CHUNK: usize = 2 * HUGE_PAGE;
+/// A chunk with more bytes left than this is not given up for a block that does not fit.
+const WORTH_KEEPING: usize = 64 << 10;
 /// Bytes of a huge page, on x86-64 and on the other machines where pages are of 4 KiB.
 const HUGE_PAGE: usize = 2 << 20;
 /// Bytes that any machine's pages divide: what is mapped has such a length.
@@ -153,14 +155,26 @@ impl Own {
             return first.cast();
         }
         let size = size_of_class(class);
-        if self.left.get() < size && !self.refill(class) {
-            // Another thread's blocks, or none.
-            return if list.get().is_null() { null_mut() } else { self.take(class) };
+        if self.left.get() < size {
+            return self.take_elsewhere(class);
         }
         let block = self.next.get();
         self.left.set(self.left.get() - size);
         self.next.set(block.wrapping_add(size));
         block
+    }
+
+    /// A block of `class` that neither its list nor the chunk has.
+    #[cold]
+    #[inline(never)]
+    fn take_elsewhere(&self, class: usize) -> *mut u8 {
+        if self.left.get() > WORTH_KEEPING {
+            // A long block that does not fit is no reason to give the rest of the chunk away.
+            return map(size_of_class(class));
+        }
+        // Where the chunk is no new one, the list has another thread's blocks, or memory is exhausted.
+        let has_list = || self.lists.get(class).is_some_and(|list| !list.get().is_null());
+        if self.refill(class) || has_list() { self.take(class) } else { null_mut() }
     }
 
     /// Makes room for a block of `class`: from what other threads left (then false, and the list has it), or by a new

@@ -53,7 +53,7 @@ impl Size {
 
 /// Bytes of a function, its `.cold` piece included.
 pub fn code(item: &Item) -> u64 {
-    item.size + item.traits.cold.as_ref().map_or(0, |(_, _, size)| *size)
+    item.size + item.traits.cold.as_ref().map_or(0, |cold| cold.2)
 }
 
 /// A function that A and B do not have alike.
@@ -128,7 +128,7 @@ impl UnitCost {
             .filter(|finding| finding.kind == FindingKind::Function && finding.change == Change::Removed);
         cost.clones_gone = gone
             .filter_map(|finding| {
-                let origin = named(a, finding.symbol.as_bstr())?.traits.origin.clone()?;
+                let origin = named(a, finding.symbol.as_bstr())?.traits.origin.as_deref()?.clone();
                 Some(CloneGone { symbol: finding.symbol.clone(), origin })
             })
             .collect();

@@ -60,7 +60,11 @@ impl Printer {
         if !self.x86 {
             return self.word(bytes);
         }
-        let instruction = Decoder::new(self.bits, bytes, DecoderOptions::NONE).decode();
+        // A record may tell any width.
+        let Ok(mut decoder) = Decoder::try_new(self.bits, bytes, DecoderOptions::NONE) else {
+            return hex(bytes);
+        };
+        let instruction = decoder.decode();
         let near = matches!(
             instruction.op0_kind(),
             OpKind::NearBranch16 | OpKind::NearBranch32 | OpKind::NearBranch64
