@@ -281,13 +281,13 @@ fn a_fix_is_selected_from_either(kernel: &Kernel) {
 
     // The fix as the compiler leaves it, beside the object as objtool did: the same functions, and no others.
     let source = kernel.tree.join("kernel/fork.c");
-    let named = source.display();
-    fs::write(&new.join("fork.c"), format!("#line 1 \"{named}\"\n{fixed}")).unwrap();
+    let path = source.display();
+    fs::write(new.join("fork.c"), format!("#line 1 \"{path}\"\n{fixed}")).unwrap();
     let object = kernel.scratch.join("fixed.o").display().to_string();
     let line = kernel.command_of("kernel/.fork.o.cmd");
     let (compile, _) = line.split_once(" ; ").unwrap();
     let compile = compile.replace("kernel/fork.o", &object).replace(
-        &format!(" {named}"),
+        &format!(" {path}"),
         &format!(" -I{}/kernel {}/fork.c", kernel.tree.display(), new.display()),
     );
     succeed(kernel.run("sh").arg("-c").arg(compile).current_dir(kernel.build()));
