@@ -9,7 +9,7 @@ use self::control::Hidden;
 use super::super::facts::Section;
 use super::super::machine::Machine;
 use super::super::machine::mapping::Mode;
-use super::super::machine::steps::{Flow, Move, Register, Rules, Slots, Step};
+use super::super::machine::steps::{Access, Flow, Move, Register, Rules, Slots, Step};
 use super::super::places::{Body, DIRECT, Model, Place, Use};
 use super::super::x86::Reach;
 use super::{Anchor, Evidence, Reached, others};
@@ -124,6 +124,7 @@ impl<'m, 'd> Path<'m, 'd> {
             first += list.len();
         }
         path.heads = path.find_heads();
+        path.settle_indexes();
         path.take();
         (!path.pending.is_empty()).then_some(path)
     }
@@ -141,6 +142,34 @@ impl<'m, 'd> Path<'m, 'd> {
             }
         }
         heads
+    }
+
+    /// An index that is a number is a displacement: Power's vector loads have no other.
+    fn settle_indexes(&mut self) {
+        let mut numbers: [Option<i64>; 32] = [None; 32];
+        for at in 0..self.code.len() {
+            if self.heads.get(at).copied().unwrap_or(true) {
+                numbers = [None; 32];
+            }
+            let Some(Done { step, .. }) = self.code.get_mut(at) else { return };
+            if let [Some(access), None] = &mut step.accesses
+                && let Some(index) = access.index
+            {
+                let known = |register: Register| numbers.get(usize::from(register)).copied().flatten();
+                match (known(access.base), known(index)) {
+                    (_, Some(number)) => *access = Access { index: None, displacement: number, ..*access },
+                    (Some(number), None) => {
+                        *access = Access { base: index, index: None, displacement: number, ..*access };
+                    }
+                    (None, None) => {}
+                }
+            }
+            for (register, slot) in numbers.iter_mut().enumerate() {
+                if step.kills >> register & 1 == 1 || step.flow == Flow::Call {
+                    *slot = step.number.filter(|_| step.kills == 1 << register);
+                }
+            }
+        }
     }
 
     /// Finds the addresses that come to lie in a register, and where.
@@ -293,7 +322,7 @@ impl<'m, 'd> Path<'m, 'd> {
             let offset = item.anchor.1.wrapping_add(item.distance).wrapping_add(access.displacement);
             let known = item.exact && access.index.is_none();
             let evidence = if known { Evidence::Proof } else { Evidence::Perhaps };
-            let width = access.width.max(1);
+            let width = if access.index.is_some() { 1 } else { access.width.max(1) };
             self.reach(Reached { at: item.at, anchor: item.anchor, offset, width, evidence });
         }
     }
@@ -382,7 +411,7 @@ impl<'m, 'd> Path<'m, 'd> {
     /// Lays every displacement of the function on every address that it takes.
     fn lay_all(&mut self) {
         let accesses = self.code.iter().flat_map(|d| d.step.accesses).flatten();
-        let accesses = accesses.map(|a| (a.displacement, a.width.max(1)));
+        let accesses = accesses.map(|a| (a.displacement, if a.index.is_some() { 1 } else { a.width.max(1) }));
         let sums = self.code.iter().flat_map(|d| d.step.moves).flatten().map(|m| (m.by, 0));
         let mut displacements: Vec<(i64, u32)> = accesses.chain(sums).collect();
         displacements.sort_unstable();

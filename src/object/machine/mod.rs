@@ -152,6 +152,11 @@ pub trait Machine: std::fmt::Debug + Sync {
         None
     }
 
+    /// Whether an instruction does nothing with the address in this field but compare with it.
+    fn compares(&self, _instruction: &[u8], _field: u8) -> bool {
+        false
+    }
+
     /// Whether compilers align the heads of loops on this machine.
     fn aligns_loops(&self) -> bool {
         true

@@ -33,7 +33,7 @@ pub struct Access {
     pub index: Option<Register>,
     /// Distance in bytes.
     pub displacement: i64,
-    /// Bytes reached.
+    /// Bytes reached, if there is no index; with one, where they lie is not known.
     pub width: u32,
 }
 
@@ -96,6 +96,8 @@ pub struct Step {
     pub slots: Option<Slots>,
     /// Registers surely overwritten, as bits.
     pub kills: u64,
+    /// The number that the one overwritten register gets.
+    pub number: Option<i64>,
     /// Where control goes.
     pub flow: Flow,
     /// How many instructions behind it are done or not by a condition (`it` of Thumb).
@@ -107,6 +109,11 @@ pub struct Step {
 impl Step {
     fn kill(register: u32) -> Self {
         Self { kills: 1 << (register & 63), ..Self::default() }
+    }
+
+    /// `to = number`.
+    fn number(to: u32, number: i64) -> Self {
+        Self { number: Some(number), ..Self::kill(to) }
     }
 
     fn to(flow: Flow) -> Self {
@@ -136,6 +143,14 @@ impl Step {
     fn indexed(mut self, base: u32, index: u32, displacement: i64) -> Self {
         let index = Some(index as Register);
         self.accesses = [Some(Access { base: base as Register, index, displacement, width: 1 }), None];
+        self
+    }
+
+    /// The same, its first access so wide.
+    fn of_width(mut self, width: u32) -> Self {
+        if let [Some(first), _] = &mut self.accesses {
+            first.width = width;
+        }
         self
     }
 
