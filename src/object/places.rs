@@ -42,6 +42,8 @@ pub enum Place {
     /// Bytes without a name, by a label that the file kept, and a distance from it: section, offset of the
     /// label, distance. (The end of a constant is where another may begin.)
     Beyond(usize, u64, i64),
+    /// An address in a section that only serves to reach others from there, which are references of their own.
+    Anchor(usize),
     /// A number.
     Absolute(i64),
 }
@@ -126,9 +128,14 @@ impl<'d> Model<'d> {
             run.filter_map(body).collect::<Vec<_>>()
         });
         model.bodies = runs.flatten().collect();
-        for (thing, reached) in super::follow::find(&model, workers) {
-            if let Some(body) = model.bodies.get_mut(thing) {
-                body.uses.extend(reached);
+        for found in super::follow::find(&model, workers) {
+            if let Some(body) = model.bodies.get_mut(found.thing) {
+                for (index, section) in found.passing {
+                    if let Some(one) = body.uses.get_mut(index) {
+                        one.place = Place::Anchor(section);
+                    }
+                }
+                body.uses.extend(found.uses);
                 body.uses.sort_by_key(|one| one.at);
             }
         }

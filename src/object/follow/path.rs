@@ -1,6 +1,7 @@
 //! The way of an address through the registers and the stack of one function.
 
 mod control;
+mod own;
 
 use object::elf;
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -75,6 +76,8 @@ pub struct Path<'m, 'd> {
     seen: FxHashSet<Seen>,
     /// What is reached from them.
     pub reached: Vec<Reached>,
+    /// Addresses that are taken for the datum that lies there, too.
+    pub own: FxHashSet<Anchor>,
     /// Per callee of this file: what it overwrites.
     callees: FxHashMap<usize, u64>,
     /// Where computed jumps and exceptions lead, once asked.
@@ -115,6 +118,7 @@ impl<'m, 'd> Path<'m, 'd> {
             heads: Vec::new(),
             seen: FxHashSet::default(),
             reached: Vec::new(),
+            own: FxHashSet::default(),
             callees: FxHashMap::default(),
             hidden: None,
         };
@@ -277,6 +281,7 @@ impl<'m, 'd> Path<'m, 'd> {
         let mut stays = None;
         match item.location {
             Location::Register(register) => {
+                self.note_own(&item, register, &step);
                 self.accesses(&item, register, &step);
                 self.put_aside(&item, register, &step);
                 for one in step.moves.iter().flatten().filter(|m| m.from == register) {
@@ -331,10 +336,16 @@ impl<'m, 'd> Path<'m, 'd> {
     fn reach(&mut self, one: Reached) {
         let below = one.anchor.1.saturating_sub(one.offset);
         if below > 0 && (one.anchor.1 < FIRST || below > self.rules.below) {
+            self.own.insert(one.anchor);
             return; // the address is the end of an array, and this is the array
         }
         let evidence = if below > 0 { Evidence::Perhaps } else { one.evidence };
-        if !others(self.model, &one).is_empty() {
+        if others(self.model, &one).is_empty() {
+            // A sum that stays in the datum has a way of its own.
+            if one.width > 0 {
+                self.own.insert(one.anchor);
+            }
+        } else {
             self.reached.push(Reached { evidence, ..one });
         }
     }
@@ -410,6 +421,7 @@ impl<'m, 'd> Path<'m, 'd> {
 
     /// Lays every displacement of the function on every address that it takes.
     fn lay_all(&mut self) {
+        self.own.extend(self.anchors.iter().map(|(_, anchor)| *anchor));
         let accesses = self.code.iter().flat_map(|d| d.step.accesses).flatten();
         let accesses = accesses.map(|a| (a.displacement, if a.index.is_some() { 1 } else { a.width.max(1) }));
         let sums = self.code.iter().flat_map(|d| d.step.moves).flatten().map(|m| (m.by, 0));
@@ -488,7 +500,7 @@ fn taken(model: &Model<'_>, machine: &dyn Machine, one: &Use) -> Option<Anchor> 
 }
 
 /// Section and offset of a place, unless a name was used that others may define too.
-fn position(model: &Model<'_>, place: Place) -> Option<Anchor> {
+pub fn position(model: &Model<'_>, place: Place) -> Option<Anchor> {
     match place {
         Place::Thing(thing, offset, None) => {
             let piece = model.owner.things.get(thing)?.pieces.first()?;

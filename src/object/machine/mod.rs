@@ -191,6 +191,11 @@ pub trait Machine: std::fmt::Debug + Sync {
         steps::Step::default()
     }
 
+    /// How many fields of an instruction may name this general register, be it read or written: at least so many as do.
+    fn mentions(&self, _bytes: &[u8], _register: steps::Register) -> usize {
+        usize::MAX
+    }
+
     /// Whether this relocation says only the upper part of an address, and another the rest.
     fn is_upper(&self, _kind: u32) -> bool {
         false

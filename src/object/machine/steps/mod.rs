@@ -181,11 +181,20 @@ impl Step {
     }
 }
 
+/// How many of the fields of five bits at these places of a word hold this register.
+fn count(word: u32, register: Register, fields: &[u32]) -> usize {
+    fields.iter().filter(|low| word >> **low & 31 == u32::from(register)).count()
+}
+
 /// What the rules of calls and the compilers' habits say of a machine's registers.
 #[derive(Debug)]
 pub struct Rules {
     /// Registers that a callee may use as it likes, as bits.
     pub clobbered: u64,
+    /// Registers in which a callee may be handed an address, as bits.
+    pub arguments: u64,
+    /// Registers in which the caller may be handed an address, as bits.
+    pub results: u64,
     /// Registers that point into the stack, as bits.
     pub stack: u64,
     /// How far below an anchor that is not the first of its section data are reached from it.

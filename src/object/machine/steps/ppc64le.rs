@@ -4,11 +4,17 @@
 //! there, and reaches what it reaches once by its own address all the same.
 
 use super::super::{signed, word};
-use super::{Flow, Rules, Step};
+use super::{Flow, Register, Rules, Step, count};
 
 /// r0, r3 to r12; f0 to f13. The stack by r1 and r31.
-pub const RULES: Rules =
-    Rules { clobbered: 0x0000_3fff_0000_1ff9, stack: 1 << 1 | 1 << 31, below: 0, apart: None };
+pub const RULES: Rules = Rules {
+    clobbered: 0x0000_3fff_0000_1ff9,
+    arguments: 0x7f8,
+    results: 0x18,
+    stack: 1 << 1 | 1 << 31,
+    below: 0,
+    apart: None,
+};
 
 /// What an instruction of four or, with a prefix, eight bytes does.
 pub fn step(bytes: &[u8]) -> Step {
@@ -17,6 +23,18 @@ pub fn step(bytes: &[u8]) -> Step {
         Some(second) => prefixed(w, second),
         None => plain(w),
     }
+}
+
+/// How many fields may name a general register.
+pub fn mentions(bytes: &[u8], register: Register) -> usize {
+    let Some(w) = word(bytes).filter(|_| bytes.len() == 4) else { return usize::MAX };
+    let fields: &[u32] = match w >> 26 {
+        16 | 18 | 19 => &[],
+        10 | 11 | 48..=55 | 57 | 61 => &[16], // comparisons, and of floating point
+        7 | 8 | 12..=15 | 20 | 21 | 24..=29 | 32..=47 | 58 | 62 => &[16, 21],
+        _ => &[6, 11, 16, 21],
+    };
+    count(w, register, fields)
 }
 
 fn fields(w: u32) -> (u32, u32, u32) {
