@@ -12,6 +12,12 @@
 //! where it is in this file: compilers know that too), jump tables and landing pads. A load, a store or a sum that
 //! leaves the datum of that address is a reference to what lies there ([`REACHED`]).
 //!
+//! The anchor itself has the address of the first datum of its block, whichever that is: it is a reference to it only for a
+//! function that reads that datum, or hands the address on ([`path`]). What is not undone is the displacement in the code:
+//! another datum in the block changes the code of functions that have nothing to do with it. On s390x, ppc64le and riscv64
+//! mostly the numbers alone; on aarch64 and arm, whose compilers choose other instructions and registers where a displacement
+//! is 0 or pairs with another, there is no form of which both would be the same.
+//!
 //! An access at a displacement that is known is proof of an anchor. The address right behind a datum, or a displacement
 //! from a sum with something unknown, is not: that may be the end of an array, or an element before the one at hand. It
 //! counts where this address is proved to be an anchor somewhere in the file, or cannot be told from one: anchors of
