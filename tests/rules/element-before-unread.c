@@ -10,6 +10,6 @@
 static int before[] = {4, 4, 4, 4, 4, 4, 4, 4};
 static int numbers[] = {1, 2, 3, 4, LAST, 7, 7, 7};
 static int behind[] = {4, 4, 4, 4, 4, 4, 4, 4};
-int f(long i) { return numbers[i - 1]++; }
+int f(long i) { return numbers[i - 1]; }
 int g(long i) { return before[i]++; }
 int h(long i) { return behind[i]++; }

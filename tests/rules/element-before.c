@@ -1,7 +1,5 @@
 // An element before the first is one of the array whose address is named, or whose section it is, though it lies before both.
 //# flags: -fno-pic -mcmodel=small -fdata-sections
-//# not: plain
-//# compilers: gcc
 //# expect: data numbers changed content read by f
 //# expect: data letters changed content read by g
 //# expect: function h changed strings
