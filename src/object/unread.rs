@@ -11,10 +11,11 @@
 
 use object::elf;
 
+use super::arch;
 use super::facts::Definition;
 use super::fingerprint::Kind;
 use super::names;
-use super::places::{Model, Place, REACHED_PERHAPS, Use};
+use super::places::{Model, Place, REACHED, REACHED_PERHAPS, Use};
 
 /// How far before a datum an address is taken for one of its own, in bytes.
 const BEFORE: i64 = 4096;
@@ -40,13 +41,13 @@ pub fn find(model: &Model<'_>) -> Vec<(usize, Vec<Use>)> {
     let mut all = Vec::new();
     for (thing, body) in model.bodies.iter().enumerate().filter(|(_, body)| !body.pieces.is_empty()) {
         let mut more = Vec::new();
-        for one in body.uses.iter().filter(|one| one.access == 0) {
+        for one in body.uses.iter().filter(|one| may_be_biased(model, one)) {
             let Some((section, offset)) = doubtful(model, one.place) else { continue };
             let reached = within_reach(model, &unread, section, offset).iter().map(|found| {
-                let distance = offset.wrapping_sub(found.start);
+                // How far apart they lie says nothing: what lies between is nobody's here.
                 let place = match found.thing {
-                    Some(datum) => Place::Thing(datum, distance, None),
-                    None => Place::Beyond(section, found.start.cast_unsigned(), distance),
+                    Some(datum) => Place::Thing(datum, 0, None),
+                    None => Place::Private(section, found.start),
                 };
                 Use { field: 0, kind: REACHED_PERHAPS, place, ..*one }
             });
@@ -57,6 +58,18 @@ pub fn find(model: &Model<'_>) -> Vec<(usize, Vec<Use>)> {
         }
     }
     all
+}
+
+/// Whether a compiler folds an index's constant part into an address of this kind: x86 into an absolute one, the others into a
+/// sum with an anchor. (Code that is position-independent takes the address of the datum itself.)
+fn may_be_biased(model: &Model<'_>, one: &Use) -> bool {
+    let follows = model.machine.is_some_and(|machine| machine.rules().is_some());
+    let reached = one.kind == REACHED || one.kind == REACHED_PERHAPS;
+    let absolute = || {
+        arch::shape(model.facts.image.machine, one.kind)
+            .is_some_and(|shape| !shape.relative && shape.size == 4)
+    };
+    one.access == 0 && (reached || !follows && absolute())
 }
 
 /// The data that an address may be meant for.

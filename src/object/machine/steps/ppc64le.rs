@@ -265,7 +265,7 @@ mod tests {
     fn registers_get_and_lose_addresses() {
         assert_eq!(one(0x394a_fff8), Step::sum(10, 10, -8)); // addi r10, r10, -8
         assert_eq!(one(0x3d49_0001), Step::sum(10, 9, 0x10000)); // addis r10, r9, 1
-        assert_eq!(one(0x3940_0001), Step::kill(10)); // li r10, 1
+        assert_eq!(one(0x3940_0001), Step::number(10, 1)); // li r10, 1
         assert_eq!(one(0x7fe4_fb78), Step::sum(4, 31, 0)); // mr r4, r31
         assert_eq!(one(0xf821_ffd1).kills, 1 << 1); // stdu r1, -48(r1)
         assert_eq!(one(0x6000_0000), Step::default()); // nop
