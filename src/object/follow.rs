@@ -15,7 +15,7 @@
 //! The anchor itself has the address of the first datum of its block, whichever that is: it is a reference to it only for a
 //! function that reads that datum, or hands the address on ([`path`]). What is not undone is the displacement in the code:
 //! another datum in the block changes the code of functions that have nothing to do with it. On s390x, ppc64le and riscv64
-//! mostly the numbers alone; on aarch64 and arm, whose compilers choose other instructions and registers where a displacement
+//! mostly the numbers alone; on aarch64, and half the time on arm, where GCC chooses other instructions and registers where a displacement
 //! is 0 or pairs with another, there is no form of which both would be the same.
 //!
 //! An access at a displacement that is known is proof of an anchor. The address right behind a datum, or a displacement
