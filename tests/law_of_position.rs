@@ -251,6 +251,53 @@ fn whoever_reaches_another_datum_by_a_displacement_is_told() {
     assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.into_iter().collect::<Vec<_>>().join("\n"));
 }
 
+/// Every way to have to do with the first datum of a block; and `passes`, which only reaches others by its address.
+const FIRST_OF_A_BLOCK: &str = "
+static int first = 1; static long second = 2, third = 3; void use(const void *); long ext(long);
+long reads(long x) { long y = first; second += x; third ^= x; return y; }
+long passes(long x, long y) { second += x; third ^= y; return x; }
+void hands(long x) { second += x; third ^= x; use(&first); }
+void stores(long x, int **p) { second += x; third ^= x; *p = &first; }
+long compares(long x, int *p) { second += x; third ^= x; return p == &first; }
+int *returns(long x) { second += x; third ^= x; return &first; }
+long indexes(long x, long y) { second += x; third ^= y; return (&first)[y]; }
+void calls(long x, void (*f)(int *)) { second += x; third ^= x; f(&first); }
+";
+
+/// Where another datum becomes the first of a block, whoever has to do with the first is told, and who only reaches others
+/// from there is not.
+#[test]
+fn the_first_datum_of_a_block_is_nobodys_but_its_readers() {
+    let renamed = FIRST_OF_A_BLOCK.replace("first", "other");
+    // It finds room before `second`, which stays where it was.
+    let added = format!("static int added = 5; int adds(void) {{ return added++; }}{FIRST_OF_A_BLOCK}");
+    let mut wrong = Vec::new();
+    for cross in machines::installed() {
+        for flags in [&["-O2", "-fsection-anchors"][..], &["-Os", "-fsection-anchors", "-fno-pic"]] {
+            let dir = tempfile::tempdir().unwrap();
+            let build = |name: &str, text: &str| {
+                object::fingerprint(&compile(&dir.path().join(name), cross.compiler, flags, text).0).unwrap()
+            };
+            let old = build("old", FIRST_OF_A_BLOCK);
+            for (edit, text) in [("renamed", &renamed), ("added", &added)] {
+                let findings = analysis::compare(&old, &build(edit, text));
+                let found =
+                    |name: &str| findings.iter().any(|f| f.symbol == name && f.change == Change::Changed);
+                let place = format!("{} {flags:?} {edit}", cross.name);
+                // Not every machine puts what is added there.
+                let readers = ["reads", "hands", "stores", "compares", "returns", "indexes", "calls"];
+                for name in readers.iter().filter(|name| edit == "renamed" && !found(name)) {
+                    wrong.push(format!("{place}: {name} is silent"));
+                }
+                if found("passes") && matches!(cross.name, "aarch64" | "ppc64le" | "riscv64") {
+                    wrong.push(format!("{place}: passes has nothing to do with it"));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
+}
+
 /// Compiles programs before and after a shuffle with each compiler and its flags, and compares.
 fn hold(builds: &[(&str, &[&str])], programs: u64) {
     let seed = setting("LPCC_SEED", 0xa11);

@@ -143,6 +143,11 @@ impl<'m, 'd> Closure<'m, 'd> {
                 out.signed(distance);
                 self.private(section, base.cast_signed(), 0, out);
             }
+            Place::Anchor(section) => {
+                out.byte(target::SECTION);
+                out.blob(self.model.section(section).map_or(b"", |s| s.name));
+                out.signed(0);
+            }
             Place::Absolute(value) => {
                 out.byte(target::ABSOLUTE);
                 out.signed(value);

@@ -12,6 +12,12 @@
 //! where it is in this file: compilers know that too), jump tables and landing pads. A load, a store or a sum that
 //! leaves the datum of that address is a reference to what lies there ([`REACHED`]).
 //!
+//! The anchor itself has the address of the first datum of its block, whichever that is: it is a reference to it only for a
+//! function that reads that datum, or hands the address on ([`path`]). What is not undone is the displacement in the code:
+//! another datum in the block changes the code of functions that have nothing to do with it. On s390x, ppc64le and riscv64
+//! mostly the numbers alone; on aarch64, and half the time on arm, where GCC chooses other instructions and registers where a displacement
+//! is 0 or pairs with another, there is no form of which both would be the same.
+//!
 //! An access at a displacement that is known is proof of an anchor. The address right behind a datum, or a displacement
 //! from a sum with something unknown, is not: that may be the end of an array, or an element before the one at hand. It
 //! counts where this address is proved to be an anchor somewhere in the file, or cannot be told from one: anchors of
@@ -27,9 +33,13 @@ use object::elf;
 use rustc_hash::FxHashSet;
 
 use self::path::Path;
+use super::machine::Machine;
 use super::machine::steps::Rules;
 use super::parallel::Workers;
 use super::places::{Model, REACHED, REACHED_PERHAPS, Use};
+
+/// Of how many addresses in one function it is asked whether they are taken for themselves. Anchors lie far apart.
+const MOST_PASSING: usize = 64;
 
 /// An address that some instruction takes: section and offset.
 type Anchor = (usize, i64);
@@ -63,10 +73,22 @@ struct Found {
     thing: usize,
     anchors: Vec<(u32, Anchor)>,
     reached: Vec<Reached>,
+    own: FxHashSet<Anchor>,
 }
 
-/// What every function reaches from the addresses of neighbours: thing and references, in the order of their places.
-pub fn find(model: &Model<'_>, workers: Workers) -> Vec<(usize, Vec<Use>)> {
+/// What a function reaches from the addresses of neighbours.
+#[derive(Debug)]
+pub struct Neighbours {
+    /// The function.
+    pub thing: usize,
+    /// References to what it reaches, in the order of their places.
+    pub uses: Vec<Use>,
+    /// References that it has only to reach others: their number among its references, and the section.
+    pub passing: Vec<(usize, usize)>,
+}
+
+/// What every function reaches from the addresses of neighbours.
+pub fn find(model: &Model<'_>, workers: Workers) -> Vec<Neighbours> {
     let Some((machine, rules)) = model.machine.and_then(|m| Some((m, m.rules()?))) else { return Vec::new() };
     let things = &model.owner.things;
     let runs = workers.map_runs(things, super::ownership::Thing::weight, |run: Range<usize>| {
@@ -74,7 +96,7 @@ pub fn find(model: &Model<'_>, workers: Workers) -> Vec<(usize, Vec<Use>)> {
             let body = model.bodies.get(thing).filter(|b| !b.pieces.is_empty())?;
             let mut path = Path::of(model, machine, rules, thing, body)?;
             path.walk();
-            Some(Found { thing, anchors: path.anchors, reached: path.reached })
+            Some(Found { thing, anchors: path.anchors, reached: path.reached, own: path.own })
         };
         run.filter_map(function).collect::<Vec<_>>()
     });
@@ -98,7 +120,39 @@ pub fn find(model: &Model<'_>, workers: Workers) -> Vec<(usize, Vec<Use>)> {
         });
         let uses: Vec<Use> = uses.collect();
         if !uses.is_empty() {
-            all.push((one.thing, uses));
+            let passing = passing(model, machine, &judge, one);
+            all.push(Neighbours { thing: one.thing, uses, passing });
+        }
+    }
+    all
+}
+
+/// The references of a function to anchors whose own datum it has nothing to do with.
+fn passing(model: &Model<'_>, machine: &dyn Machine, judge: &Judge, found: &Found) -> Vec<(usize, usize)> {
+    let mut all = Vec::new();
+    let Some(body) = model.bodies.get(found.thing) else { return all };
+    let mut anchors: Vec<Anchor> = found.anchors.iter().map(|(_, anchor)| *anchor).collect();
+    anchors.sort_unstable();
+    anchors.dedup();
+    anchors.retain(|anchor| !found.own.contains(anchor) && is_named(model, *anchor));
+    for anchor in anchors.into_iter().take(MOST_PASSING) {
+        let mut reached = found.reached.iter().filter(|r| r.anchor == anchor).peekable();
+        let counts = |r: &Reached| r.evidence == Evidence::Proof || judge.is_anchor(anchor);
+        if reached.peek().is_none() || !reached.all(counts) {
+            continue;
+        }
+        let here: Vec<usize> = (0..body.uses.len())
+            .filter(|index| {
+                body.uses.get(*index).and_then(|u| path::position(model, u.place)) == Some(anchor)
+            })
+            .collect();
+        let is_taken = |index: &usize| {
+            body.uses
+                .get(*index)
+                .is_some_and(|one| machine.is_upper(one.kind) || found.anchors.contains(&(one.at, anchor)))
+        };
+        if here.iter().all(is_taken) {
+            all.extend(here.into_iter().map(|index| (index, anchor.0)));
         }
     }
     all

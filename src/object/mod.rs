@@ -25,6 +25,7 @@ pub mod private;
 pub mod recipe;
 pub mod sites;
 pub mod stream;
+pub mod unread;
 pub mod unwinding;
 pub mod x86;
 

@@ -159,7 +159,7 @@ fn address(model: &Model<'_>, place: Place) -> Option<(usize, u64)> {
             Some((model.owner.things.get(thing)?.pieces.get(piece)?.section, offset))
         }
         Place::Private(section, offset) => Some((section, u64::try_from(offset).ok()?)),
-        Place::External(..) | Place::Beyond(..) | Place::Absolute(_) => None,
+        Place::External(..) | Place::Beyond(..) | Place::Anchor(_) | Place::Absolute(_) => None,
     }
 }
 

@@ -5,6 +5,7 @@
 //! thing is the same reference wherever the thing lies.
 
 use object::elf;
+use rustc_hash::FxHashSet;
 
 use super::arch;
 use super::facts::{Definition, Facts, Relocation, Section};
@@ -15,6 +16,7 @@ use super::marks::{self, Marks};
 use super::names;
 use super::ownership::{Ownership, Piece, Thing};
 use super::parallel::Workers;
+use super::private;
 use super::x86::{Instruction, Reach};
 
 /// `r_type` of a reference that has no relocation: the assembler or the linker resolved it.
@@ -40,6 +42,8 @@ pub enum Place {
     /// Bytes without a name, by a label that the file kept, and a distance from it: section, offset of the
     /// label, distance. (The end of a constant is where another may begin.)
     Beyond(usize, u64, i64),
+    /// An address in a section that only serves to reach others from there, which are references of their own.
+    Anchor(usize),
     /// A number.
     Absolute(i64),
 }
@@ -77,6 +81,8 @@ pub struct Body {
 struct Scratch {
     instructions: Vec<Instruction>,
     uses: Vec<Use>,
+    /// References that may mean the end of what lies before: which, and what they would mean.
+    ends: Vec<(usize, (usize, i64))>,
 }
 
 /// An object, taken apart.
@@ -124,7 +130,18 @@ impl<'d> Model<'d> {
         let mut bodies = Vec::with_capacity(model.owner.things.len());
         bodies.extend(runs.flatten());
         model.bodies = bodies;
-        for (thing, reached) in super::follow::find(&model, workers) {
+        for found in super::follow::find(&model, workers) {
+            if let Some(body) = model.bodies.get_mut(found.thing) {
+                for (index, section) in found.passing {
+                    if let Some(one) = body.uses.get_mut(index) {
+                        one.place = Place::Anchor(section);
+                    }
+                }
+                body.uses.extend(found.uses);
+                body.uses.sort_by_key(|one| one.at);
+            }
+        }
+        for (thing, reached) in super::unread::find(&model) {
             if let Some(body) = model.bodies.get_mut(thing) {
                 body.uses.extend(reached);
                 body.uses.sort_by_key(|one| one.at);
@@ -151,17 +168,19 @@ impl<'d> Model<'d> {
             }
         }
         scratch.uses.clear();
+        scratch.ends.clear();
         let mut number = 0;
         for (at, piece) in thing.pieces.iter().enumerate() {
             let Some(section) = self.section(piece.section) else { continue };
             match pieces.get(at) {
                 Some(list) => {
-                    self.code_uses(section, (index, at, piece), list, number, &mut scratch.uses);
+                    self.code_uses(section, (index, at, piece), list, number, scratch);
                     number += list.len() as u32;
                 }
                 None => self.data_uses(section, piece, &mut scratch.uses),
             }
         }
+        settle_ends(scratch);
         let mut distances = Vec::new();
         if let Some(machine) = self.machine.filter(|m| m.has_pairs() && !pieces.is_empty()) {
             pairs::settle(machine, &mut scratch.uses, |place| number_in(&pieces, index, place));
@@ -237,7 +256,7 @@ impl<'d> Model<'d> {
         (thing, at_piece, piece): (usize, usize, &Piece),
         list: &[Instruction],
         number: u32,
-        uses: &mut Vec<Use>,
+        Scratch { uses, ends, .. }: &mut Scratch,
     ) {
         let Some(machine) = self.machine else { return };
         let mut relocations = section.relocations_in(piece.start, piece.end);
@@ -252,6 +271,12 @@ impl<'d> Model<'d> {
                     _ => machine.bias(instruction.start.into(), end, relocation.offset),
                 };
                 let place = self.resolve(section, relocation, bias);
+                let text = || section.bytes(instruction.start.into(), end);
+                if let Some(before) = self.end_of_another(place)
+                    && machine.compares(text(), field)
+                {
+                    ends.push((uses.len(), before));
+                }
                 uses.push(Use { at, field, access: instruction.access, kind: relocation.kind, place });
             }
             let place = match instruction.reach() {
@@ -311,13 +336,26 @@ impl<'d> Model<'d> {
                 let offset = symbol.value.cast_signed().wrapping_add(addend);
                 match self.owner.of_symbol(relocation.symbol) {
                     Some(thing) => self.in_thing(thing, at, offset, relocation.symbol),
-                    None if addend != 0 && self.is_kept_label(relocation.symbol) => {
+                    None if addend != 0
+                        && (self.is_kept_label(relocation.symbol)
+                            || self.leaves_its_unit(relocation.symbol, at, offset)) =>
+                    {
                         Place::Beyond(at, symbol.value, addend)
                     }
                     None => self.containing(at, offset),
                 }
             }
         }
+    }
+
+    /// The datum that ends where another begins, and its size: what the address of the other may mean, where no name says
+    /// which is meant.
+    fn end_of_another(&self, place: Place) -> Option<(usize, i64)> {
+        let Place::Thing(thing, 0, None) = place else { return None };
+        let piece = self.owner.things.get(thing).filter(|t| t.kind == Kind::Data)?.pieces.first()?;
+        let before = self.owner.ending_at(piece.section, piece.start)?.thing;
+        let size = self.owner.things.get(before)?.pieces.first().map(|p| p.end - p.start)?;
+        Some((before, size.cast_signed()))
     }
 
     /// Whether a symbol labels nameless bytes of its own, on a machine whose assembler keeps such labels.
@@ -329,6 +367,23 @@ impl<'d> Model<'d> {
                     matches!(s.definition, Definition::Section(at) if self.labels_nameless(at, s.value));
                 own && s.name.starts_with(b".L") && !s.name.starts_with(b".LANCHOR")
             })
+    }
+
+    /// Whether a reference by a compiler's label leaves the mergeable string or constant that the label names, as that to an
+    /// element before the first does (`"text"[i - 1]`).
+    fn leaves_its_unit(&self, symbol: u32, section: usize, offset: i64) -> bool {
+        let Some(home) = self.section(section).filter(|home| home.is_mergeable()) else { return false };
+        let Some(label) = self.facts.symbols.get(symbol as usize).filter(|s| s.name.starts_with(b".L"))
+        else {
+            return false;
+        };
+        let Ok(offset) = u64::try_from(offset) else { return true };
+        let extent = if home.is_strings() {
+            private::string_around(home, label.value)
+        } else {
+            home.entry_size.checked_sub(1).map(|_| (label.value, label.value.saturating_add(home.entry_size)))
+        };
+        offset < label.value || extent.is_some_and(|(_, end)| offset > end)
     }
 
     fn labels_nameless(&self, section: usize, offset: u64) -> bool {
@@ -368,6 +423,23 @@ impl<'d> Model<'d> {
         self.containing(section, target)
     }
 
+    /// What a place before or behind its section means: if one datum lies there alone, or nothing that has a name, an element
+    /// counted from further off (`array[i - 1]`). Among several data nobody can tell which.
+    fn outside(&self, section: usize, offset: i64) -> Place {
+        let Some(home) = self.section(section).filter(|home| !home.is_executable()) else {
+            return Place::Private(section, offset);
+        };
+        let mut ranges = self.owner.ranges(section);
+        match (ranges.next(), ranges.next()) {
+            (None, _) if home.size > 0 => Place::Beyond(section, 0, offset),
+            (Some((0, end)), None) if end == home.size => match self.owner.at(section, 0) {
+                Some(inside) => Place::Thing(inside.thing, offset, None),
+                None => Place::Private(section, offset),
+            },
+            _ => Place::Private(section, offset),
+        }
+    }
+
     /// The place named by a symbol of its own, however far from it.
     fn in_thing(&self, thing: usize, section: usize, offset: i64, symbol: u32) -> Place {
         let Some(owner) = self.owner.things.get(thing) else { return Place::Private(section, offset) };
@@ -388,8 +460,8 @@ impl<'d> Model<'d> {
 
     /// What contains the place.
     pub fn containing(&self, section: usize, offset: i64) -> Place {
-        if offset < 0 {
-            return Place::Private(section, offset);
+        if self.section(section).is_some_and(|s| offset < 0 || offset > s.size.cast_signed()) {
+            return self.outside(section, offset);
         }
         let at = offset.cast_unsigned();
         if let Some(inside) = self.owner.at(section, at) {
@@ -411,6 +483,22 @@ impl<'d> Model<'d> {
             return Place::Thing(before.thing, (at - piece.start).cast_signed(), None);
         }
         Place::Private(section, offset)
+    }
+}
+
+/// Takes an address that is only compared with for the end of an array where the function reaches that array.
+fn settle_ends(Scratch { uses, ends, .. }: &mut Scratch) {
+    if ends.is_empty() {
+        return;
+    }
+    let reached: FxHashSet<usize> = uses
+        .iter()
+        .filter_map(|one| if let Place::Thing(thing, ..) = one.place { Some(thing) } else { None })
+        .collect();
+    for (index, (thing, size)) in ends.drain(..).filter(|(_, end)| reached.contains(&end.0)) {
+        if let Some(one) = uses.get_mut(index) {
+            one.place = Place::Thing(thing, size, None);
+        }
     }
 }
 

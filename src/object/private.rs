@@ -249,7 +249,7 @@ fn without_zeros(model: &Model<'_>, section: &Section<'_>, start: u64, end: u64)
 }
 
 /// The whole string around an offset, with its terminator: the width of a character is the section's entry size.
-fn string_around(section: &Section<'_>, offset: u64) -> Option<(u64, u64)> {
+pub fn string_around(section: &Section<'_>, offset: u64) -> Option<(u64, u64)> {
     let width = usize::try_from(section.entry_size.clamp(1, 8)).ok()?;
     let offset = usize::try_from(offset).ok()?;
     let unit = offset / width;

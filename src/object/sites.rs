@@ -129,7 +129,7 @@ fn code(model: &Model<'_>, section: &Section<'_>, offset: u64) -> Option<Served>
             function.then_some((thing, None))
         }
         Place::Private(at, start) => nops_before(model, at, u64::try_from(start).ok()?),
-        Place::External(..) | Place::Beyond(..) | Place::Absolute(_) => None,
+        Place::External(..) | Place::Beyond(..) | Place::Anchor(_) | Place::Absolute(_) => None,
     }
 }
 

@@ -33,7 +33,7 @@ pub mod target {
     pub const CONSTANT: u8 = 6;
     /// A table of this item: number.
     pub const TABLE: u8 = 7;
-    /// A place in a section that nothing else tells: section name, offset.
+    /// A place in a section that nothing else tells: section name, offset; 0 for an anchor that only serves to reach others.
     pub const SECTION: u8 = 8;
     /// A number.
     pub const ABSOLUTE: u8 = 9;

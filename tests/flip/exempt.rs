@@ -16,7 +16,9 @@ pub fn is_same_place(elf: &Elf<'_>, mutation: &Mutation) -> bool {
         (Target::Place(section, offset), Kind::RelocationSymbol) => {
             is_same_symbol(elf, mutation, section, offset) || leads_to_no_bytes(elf, section, offset)
         }
-        (Target::Place(section, offset), Kind::RelocationAddend) => leads_to_no_bytes(elf, section, offset),
+        (Target::Place(section, offset), Kind::RelocationAddend) => {
+            leads_to_no_bytes(elf, section, offset) || is_same_entry(elf, mutation, section, offset)
+        }
         (Target::Place(section, offset), Kind::Byte) => {
             is_same_branch(elf, mutation, section, offset) || is_same_frame(elf, mutation, section, offset)
         }
@@ -142,6 +144,44 @@ fn is_same_branch(elf: &Elf<'_>, mutation: &Mutation, section: usize, offset: u6
         return false;
     }
     is_fill(&was, old.near_branch_target(), new.near_branch_target())
+}
+
+/// An entry of a jump table that leads to the start of alignment fill instead of its end. Entries count from the table's
+/// start, where code takes its address; it is made of nothing but distances into code.
+fn is_same_entry(elf: &Elf<'_>, mutation: &Mutation, section: usize, offset: u64) -> bool {
+    const PC32: u32 = 2;
+    let (home, altered) = (&elf.sections[section], elf::read(&mutation.file));
+    let leads_into = |one: &elf::Relocation| {
+        let symbol = &elf.symbols[one.symbol];
+        let is_code = symbol.in_section && elf.sections[symbol.section].is_executable();
+        (one.kind == PC32 && is_code)
+            .then_some((symbol.section, symbol.value.wrapping_add_signed(one.addend)))
+    };
+    let taken = elf.sections.iter().filter(|it| it.is_executable()).flat_map(|it| &it.relocations);
+    let taken = taken.filter(|one| {
+        let symbol = &elf.symbols[one.symbol];
+        one.kind == PC32 && symbol.in_section && symbol.section == section
+    });
+    let starts = taken.map(|one| elf.symbols[one.symbol].value.wrapping_add_signed(one.addend + 4));
+    let Some(start) = starts.filter(|start| *start <= offset).max() else { return false };
+    let mut table = home.relocations.iter().filter(|one| (start..=offset).contains(&one.offset));
+    let whole = (start..=offset)
+        .step_by(4)
+        .all(|at| table.next().is_some_and(|one| one.offset == at && leads_into(one).is_some()));
+    let entry = |elf: &Elf<'_>| {
+        let one = elf.sections[section].relocations.iter().find(|one| one.offset == offset).copied();
+        let (code, at) = one.as_ref().and_then(leads_into)?;
+        Some((code, at.wrapping_sub(offset - start)))
+    };
+    let (Some((code, was)), Some((_, is))) = (entry(elf), entry(&altered)) else { return false };
+    let text = &elf.sections[code];
+    let bytes = &elf.file[text.offset..][..text.size as usize];
+    let functions =
+        elf.symbols.iter().filter(|one| one.in_section && one.section == code && one.value <= was.min(is));
+    let Some(first) = functions.map(|one| one.value).max().filter(|_| whole) else { return false };
+    let list: Vec<_> =
+        Decoder::with_ip(64, &bytes[first as usize..], first, DecoderOptions::NONE).into_iter().collect();
+    is_fill(&list, was, is)
 }
 
 /// Whether nothing but alignment fill lies between two places of `code`.

@@ -1,6 +1,7 @@
 //! The way of an address through the registers and the stack of one function.
 
 mod control;
+mod own;
 
 use object::elf;
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -9,7 +10,7 @@ use self::control::Hidden;
 use super::super::facts::Section;
 use super::super::machine::Machine;
 use super::super::machine::mapping::Mode;
-use super::super::machine::steps::{Flow, Move, Register, Rules, Slots, Step};
+use super::super::machine::steps::{Access, Flow, Move, Register, Rules, Slots, Step};
 use super::super::places::{Body, DIRECT, Model, Place, Use};
 use super::super::x86::Reach;
 use super::{Anchor, Evidence, Reached, others};
@@ -75,6 +76,8 @@ pub struct Path<'m, 'd> {
     seen: FxHashSet<Seen>,
     /// What is reached from them.
     pub reached: Vec<Reached>,
+    /// Addresses that are taken for the datum that lies there, too.
+    pub own: FxHashSet<Anchor>,
     /// Per callee of this file: what it overwrites.
     callees: FxHashMap<usize, u64>,
     /// Where computed jumps and exceptions lead, once asked.
@@ -115,6 +118,7 @@ impl<'m, 'd> Path<'m, 'd> {
             heads: Vec::new(),
             seen: FxHashSet::default(),
             reached: Vec::new(),
+            own: FxHashSet::default(),
             callees: FxHashMap::default(),
             hidden: None,
         };
@@ -124,6 +128,7 @@ impl<'m, 'd> Path<'m, 'd> {
             first += list.len();
         }
         path.heads = path.find_heads();
+        path.settle_indexes();
         path.take();
         (!path.pending.is_empty()).then_some(path)
     }
@@ -141,6 +146,34 @@ impl<'m, 'd> Path<'m, 'd> {
             }
         }
         heads
+    }
+
+    /// An index that is a number is a displacement: Power's vector loads have no other.
+    fn settle_indexes(&mut self) {
+        let mut numbers: [Option<i64>; 32] = [None; 32];
+        for at in 0..self.code.len() {
+            if self.heads.get(at).copied().unwrap_or(true) {
+                numbers = [None; 32];
+            }
+            let Some(Done { step, .. }) = self.code.get_mut(at) else { return };
+            if let [Some(access), None] = &mut step.accesses
+                && let Some(index) = access.index
+            {
+                let known = |register: Register| numbers.get(usize::from(register)).copied().flatten();
+                match (known(access.base), known(index)) {
+                    (_, Some(number)) => *access = Access { index: None, displacement: number, ..*access },
+                    (Some(number), None) => {
+                        *access = Access { base: index, index: None, displacement: number, ..*access };
+                    }
+                    (None, None) => {}
+                }
+            }
+            for (register, slot) in numbers.iter_mut().enumerate() {
+                if step.kills >> register & 1 == 1 || step.flow == Flow::Call {
+                    *slot = step.number.filter(|_| step.kills == 1 << register);
+                }
+            }
+        }
     }
 
     /// Finds the addresses that come to lie in a register, and where.
@@ -248,6 +281,7 @@ impl<'m, 'd> Path<'m, 'd> {
         let mut stays = None;
         match item.location {
             Location::Register(register) => {
+                self.note_own(&item, register, &step);
                 self.accesses(&item, register, &step);
                 self.put_aside(&item, register, &step);
                 for one in step.moves.iter().flatten().filter(|m| m.from == register) {
@@ -293,7 +327,7 @@ impl<'m, 'd> Path<'m, 'd> {
             let offset = item.anchor.1.wrapping_add(item.distance).wrapping_add(access.displacement);
             let known = item.exact && access.index.is_none();
             let evidence = if known { Evidence::Proof } else { Evidence::Perhaps };
-            let width = access.width.max(1);
+            let width = if access.index.is_some() { 1 } else { access.width.max(1) };
             self.reach(Reached { at: item.at, anchor: item.anchor, offset, width, evidence });
         }
     }
@@ -302,10 +336,16 @@ impl<'m, 'd> Path<'m, 'd> {
     fn reach(&mut self, one: Reached) {
         let below = one.anchor.1.saturating_sub(one.offset);
         if below > 0 && (one.anchor.1 < FIRST || below > self.rules.below) {
+            self.own.insert(one.anchor);
             return; // the address is the end of an array, and this is the array
         }
         let evidence = if below > 0 { Evidence::Perhaps } else { one.evidence };
-        if !others(self.model, &one).is_empty() {
+        if others(self.model, &one).is_empty() {
+            // A sum that stays in the datum has a way of its own.
+            if one.width > 0 {
+                self.own.insert(one.anchor);
+            }
+        } else {
             self.reached.push(Reached { evidence, ..one });
         }
     }
@@ -381,8 +421,9 @@ impl<'m, 'd> Path<'m, 'd> {
 
     /// Lays every displacement of the function on every address that it takes.
     fn lay_all(&mut self) {
+        self.own.extend(self.anchors.iter().map(|(_, anchor)| *anchor));
         let accesses = self.code.iter().flat_map(|d| d.step.accesses).flatten();
-        let accesses = accesses.map(|a| (a.displacement, a.width.max(1)));
+        let accesses = accesses.map(|a| (a.displacement, if a.index.is_some() { 1 } else { a.width.max(1) }));
         let sums = self.code.iter().flat_map(|d| d.step.moves).flatten().map(|m| (m.by, 0));
         let mut displacements: Vec<(i64, u32)> = accesses.chain(sums).collect();
         displacements.sort_unstable();
@@ -459,7 +500,7 @@ fn taken(model: &Model<'_>, machine: &dyn Machine, one: &Use) -> Option<Anchor> 
 }
 
 /// Section and offset of a place, unless a name was used that others may define too.
-fn position(model: &Model<'_>, place: Place) -> Option<Anchor> {
+pub fn position(model: &Model<'_>, place: Place) -> Option<Anchor> {
     match place {
         Place::Thing(thing, offset, None) => {
             let piece = model.owner.things.get(thing)?.pieces.first()?;

@@ -243,6 +243,10 @@ impl Machine for Aarch64 {
         matches!(kind, 275 | 276 | 311 | 541 | 562 | 512 | 518) // ADR_PREL_PG_HI21(_NC), ADR_GOT_PAGE, TLS pages
     }
 
+    fn mentions(&self, bytes: &[u8], register: steps::Register) -> usize {
+        word(bytes).map_or(usize::MAX, |w| steps::aarch64::mentions(w, register))
+    }
+
     fn rules(&self) -> Option<&'static steps::Rules> {
         Some(&steps::aarch64::RULES)
     }

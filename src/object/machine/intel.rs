@@ -62,6 +62,17 @@ impl Machine for Intel {
         matches!(before, [.., 0x8d, modrm] if modrm & 0xc7 == 5).then_some(4)
     }
 
+    fn compares(&self, instruction: &[u8], field: u8) -> bool {
+        // cmp with four bytes: 3d (of eax or rax), or 81 with /7 in ModRM; the field is the last. lea goes another way.
+        let mut rest = instruction;
+        while let [0x2e | 0x36 | 0x3e | 0x26 | 0x40..=0x4f, after @ ..] = rest {
+            rest = after;
+        }
+        let is_last = usize::from(field) + 4 == instruction.len();
+        is_last
+            && matches!(rest, [0x3d, _, _, _, _] | [0x81, 0x38..=0x3f | 0x78..=0x7f | 0xb8..=0xbf | 0xf8..=0xff, ..])
+    }
+
     fn entry_mark(&self, bytes: &[u8]) -> usize {
         if bytes.starts_with(&[0xf3, 0x0f, 0x1e, 0xfa]) { 4 } else { 0 }
     }

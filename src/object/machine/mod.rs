@@ -152,6 +152,11 @@ pub trait Machine: std::fmt::Debug + Sync {
         None
     }
 
+    /// Whether an instruction does nothing with the address in this field but compare with it.
+    fn compares(&self, _instruction: &[u8], _field: u8) -> bool {
+        false
+    }
+
     /// Whether compilers align the heads of loops on this machine.
     fn aligns_loops(&self) -> bool {
         true
@@ -184,6 +189,11 @@ pub trait Machine: std::fmt::Debug + Sync {
     /// What an instruction does with addresses in registers.
     fn step(&self, _bytes: &[u8], _mode: mapping::Mode) -> steps::Step {
         steps::Step::default()
+    }
+
+    /// How many fields of an instruction may name this general register, be it read or written: at least so many as do.
+    fn mentions(&self, _bytes: &[u8], _register: steps::Register) -> usize {
+        usize::MAX
     }
 
     /// Whether this relocation says only the upper part of an address, and another the rest.

@@ -206,6 +206,10 @@ impl Machine for Ppc64le {
         matches!(kind, 49 | 50) // TOC16_HI, TOC16_HA
     }
 
+    fn mentions(&self, bytes: &[u8], register: steps::Register) -> usize {
+        steps::ppc64le::mentions(bytes, register)
+    }
+
     fn rules(&self) -> Option<&'static steps::Rules> {
         Some(&steps::ppc64le::RULES)
     }

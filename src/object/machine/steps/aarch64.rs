@@ -4,11 +4,17 @@
 //! Anchors are 4352 bytes apart: displacements of -256 to 4095.
 
 use super::super::signed;
-use super::{Flow, Rules, Step};
+use super::{Flow, Register, Rules, Step, count};
 
 /// x0 to x18, x30; v0 to v7, v16 to v31. The stack by sp and x29.
-pub const RULES: Rules =
-    Rules { clobbered: 0xffff_00ff_4007_ffff, stack: 1 << 31 | 1 << 29, below: 256, apart: Some(4352) };
+pub const RULES: Rules = Rules {
+    clobbered: 0xffff_00ff_4007_ffff,
+    arguments: 0x1ff,
+    results: 3,
+    stack: 1 << 31 | 1 << 29,
+    below: 256,
+    apart: Some(4352),
+};
 
 /// Kills a general register, unless it is the zero register.
 fn kill(register: u32) -> Step {
@@ -31,6 +37,35 @@ pub fn step(w: u32) -> Step {
             _ => Step::default(),
         },
     }
+}
+
+/// How many fields may name a general register.
+pub fn mentions(w: u32, register: Register) -> usize {
+    let fields: &[u32] = match w >> 25 & 15 {
+        0b1000 | 0b1001 => match w >> 23 & 7 {
+            0 | 1 | 5 => &[0], // adr, adrp, movz and the like
+            7 => &[0, 5, 16],  // extr
+            _ => &[0, 5],
+        },
+        0b1010 | 0b1011 => match w >> 24 {
+            0x34..=0x37 | 0xb4..=0xb7 | 0xd5 => &[0], // cbz, tbz, mrs, msr
+            0xd6 | 0xd7 => &[5, 0],
+            _ => &[],
+        },
+        group if group & 0b0101 == 0b0100 => match (w >> 27 & 7, w >> 26 & 1) {
+            (0b101, 0) => &[0, 5, 10],
+            (0b101, _) => &[5],
+            (0b111, vector) => match (vector, w >> 24 & 1 == 0 && w >> 21 & 1 == 1) {
+                (0, false) => &[0, 5],
+                (0, true) => &[0, 5, 16],
+                (_, false) => &[5],
+                (_, true) => &[5, 16],
+            },
+            _ => &[0, 5, 10, 16],
+        },
+        _ => &[0, 5, 10, 16],
+    };
+    count(w, register, fields)
 }
 
 fn immediate(w: u32) -> Step {

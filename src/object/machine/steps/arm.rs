@@ -9,6 +9,8 @@ use super::{Flow, Rules, Step};
 /// r0 to r3, r12, r14. The stack by r7, r11, r13.
 pub const RULES: Rules = Rules {
     clobbered: 0x0000_ffff_0000_500f,
+    arguments: u64::MAX,
+    results: u64::MAX,
     stack: 1 << 7 | 1 << 11 | 1 << 13,
     below: 4095,
     apart: Some(4344),

@@ -33,7 +33,7 @@ pub struct Access {
     pub index: Option<Register>,
     /// Distance in bytes.
     pub displacement: i64,
-    /// Bytes reached.
+    /// Bytes reached, if there is no index; with one, where they lie is not known.
     pub width: u32,
 }
 
@@ -96,6 +96,8 @@ pub struct Step {
     pub slots: Option<Slots>,
     /// Registers surely overwritten, as bits.
     pub kills: u64,
+    /// The number that the one overwritten register gets.
+    pub number: Option<i64>,
     /// Where control goes.
     pub flow: Flow,
     /// How many instructions behind it are done or not by a condition (`it` of Thumb).
@@ -107,6 +109,11 @@ pub struct Step {
 impl Step {
     fn kill(register: u32) -> Self {
         Self { kills: 1 << (register & 63), ..Self::default() }
+    }
+
+    /// `to = number`.
+    fn number(to: u32, number: i64) -> Self {
+        Self { number: Some(number), ..Self::kill(to) }
     }
 
     fn to(flow: Flow) -> Self {
@@ -139,6 +146,14 @@ impl Step {
         self
     }
 
+    /// The same, its first access so wide.
+    fn of_width(mut self, width: u32) -> Self {
+        if let [Some(first), _] = &mut self.accesses {
+            first.width = width;
+        }
+        self
+    }
+
     /// The same, with the base moved on.
     fn writing_back(self, base: u32, by: i64) -> Self {
         let kills = self.kills | 1 << (base & 63);
@@ -166,11 +181,20 @@ impl Step {
     }
 }
 
+/// How many of the fields of five bits at these places of a word hold this register.
+fn count(word: u32, register: Register, fields: &[u32]) -> usize {
+    fields.iter().filter(|low| word >> **low & 31 == u32::from(register)).count()
+}
+
 /// What the rules of calls and the compilers' habits say of a machine's registers.
 #[derive(Debug)]
 pub struct Rules {
     /// Registers that a callee may use as it likes, as bits.
     pub clobbered: u64,
+    /// Registers in which a callee may be handed an address, as bits.
+    pub arguments: u64,
+    /// Registers in which the caller may be handed an address, as bits.
+    pub results: u64,
     /// Registers that point into the stack, as bits.
     pub stack: u64,
     /// How far below an anchor that is not the first of its section data are reached from it.

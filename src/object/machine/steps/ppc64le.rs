@@ -4,11 +4,17 @@
 //! there, and reaches what it reaches once by its own address all the same.
 
 use super::super::{signed, word};
-use super::{Flow, Rules, Step};
+use super::{Flow, Register, Rules, Step, count};
 
 /// r0, r3 to r12; f0 to f13. The stack by r1 and r31.
-pub const RULES: Rules =
-    Rules { clobbered: 0x0000_3fff_0000_1ff9, stack: 1 << 1 | 1 << 31, below: 0, apart: None };
+pub const RULES: Rules = Rules {
+    clobbered: 0x0000_3fff_0000_1ff9,
+    arguments: 0x7f8,
+    results: 0x18,
+    stack: 1 << 1 | 1 << 31,
+    below: 0,
+    apart: None,
+};
 
 /// What an instruction of four or, with a prefix, eight bytes does.
 pub fn step(bytes: &[u8]) -> Step {
@@ -17,6 +23,18 @@ pub fn step(bytes: &[u8]) -> Step {
         Some(second) => prefixed(w, second),
         None => plain(w),
     }
+}
+
+/// How many fields may name a general register.
+pub fn mentions(bytes: &[u8], register: Register) -> usize {
+    let Some(w) = word(bytes).filter(|_| bytes.len() == 4) else { return usize::MAX };
+    let fields: &[u32] = match w >> 26 {
+        16 | 18 | 19 => &[],
+        10 | 11 | 48..=55 | 57 | 61 => &[16], // comparisons, and of floating point
+        7 | 8 | 12..=15 | 20 | 21 | 24..=29 | 32..=47 | 58 | 62 => &[16, 21],
+        _ => &[6, 11, 16, 21],
+    };
+    count(w, register, fields)
 }
 
 fn fields(w: u32) -> (u32, u32, u32) {
@@ -51,7 +69,8 @@ fn plain(w: u32) -> Step {
     match w >> 26 {
         7 | 8 => Step::kill(rt), // mulli, subfic
         12 | 13 => Step::sum(rt, ra, d),
-        14 | 15 if ra == 0 => Step::kill(rt), // li, lis
+        14 if ra == 0 => Step::number(rt, d), // li
+        15 if ra == 0 => Step::kill(rt),      // lis
         14 => Step::sum(rt, ra, d),
         15 => Step::sum(rt, ra, d << 16),
         4 => match w & 63 {
@@ -125,10 +144,23 @@ fn data(w: u32, width: u32, at: i64) -> Step {
     }
 }
 
+/// The width of a load or store with an index, by its opcode in ten bits; of those that are not listed, the widest of a
+/// general register.
+fn indexed_width(opcode: u32) -> u32 {
+    match opcode {
+        87 | 119 | 215 | 247 | 7 | 135 | 52 | 694 => 1,
+        279 | 311 | 343 | 375 | 407 | 439 | 790 | 918 | 39 | 167 | 116 | 726 => 2,
+        20 | 23 | 55 | 341 | 373 | 151 | 183 | 534 | 662 | 535 | 663 | 855 | 887 | 983 | 71 | 199 | 150 => 4,
+        103 | 231 | 268 | 396 | 780 | 812 | 844 | 876 | 908 | 940 | 972 | 1004 => 16, // vectors
+        _ => 8,
+    }
+}
+
 /// Instructions with their opcode in ten bits.
 fn extended(w: u32, rt: u32, ra: u32, rb: u32) -> Step {
     let by = |step: Step| {
-        if ra == 0 { step.reaching(rb, 0, 1) } else { step.indexed(ra, rb, 0) }
+        let width = indexed_width(w >> 1 & 0x3ff);
+        if ra == 0 { step.reaching(rb, 0, width) } else { step.indexed(ra, rb, 0).of_width(width) }
     };
     if w >> 1 & 31 == 15 {
         let step = Step::kill(rt).moved(rt, rb, 0, true); // isel
@@ -218,6 +250,9 @@ mod tests {
 
     #[test]
     fn accesses() {
+        let indexed = one(0x7d89_5698).accesses[0].unwrap_or_else(|| unreachable!()); // lxvd2x vs12, r9, r10
+        assert_eq!((indexed.base, indexed.index, indexed.width), (9, Some(10), 16));
+        assert_eq!(one(0x3940_003c).number, Some(60)); // li r10, 60
         assert_eq!(one(0x8149_0004).accesses[0], access(9, 4, 4)); // lwz r10, 4(r9)
         assert_eq!(one(0xebdb_0006).accesses[0], access(27, 4, 4)); // lwa r30, 4(r27)
         assert_eq!(one(0xf801_0010).slots.map(|s| s.first), Some((0, 16))); // std r0, 16(r1)
@@ -230,7 +265,7 @@ mod tests {
     fn registers_get_and_lose_addresses() {
         assert_eq!(one(0x394a_fff8), Step::sum(10, 10, -8)); // addi r10, r10, -8
         assert_eq!(one(0x3d49_0001), Step::sum(10, 9, 0x10000)); // addis r10, r9, 1
-        assert_eq!(one(0x3940_0001), Step::kill(10)); // li r10, 1
+        assert_eq!(one(0x3940_0001), Step::number(10, 1)); // li r10, 1
         assert_eq!(one(0x7fe4_fb78), Step::sum(4, 31, 0)); // mr r4, r31
         assert_eq!(one(0xf821_ffd1).kills, 1 << 1); // stdu r1, -48(r1)
         assert_eq!(one(0x6000_0000), Step::default()); // nop

@@ -4,11 +4,17 @@
 //! bytes apart: displacements of -2048 to 2047.
 
 use super::super::signed;
-use super::{Flow, Rules, Step};
+use super::{Flow, Register, Rules, Step, count};
 
 /// ra, t0 to t6, a0 to a7; ft0 to ft11, fa0 to fa7. The stack by sp and s0.
-pub const RULES: Rules =
-    Rules { clobbered: 0xf003_fcff_f003_fce2, stack: 1 << 2 | 1 << 8, below: 2048, apart: Some(4096) };
+pub const RULES: Rules = Rules {
+    clobbered: 0xf003_fcff_f003_fce2,
+    arguments: 0x3_fc00,
+    results: 0xc00,
+    stack: 1 << 2 | 1 << 8,
+    below: 2048,
+    apart: Some(4096),
+};
 
 /// Kills a general register, unless it is the one that reads as zero.
 fn kill(register: u32) -> Step {
@@ -60,6 +66,33 @@ pub fn word(w: u32) -> Step {
         0x67 => jump(rd != 0, rs1),
         0x6f => Step::to(if rd == 0 { Flow::Jump } else { Flow::Call }),
         _ => Step::default(),
+    }
+}
+
+/// How many fields of an instruction of four bytes may name a general register.
+pub fn mentions(w: u32, register: Register) -> usize {
+    let fields: &[u32] = match w & 0x7f {
+        0x03 | 0x13 | 0x1b | 0x67 => &[7, 15],
+        0x07 | 0x27 => &[15], // of floating point
+        0x23 | 0x63 => &[15, 20],
+        0x17 | 0x37 | 0x6f => &[7],
+        _ => &[7, 15, 20],
+    };
+    count(w, register, fields)
+}
+
+/// The same of two bytes.
+pub fn half_mentions(h: u32, register: Register) -> usize {
+    let short = |low: u32| usize::from(8 + (h >> low & 7) == u32::from(register));
+    match (h & 3, h >> 13) {
+        (0, 0) => short(2),
+        (0, 1 | 5) => short(7), // of floating point
+        (0, _) | (1, 4) => short(2) + short(7),
+        (1, 5) => 0,
+        (1, 6 | 7) => short(7),
+        (1, _) | (2, 0..=3) => count(h, register, &[7]),
+        (2, 5..=7) => count(h, register, &[2]),
+        _ => count(h, register, &[2, 7]),
     }
 }
 

@@ -6,8 +6,14 @@
 use super::{Flow, Rules, Step};
 
 /// r0 to r5, r14; f0 to f7. The stack by r11 and r15.
-pub const RULES: Rules =
-    Rules { clobbered: 0x0000_00ff_0000_403f, stack: 1 << 11 | 1 << 15, below: 0, apart: None };
+pub const RULES: Rules = Rules {
+    clobbered: 0x0000_00ff_0000_403f,
+    arguments: u64::MAX,
+    results: u64::MAX,
+    stack: 1 << 11 | 1 << 15,
+    below: 0,
+    apart: None,
+};
 
 /// The first register, the second or the index, and the base and displacement of 12 and of 20 bits.
 #[derive(Clone, Copy)]
