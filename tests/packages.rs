@@ -141,11 +141,17 @@ fn the_debhelper_sequence_and_the_hook() {
     symlink(here("shims/debian/buildpackage.conf"), configuration.join("dpkg/buildpackage.conf")).unwrap();
     symlink(LPCC, folder.join("gcc")).unwrap();
     let store = place.beside("hook-store");
-    let hooked =
-        build(&[("XDG_CONFIG_HOME", configuration.to_str().unwrap()), ("LPCC_STORE", store.to_str().unwrap())]);
+    let hooked = build(&[
+        ("XDG_CONFIG_HOME", configuration.to_str().unwrap()),
+        ("LPCC_STORE", store.to_str().unwrap()),
+    ]);
     assert!(hooked == bare, "the package is the same");
     assert_eq!(exported(&file), ["a.o", "b.o"]);
-    assert!(fs::read_to_string(files_ending(&place.beside("."), "changes").pop().unwrap()).unwrap().contains(".lpcc"));
+    assert!(
+        fs::read_to_string(files_ending(&place.beside("."), "changes").pop().unwrap())
+            .unwrap()
+            .contains(".lpcc")
+    );
     // Nothing recorded is no failed build.
     let nothing = place.beside("no-store");
     fs::remove_file(folder.join("gcc")).unwrap();
