@@ -176,7 +176,9 @@ mod tests {
     fn sizes_that_no_file_has() {
         let mut items =
             vec![function("f", "f", &[]), function("g", "g", &[]), data("d", "d"), data("e", "e")];
-        items.iter_mut().for_each(|item| item.size = u64::MAX);
+        for item in &mut items {
+            item.size = u64::MAX;
+        }
         let prints = object(items);
         let size = Size::of(&prints);
         assert_eq!((size.code, size.data), (u64::MAX, u64::MAX));
