@@ -40,10 +40,12 @@ impl Size {
             match item.kind {
                 Kind::Function => {
                     size.functions += 1;
-                    size.code += code(item);
+                    size.code = size.code.saturating_add(code(item));
                     size.cold += usize::from(item.traits.cold.is_some());
                 }
-                Kind::Data if !item.traits.zero_filled => size.data += item.size,
+                Kind::Data if !item.traits.zero_filled => {
+                    size.data = size.data.saturating_add(item.size);
+                }
                 _ => {}
             }
         }
@@ -53,7 +55,7 @@ impl Size {
 
 /// Bytes of a function, its `.cold` piece included.
 pub fn code(item: &Item) -> u64 {
-    item.size + item.traits.cold.as_ref().map_or(0, |cold| cold.2)
+    item.size.saturating_add(item.traits.cold.as_ref().map_or(0, |cold| cold.2))
 }
 
 /// A function that A and B do not have alike.
@@ -161,5 +163,29 @@ fn function(finding: &Finding, a: &Fingerprints, b: &Fingerprints) -> Function {
         a: bytes(&finding.old, a),
         b: bytes(&finding.new, b),
         detail: detail.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join("  "),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{data, function, object};
+    use super::*;
+
+    /// A record may tell any size: the sum is then as large as can be said, and no trouble.
+    #[test]
+    fn sizes_that_no_file_has() {
+        let mut items =
+            vec![function("f", "f", &[]), function("g", "g", &[]), data("d", "d"), data("e", "e")];
+        for item in &mut items {
+            item.size = u64::MAX;
+        }
+        let prints = object(items);
+        let size = Size::of(&prints);
+        assert_eq!((size.code, size.data), (u64::MAX, u64::MAX));
+        let mut total = Total::default();
+        let unit = UnitCost { a: size, b: size, ..UnitCost::of(&prints, &prints) };
+        total.add(&unit);
+        total.add(&unit);
+        assert_eq!((total.code_a, total.data_b), (u64::MAX, u64::MAX));
     }
 }

@@ -60,10 +60,10 @@ impl Total {
         self.new += new;
         self.other += unit.functions.len() - changed - gone - new;
         self.data += unit.data.len();
-        self.code_a += unit.a.code;
-        self.code_b += unit.b.code;
-        self.data_a += unit.a.data;
-        self.data_b += unit.b.data;
+        self.code_a = self.code_a.saturating_add(unit.a.code);
+        self.code_b = self.code_b.saturating_add(unit.b.code);
+        self.data_a = self.data_a.saturating_add(unit.a.data);
+        self.data_b = self.data_b.saturating_add(unit.b.data);
         self.clones_gone += unit.clones_gone.len();
         self.inlining_lost += unit.inlining_lost.len();
         self.inlining_gained += unit.inlining_gained.len();

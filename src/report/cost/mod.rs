@@ -115,8 +115,8 @@ pub struct Took {
 
 impl Took {
     fn add(&mut self, cost: &Cost) {
-        self.cpu += cost.user + cost.system;
-        self.wall += cost.wall;
+        self.cpu = self.cpu.saturating_add(cost.user).saturating_add(cost.system);
+        self.wall = self.wall.saturating_add(cost.wall);
         self.memory = self.memory.max(cost.memory);
     }
 }
