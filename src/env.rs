@@ -49,10 +49,6 @@ pub const CC_COMMAND: &str = "CC";
 pub const CXX_COMMAND: &str = "CXX";
 /// Set by the top makefile of the Linux kernel for the makes below it: says that the build is the kernel's.
 pub const KBUILD: &str = "sub_make_done";
-/// What stands before the names of a cross toolchain's programs (`aarch64-linux-gnu-`); read in a kernel's build only.
-pub const CROSS_COMPILE: &str = "CROSS_COMPILE";
-/// That the kernel is built by clang, and by which; read in a kernel's build only.
-pub const LLVM: &str = "LLVM";
 /// Every variable of our own, so that `lpcc doctor` can name one that is misspelt.
 pub const OWN: [&str; 11] = [CC, CXX, STORE, CONFIG, POLICY, TWICE, DISABLE, STRICT, LOG, LOG_FILE, PASSED];
 /// What must not reach a shadow's compiler: requests to write files of the build's.

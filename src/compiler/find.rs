@@ -2,7 +2,7 @@
 //!
 //! Three forms. A shim is called by a compiler's name and finds the next program of that name on PATH. `lpcc gcc-12 …` names
 //! the compiler, perhaps behind launchers (`lpcc ccache gcc-12 …`). `lpcc -c x.c` names none: [`env::CC`], else the
-//! configuration's, else [`usual`]'s: `cc`, or what the kernel's makefiles would have taken.
+//! configuration's, else `cc`, or `gcc` in a kernel's build ([`usual`]).
 //!
 //! What is found is made absolute but keeps its own name: gcc finds its parts by argv[0], and given a bare
 //! name while a shim stands first on PATH it would look for them beside the shim.
@@ -127,7 +127,9 @@ pub fn target(
     let line = env::get(variable).or_else(|| configured(called));
     let words = line.map(|line| split(&line)).unwrap_or_default();
     let words: Vec<OsString> = words.into_iter().skip_while(|word| own(word).is_some()).collect();
-    let Some((first, rest)) = words.split_first() else { return named(&usual::name(called), args, passed) };
+    let Some((first, rest)) = words.split_first() else {
+        return named(OsStr::new(usual::name(called, Path::new("."))), args, passed);
+    };
     let whole: Vec<OsString> = rest.iter().chain(args).cloned().collect();
     named(first, &whole, passed)
 }

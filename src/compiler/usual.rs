@@ -1,12 +1,15 @@
 //! The compiler that a build would have taken, had it not been told `lpcc` alone.
 //!
-//! `cc`, as for make. The Linux kernel's makefiles have another: `$(CROSS_COMPILE)gcc`, or clang under `LLVM`; and they keep
-//! the name under which the compiler presents itself (`CONFIG_CC_VERSION_TEXT`, which is argv[0] with GCC), so that `cc` in
-//! place of `gcc` is another configuration, and the host's in place of a cross compiler none at all. They are told by what
-//! their top makefile exports for itself, `sub_make_done` (Linux 4.19 and later; U-Boot and others that took kbuild over).
+//! `cc`, as for make. The Linux kernel's makefiles have `gcc`, and they keep the name under which the compiler presents itself
+//! (`CONFIG_CC_VERSION_TEXT`, which is argv[0] with GCC): `cc` in its place is another configuration.
+//!
+//! A kernel's build must be told in the same way by all of its calls: kconfig starts again, without end, where the name that
+//! make was told and the one that kconfig was told differ. What the top makefile exports (`sub_make_done`, Linux 4.19 and
+//! later) reaches its recipes, but not what it asks itself by `$(shell)` (before make 4.4), and what was said on make's command line
+//! (`CROSS_COMPILE`, `LLVM`) no more; so the directory tells, too, and which gcc or clang it is has to be said: `CC="lpcc clang"`.
 
 use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use bstr::ByteSlice;
@@ -15,32 +18,17 @@ use super::find::Own;
 use crate::argv;
 use crate::env;
 
-/// The name of the compiler for a call that names none.
-pub fn name(own: Own) -> OsString {
-    match own {
-        Own::C if env::is_on(env::KBUILD) => kbuild(env::get(env::CROSS_COMPILE), env::get(env::LLVM)),
-        Own::C => "cc".into(),
-        Own::Cxx => "c++".into(),
-    }
-}
+/// What the top of a kernel's source has, and a build's directory by its link `source`.
+const KERNELS: [&str; 2] = ["scripts/Kbuild.include", "source/scripts/Kbuild.include"];
 
-/// What kbuild's `CC` is by default (Documentation/kbuild/llvm.rst): `LLVM` ending in a slash is where clang lies, beginning
-/// with a dash it is the version; anything else in it is a plain `clang`, which needs no prefix to cross-compile.
-fn kbuild(cross_compile: Option<OsString>, llvm: Option<OsString>) -> OsString {
-    let Some(llvm) = llvm.map(OsString::into_vec) else {
-        let mut name = cross_compile.unwrap_or_default();
-        name.push("gcc");
-        return name;
-    };
-    let mut name = Vec::new();
-    if llvm.ends_with(b"/") {
-        name.extend_from_slice(&llvm);
+/// The name of the compiler for a call that names none, made in `directory`.
+pub fn name(own: Own, directory: &Path) -> &'static str {
+    let is_kernel = || env::is_on(env::KBUILD) || KERNELS.iter().any(|file| directory.join(file).exists());
+    match own {
+        Own::C if is_kernel() => "gcc",
+        Own::C => "cc",
+        Own::Cxx => "c++",
     }
-    name.extend_from_slice(b"clang");
-    if llvm.starts_with(b"-") {
-        name.extend_from_slice(&llvm);
-    }
-    OsString::from_vec(name)
 }
 
 /// The compiler that a configured kernel was built with, by the name that it gave itself; `None` where `directory` is no kernel's
@@ -73,18 +61,5 @@ mod tests {
         assert_eq!(name("Debian clang version 14.0.6").unwrap(), "clang");
         assert_eq!(name("clang version 19.1.7").unwrap(), "clang");
         assert_eq!((name(""), name("icx 2024")), (None, None));
-    }
-
-    #[test]
-    fn the_kernel_s_default_compiler() {
-        let name = |cross: &str, llvm: &str| {
-            let set = |value: &str| Some(value).filter(|value| !value.is_empty()).map(OsString::from);
-            kbuild(set(cross), set(llvm)).into_string().unwrap()
-        };
-        assert_eq!(name("", ""), "gcc");
-        assert_eq!(name("aarch64-linux-gnu-", ""), "aarch64-linux-gnu-gcc");
-        assert_eq!(name("aarch64-linux-gnu-", "1"), "clang");
-        assert_eq!(name("", "-14"), "clang-14");
-        assert_eq!(name("", "/opt/llvm/bin/"), "/opt/llvm/bin/clang");
     }
 }
