@@ -6,13 +6,14 @@
 //! error bias: what is named is kept, though now and then a table names the fill before a loop.
 //!
 //! Unwinding tables are left out, for they name every place; branches too, for a label stands behind the fill.
-//! A jump table leads to code that runs, not to a place that is patched, but no relocation tells the one list from the other; nor
-//! whether a distance counts from its own place (`.long 1b - .`) or from the table's start (`.long .L5-.L4`). All are taken as
-//! counted from their own place, so that no list of patched places is lost, whoever reads it. What that costs is fill that counts
-//! where it is as long as its place asks for: between functions that are aligned less than their loops, and there only where a
-//! table leads to its start. (Of SQLite's 1,467 functions none, wherever they lie, with `-falign-functions=1` too.)
+//! Distances from a table's own start (`.long .L5-.L4`, a jump table) name another place than their relocation says, and would make
+//! fill count anywhere. Compilers put them where code reads them, into `.rodata`, or the one that belongs to a section of code
+//! (`.rodata.f` to `.text.f`); there, relative entries are no marks. A list of patched places by distance from each entry's own place
+//! that lies in such a section, and is read by code of the same file, would be missed; the kernel's and the tracers' lie in
+//! sections of their own.
 
 use object::elf;
+use rustc_hash::FxHashSet;
 
 use super::facts::{Definition, Facts, Relocation, Section};
 use super::machine::Machine;
@@ -40,9 +41,12 @@ pub fn find(facts: &Facts<'_>, machine: Option<&'static dyn Machine>) -> Marks {
     let Some(machine) = machine else { return Marks::default() };
     let code = |index: usize| facts.sections.get(index).is_some_and(Section::is_executable);
     let mut marks = vec![Vec::new(); facts.sections.len()];
-    for section in facts.sections.iter().filter(|section| lists_places(section)) {
+    let tables = jump_tables(facts);
+    for (index, section) in facts.sections.iter().enumerate().filter(|(_, section)| lists_places(section)) {
+        let has_tables = tables.contains(&index);
         for relocation in &section.relocations {
-            if let Some((home, at)) = named(facts, machine, section, relocation).filter(|(h, _)| code(*h))
+            if let Some((home, at)) =
+                named(facts, machine, section, relocation, has_tables).filter(|(h, _)| code(*h))
                 && let Some(list) = marks.get_mut(home)
             {
                 list.push(at);
@@ -54,6 +58,38 @@ pub fn find(facts: &Facts<'_>, machine: Option<&'static dyn Machine>) -> Marks {
         list.dedup();
     }
     Marks(marks)
+}
+
+/// The sections that code reads and where compilers put jump tables.
+fn jump_tables(facts: &Facts<'_>) -> FxHashSet<usize> {
+    let could = |section: &Section<'_>| {
+        section.name.starts_with(b".rodata") && !section.relocations.is_empty() && !section.is_executable()
+    };
+    let mut tables = FxHashSet::default();
+    if !facts.sections.iter().any(could) {
+        return tables;
+    }
+    let code: FxHashSet<&[u8]> = facts
+        .sections
+        .iter()
+        .filter(|s| s.is_executable())
+        .filter_map(|s| s.name.strip_prefix(b".text"))
+        .collect();
+    let belongs = |section: &Section<'_>| {
+        let rest = section.name.strip_prefix(b".rodata").unwrap_or_default();
+        could(section) && (rest.is_empty() || code.contains(rest))
+    };
+    for section in facts.sections.iter().filter(|section| section.is_executable()) {
+        for relocation in &section.relocations {
+            let home = facts.symbols.get(relocation.symbol as usize).map(|symbol| symbol.definition);
+            if let Some(Definition::Section(at)) = home
+                && facts.sections.get(at).is_some_and(belongs)
+            {
+                tables.insert(at);
+            }
+        }
+    }
+    tables
 }
 
 /// Whether a section's relocations are to say which places matter.
@@ -72,12 +108,15 @@ fn named(
     machine: &dyn Machine,
     section: &Section<'_>,
     relocation: &Relocation,
+    has_tables: bool,
 ) -> Option<(usize, u32)> {
     let symbol = facts.symbols.get(relocation.symbol as usize)?;
     let Definition::Section(home) = symbol.definition else { return None };
     let shape = arch::shape(facts.image.machine, relocation.kind)?;
     let bias = if section.is_executable() {
         machine.takes_address(relocation.kind, section.bytes(0, relocation.offset))?
+    } else if shape.relative && has_tables {
+        return None;
     } else {
         0
     };
