@@ -489,3 +489,30 @@ fn unwinding_by_labels_on_riscv() {
     differs(&place, "old.o", "later.o", &["function g changed unwinding"]);
     differs(&place, "old.o", "before.o", &["function h new"]);
 }
+
+/// Entries of a jump table count from the table's start, not from their own place as their relocations say: what they seem to
+/// name is no reason for fill to count, for how long fill is depends on where the function lies.
+#[test]
+fn a_jump_table_names_no_fill() {
+    let place = Place::new();
+    let source = |before: usize, section: &str| {
+        let other = format!(".globl d\n.type d,@function\nd: .skip {before}, 0xf8\n ret\n.size d, .-d\n");
+        let code = ".globl f\n.type f,@function\nf: lea .Ltable(%rip), %rax\n movslq (%rax,%rdi,4), %rdx\n add %rax, %rdx\n \
+                    jmp *%rdx\n.L1: call g\n.p2align 4\n.L2: call h\n ret\n.size f, .-f\n";
+        let table =
+            ".Ltable: .long .L1-.Ltable\n .long .L1-.Ltable\n .long .L1-.Ltable\n .long .L2-.Ltable\n";
+        format!(
+            ".section {section},\"ax\"\n.p2align 4\n{other}{code}.section .rodata{},\"a\"\n{table}",
+            &section[5..]
+        )
+    };
+    for section in [".text", ".text.f", ".text.unlikely.f"] {
+        place.write("old.s", &source(1, section));
+        place.shell("as old.s -o old.o");
+        for before in 2..18 {
+            place.write("new.s", &source(before, section));
+            place.shell("as new.s -o new.o");
+            differs(&place, "old.o", "new.o", &["function d changed code"]);
+        }
+    }
+}

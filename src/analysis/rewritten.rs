@@ -57,14 +57,18 @@ pub fn leave_out(
     new: &Fingerprints,
     findings: &mut Vec<Finding>,
 ) -> Option<&'static str> {
-    let is_rewritten = |prints: &Fingerprints| prints.items.iter().any(|item| item.section == ORC);
-    let (stages, side) = match (is_rewritten(old), is_rewritten(new)) {
+    let (stages, side) = match (has_tables(old), has_tables(new)) {
         (false, true) => (Stages { compiled: old, rewritten: new, is_backward: false }, "new"),
         (true, false) => (Stages { compiled: new, rewritten: old, is_backward: true }, "old"),
         _ => return None,
     };
     findings.retain(|finding| !stages.is_objtools(finding));
     Some(side)
+}
+
+/// Whether objtool went over this object, by the table that it makes of every one with code.
+pub fn has_tables(prints: &Fingerprints) -> bool {
+    prints.items.iter().any(|item| item.section == ORC)
 }
 
 impl Stages<'_> {

@@ -31,7 +31,5 @@ pub fn by(unit: &UnitEntry, bytes: &[u8]) -> Option<String> {
     if !told.is_empty() {
         return Some(told.join(", "));
     }
-    // objtool's tables, which no compiler makes.
-    let is_new = |name: &[u8]| now.items.iter().any(|item| item.section == name);
-    is_new(b".orc_unwind").then(|| "objtool, by its tables".to_owned())
+    rewritten::has_tables(&now).then(|| "objtool, by its tables".to_owned())
 }

@@ -58,9 +58,9 @@ pub fn lost(a: &Fingerprints, b: &Fingerprints) -> Vec<NoreturnLost> {
 /// (the kernel's switch to another stack is one): what the compiler knows of the callee does not reach it. `None` is a call that
 /// cannot be told from its like, for A has another number of them.
 fn new_ways_on(old: &[Call], now: &[&Call]) -> Vec<Option<u32>> {
-    let count = |calls: &mut dyn Iterator<Item = bool>| calls.filter(|goes_on| *goes_on).count();
-    let before = count(&mut old.iter().map(|call| call.goes_on));
-    if before == old.len() || count(&mut now.iter().map(|call| call.goes_on)) <= before {
+    let before = old.iter().filter(|call| call.goes_on).count();
+    let behind = now.iter().filter(|call| call.goes_on).count();
+    if before == old.len() || behind <= before {
         return Vec::new();
     }
     if before > 0 && old.len() != now.len() {
@@ -86,4 +86,25 @@ fn calls_of(prints: &Fingerprints, item: &Item, callee: &BStr) -> Vec<Call> {
         .into_iter()
         .filter(|call| super::inlining::base(call.callee.as_bstr()) == base)
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_are_told_apart_by_their_order_where_there_are_as_many() {
+        let calls = |goes_on: &[bool]| -> Vec<Call> {
+            let call = |(at, goes_on): (u32, &bool)| Call { at, callee: "stop".into(), goes_on: *goes_on };
+            (0..).zip(goes_on).map(call).collect()
+        };
+        let new =
+            |old: &[bool], now: &[bool]| new_ways_on(&calls(old), &calls(now).iter().collect::<Vec<_>>());
+        assert_eq!(new(&[false, false], &[true, true, true]), [Some(0), Some(1), Some(2)]);
+        assert_eq!(new(&[false, true], &[true, true]), [Some(0)]);
+        assert_eq!(new(&[false, true], &[true, true, false]), [None]);
+        assert_eq!(new(&[false, true], &[false, true, false]), []);
+        assert_eq!(new(&[true], &[true, true]), [], "none that A knew to end");
+        assert_eq!(new(&[], &[true]), []);
+    }
 }
