@@ -316,6 +316,52 @@ fn neighbours_of_an_anchor_are_no_silent_change() {
     }
 }
 
+/// Arrays behind one another, one of them with a displacement in its index, in the order that compilers like and the other.
+const ELEMENTS: [&str; 3] = [
+    "static int before[8] = {5,6,7}; static int array[16] = {1,2,3,4,LAST};
+     int f(long i) { return array[i - 3]++ + before[i]++; } int g(long i) { return before[i]++; }",
+    "static int array[16] = {1,2,3,4,LAST}; static int before[8] = {5,6,7};
+     int f(int i) { return array[i - 3]++; } int g(long i) { return before[i]++; }",
+    "int before[8] = {5,6,7}; static int array[16] = {1,2,3,4,LAST};
+     int f(long i) { before[i] += 2; return array[i - 3]; }",
+];
+
+/// An element before an array's first lies in the neighbour, and may be reached from the neighbour's address.
+#[test]
+fn an_element_before_the_first_has_its_reader() {
+    let clang = |cross: &machines::Cross| {
+        let target = format!("--target={}", cross.compiler.trim_end_matches("-gcc"));
+        ["clang", "clang-14", "clang-19"]
+            .into_iter()
+            .filter(|c| machines::is_there(c))
+            .map(move |c| (c, target.clone()))
+    };
+    for cross in machines::installed() {
+        let gcc = [(cross.compiler, "-O2".to_owned())];
+        for (compiler, target) in gcc.into_iter().chain(clang(cross)) {
+            for flags in [&["-O2"][..], &["-O2", "-fno-pic"], &["-O2", "-fPIC"], &["-Os"]] {
+                let merged: &[&[&str]] = match compiler == cross.compiler {
+                    true => &[&[], &["-fno-toplevel-reorder"]],
+                    // Where nothing is merged, the option is an error.
+                    false if ["arm", "aarch64"].contains(&cross.name) => &[&[], &["-mglobal-merge"]],
+                    false => &[&[]],
+                };
+                for (more, source) in merged.iter().flat_map(|m| ELEMENTS.iter().map(move |s| (m, s))) {
+                    let dir = tempfile::tempdir().unwrap();
+                    let [old, new] = ["-DLAST=5", "-DLAST=6"].map(|last| {
+                        let flags = [flags, more, &[&target, last]].concat();
+                        object::fingerprint(&compile_source(dir.path(), compiler, &flags, source)).unwrap()
+                    });
+                    let told = analysis::compare(&old, &new);
+                    let finding = told.iter().find(|finding| finding.symbol.starts_with(b"array"));
+                    let has_reader = finding.is_some_and(|finding| finding.readers.iter().any(|r| r == "f"));
+                    assert!(has_reader, "{compiler} {target} {flags:?} {more:?}: {finding:?}\n{source}");
+                }
+            }
+        }
+    }
+}
+
 /// How a function can be taken over, as each machine's compiler is asked for it.
 #[test]
 fn every_machine_tells_its_hooks() {

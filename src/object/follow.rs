@@ -73,6 +73,7 @@ struct Found {
     thing: usize,
     anchors: Vec<(u32, Anchor)>,
     reached: Vec<Reached>,
+    biased: Vec<(u32, usize, i64)>,
     own: FxHashSet<Anchor>,
 }
 
@@ -85,6 +86,8 @@ pub struct Neighbours {
     pub uses: Vec<Use>,
     /// References that it has only to reach others: their number among its references, and the section.
     pub passing: Vec<(usize, usize)>,
+    /// Places that it reaches with an index added, or perhaps folded in: instruction, section and offset ([`super::unread`]).
+    pub biased: Vec<(u32, usize, i64)>,
 }
 
 /// What every function reaches from the addresses of neighbours.
@@ -96,14 +99,17 @@ pub fn find(model: &Model<'_>, workers: Workers) -> Vec<Neighbours> {
             let body = model.bodies.get(thing).filter(|b| !b.pieces.is_empty())?;
             let mut path = Path::of(model, machine, rules, thing, body)?;
             path.walk();
-            Some(Found { thing, anchors: path.anchors, reached: path.reached, own: path.own })
+            let Path { anchors, reached, mut biased, own, .. } = path;
+            biased.sort_unstable();
+            biased.dedup();
+            Some(Found { thing, anchors, reached, biased, own })
         };
         run.filter_map(function).collect::<Vec<_>>()
     });
     let found: Vec<Found> = runs.flatten().collect();
     let judge = Judge::of(model, rules, &found);
     let mut all = Vec::new();
-    for one in &found {
+    for one in found {
         // One reference for each instruction and place; where an address is taken, that says more than an access.
         let mut kept: BTreeMap<(u32, usize, i64), (u32, u32)> = BTreeMap::new();
         let counts = |r: &&Reached| r.evidence == Evidence::Proof || judge.is_anchor(r.anchor);
@@ -119,10 +125,8 @@ pub fn find(model: &Model<'_>, workers: Workers) -> Vec<Neighbours> {
             Use { at, field: 0, access: width.min(255) as u8, kind, place }
         });
         let uses: Vec<Use> = uses.collect();
-        if !uses.is_empty() {
-            let passing = passing(model, machine, &judge, one);
-            all.push(Neighbours { thing: one.thing, uses, passing });
-        }
+        let passing = if uses.is_empty() { Vec::new() } else { passing(model, machine, &judge, &one) };
+        all.push(Neighbours { thing: one.thing, uses, passing, biased: one.biased });
     }
     all
 }

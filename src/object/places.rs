@@ -130,7 +130,11 @@ impl<'d> Model<'d> {
         let mut bodies = Vec::with_capacity(model.owner.things.len());
         bodies.extend(runs.flatten());
         model.bodies = bodies;
+        let mut biased = Vec::new();
         for found in super::follow::find(&model, workers) {
+            biased.extend(
+                found.biased.iter().map(|(at, section, offset)| (found.thing, *at, (*section, *offset))),
+            );
             if let Some(body) = model.bodies.get_mut(found.thing) {
                 for (index, section) in found.passing {
                     if let Some(one) = body.uses.get_mut(index) {
@@ -141,7 +145,7 @@ impl<'d> Model<'d> {
                 body.uses.sort_by_key(|one| one.at);
             }
         }
-        for (thing, reached) in super::unread::find(&model) {
+        for (thing, reached) in super::unread::find(&model, &biased) {
             if let Some(body) = model.bodies.get_mut(thing) {
                 body.uses.extend(reached);
                 body.uses.sort_by_key(|one| one.at);

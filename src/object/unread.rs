@@ -7,6 +7,8 @@
 //! that nobody reads is read by way of a neighbour. Who takes an address shortly before it, or one outside of its section,
 //! may be its reader, and is taken for one: at worst a reader too many ([`REACHED_PERHAPS`]).
 //!
+//! Where addresses are followed ([`super::follow`]), what is reached from one by a displacement, or with an index, counts alike.
+//!
 //! What it does not promise: where an array has another reader, such an address stays one of the neighbour.
 
 use object::elf;
@@ -15,7 +17,7 @@ use super::arch;
 use super::facts::Definition;
 use super::fingerprint::Kind;
 use super::names;
-use super::places::{Model, Place, REACHED, REACHED_PERHAPS, Use};
+use super::places::{Model, Place, REACHED_PERHAPS, Use};
 
 /// How far before a datum an address is taken for one of its own, in bytes.
 const BEFORE: i64 = 4096;
@@ -32,44 +34,63 @@ struct Unread {
     thing: Option<usize>,
 }
 
-/// The references that the data without a reader suggest: thing, and what it may reach.
-pub fn find(model: &Model<'_>) -> Vec<(usize, Vec<Use>)> {
+/// The references that the data without a reader suggest: thing, and what it may reach. `followed` are places that displacements
+/// lead to: thing, instruction, section and offset.
+pub fn find(model: &Model<'_>, followed: &[(usize, u32, (usize, i64))]) -> Vec<(usize, Vec<Use>)> {
     let unread = unread(model);
     if unread.is_empty() {
         return Vec::new();
     }
+    // How far apart they lie says nothing: what lies between is nobody's here.
+    let place = |found: &Unread| match found.thing {
+        Some(datum) => Place::Thing(datum, 0, None),
+        None => Place::Private(found.section, found.start),
+    };
     let mut all = Vec::new();
     for (thing, body) in model.bodies.iter().enumerate().filter(|(_, body)| !body.pieces.is_empty()) {
         let mut more = Vec::new();
         for one in body.uses.iter().filter(|one| may_be_biased(model, one)) {
             let Some((section, offset)) = doubtful(model, one.place) else { continue };
-            let reached = within_reach(model, &unread, section, offset).iter().map(|found| {
-                // How far apart they lie says nothing: what lies between is nobody's here.
-                let place = match found.thing {
-                    Some(datum) => Place::Thing(datum, 0, None),
-                    None => Place::Private(section, found.start),
-                };
-                Use { field: 0, kind: REACHED_PERHAPS, place, ..*one }
-            });
-            more.extend(reached);
+            let reached = within_reach(model, &unread, section, offset).iter();
+            more.extend(reached.map(|found| Use {
+                field: 0,
+                kind: REACHED_PERHAPS,
+                place: place(found),
+                ..*one
+            }));
         }
         if !more.is_empty() {
             all.push((thing, more));
         }
     }
+    for (thing, at, (section, offset)) in followed {
+        if matches!(model.containing(*section, *offset), Place::Thing(_, 0, _)) {
+            continue;
+        }
+        let reached = within_reach(model, &unread, *section, *offset).iter();
+        let uses = reached.map(|found| Use {
+            at: *at,
+            field: 0,
+            access: 0,
+            kind: REACHED_PERHAPS,
+            place: place(found),
+        });
+        let uses: Vec<Use> = uses.collect();
+        if !uses.is_empty() {
+            all.push((*thing, uses));
+        }
+    }
     all
 }
 
-/// Whether a compiler folds an index's constant part into an address of this kind: x86 into an absolute one, the others into a
-/// sum with an anchor. (Code that is position-independent takes the address of the datum itself.)
+/// Whether a compiler folds an index's constant part into an address of this kind: x86 into an absolute one. (Code that is position-independent takes the address of the datum itself.)
 fn may_be_biased(model: &Model<'_>, one: &Use) -> bool {
     let follows = model.machine.is_some_and(|machine| machine.rules().is_some());
-    let reached = one.kind == REACHED || one.kind == REACHED_PERHAPS;
     let absolute = || {
         arch::shape(model.facts.image.machine, one.kind)
             .is_some_and(|shape| !shape.relative && shape.size == 4)
     };
-    one.access == 0 && (reached || !follows && absolute())
+    !follows && one.access == 0 && absolute()
 }
 
 /// The data that an address may be meant for.

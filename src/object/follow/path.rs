@@ -76,6 +76,8 @@ pub struct Path<'m, 'd> {
     seen: FxHashSet<Seen>,
     /// What is reached from them.
     pub reached: Vec<Reached>,
+    /// Where an index may have been added or folded in: instruction, section and offset.
+    pub biased: Vec<(u32, usize, i64)>,
     /// Addresses that are taken for the datum that lies there, too.
     pub own: FxHashSet<Anchor>,
     /// Per callee of this file: what it overwrites.
@@ -118,6 +120,7 @@ impl<'m, 'd> Path<'m, 'd> {
             heads: Vec::new(),
             seen: FxHashSet::default(),
             reached: Vec::new(),
+            biased: Vec::new(),
             own: FxHashSet::default(),
             callees: FxHashMap::default(),
             hidden: None,
@@ -340,6 +343,9 @@ impl<'m, 'd> Path<'m, 'd> {
             return; // the address is the end of an array, and this is the array
         }
         let evidence = if below > 0 { Evidence::Perhaps } else { one.evidence };
+        if evidence != Evidence::Proof {
+            self.biased.push((one.at, one.anchor.0, one.offset));
+        }
         if others(self.model, &one).is_empty() {
             // A sum that stays in the datum has a way of its own.
             if one.width > 0 {
@@ -440,6 +446,8 @@ impl<'m, 'd> Path<'m, 'd> {
                 width: *width,
                 evidence: Evidence::Laid,
             }));
+            self.biased
+                .extend(displacements.iter().map(|(by, _)| (*at, anchor.0, anchor.1.wrapping_add(*by))));
         }
     }
 }
