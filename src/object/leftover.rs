@@ -233,8 +233,9 @@ fn gaps(known: &Known<'_, '_>, collector: &mut Collector) {
         loop {
             let next = at.next_if(|c| c.0 == index);
             let start = next.map_or(section.size, |c| c.1);
-            if start > end_of_covered && !is_fill(known, section, end_of_covered, start) {
-                gap(known, collector, (index, section), (end_of_covered, start), &mut number);
+            let from = behind_fill(known, section, end_of_covered, start);
+            if from < start {
+                gap(known, collector, (index, section), (from, start), &mut number);
             }
             let Some(next) = next else { break };
             end_of_covered = end_of_covered.max(next.2);
@@ -304,6 +305,16 @@ fn is_bookkeeping(section: &Section<'_>) -> bool {
     [SHT_DYNSYM, SHT_STRTAB, SHT_GNU_HASH, SHT_HASH, SHT_REL, SHT_RELA, SHT_GNU_VERSYM]
         .iter()
         .any(|kind| kind.0 == section.kind)
+}
+
+/// Where in a gap something begins that is no fill: at its start, mostly, or at its end where it is fill alone. In front of a word with
+/// a relocation (in Power's large model, the distance to the TOC before each function) stands what brings it to its boundary.
+fn behind_fill(known: &Known<'_, '_>, section: &Section<'_>, start: u64, end: u64) -> u64 {
+    if start >= end || is_fill(known, section, start, end) {
+        return end;
+    }
+    let word = section.relocations_in(start, end).first().map_or(start, |first| first.offset);
+    if word > start && is_fill(known, section, start, word) { word } else { start }
 }
 
 /// Whether a gap is exactly the fill that an assembler writes: no-operations in code, zeros in data, always up
