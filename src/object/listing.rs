@@ -377,6 +377,7 @@ fn unwinding_entry(reader: &mut Reader<'_>) -> Option<String> {
                 target(reader)?.text
             )
         }
+        unwinding::STORED => format!("a distance's field holds {}", reader.number()?),
         unwinding::NAMES => format!("exception table{}", inner_symbols(reader)?),
         unwinding::UNUSED => {
             let distance = reader.signed()?;

@@ -13,7 +13,7 @@ use super::facts::Section;
 use super::places::{Model, Place};
 use super::private::Extent;
 use super::stream::{Write, unwinding as tag};
-use super::unwinding::{field, pointer, strays};
+use super::unwinding::{distance, field, pointer, strays};
 
 /// `DW_EH_PE_omit`.
 const OMIT: u8 = 0xff;
@@ -86,6 +86,12 @@ fn table<'m, 'd>(
     let site_encoding = cursor.byte()?;
     let sites_length = usize::try_from(cursor.uleb()?).ok()?;
     let sites_end = cursor.at.checked_add(sites_length)?;
+    // A field of a call site, and where relocations make another of it than it holds, that too.
+    let site = |cursor: &mut Cursor<'_>, out: &mut Vec<u8>| {
+        let at = cursor.at;
+        let held = site_field(cursor, site_encoding, bits)?;
+        Some(distance(model, section, at, held, out))
+    };
     let number = |(thing, piece, base): Served, offset: u64, out: &mut Vec<u8>| {
         let (number, inside) = model.instruction_at(thing, piece, base.wrapping_add(offset));
         out.number(number.into());
@@ -95,9 +101,9 @@ fn table<'m, 'd>(
     out.extend([start_encoding, type_encoding, site_encoding]);
     let mut last_action = 0;
     while cursor.at < sites_end {
-        let from = site_field(&mut cursor, site_encoding, bits)?;
-        let length = site_field(&mut cursor, site_encoding, bits)?;
-        let landing = site_field(&mut cursor, site_encoding, bits)?;
+        let from = site(&mut cursor, out)?;
+        let length = site(&mut cursor, out)?;
+        let landing = site(&mut cursor, out)?;
         let action = cursor.uleb()?;
         last_action = last_action.max(action);
         out.byte(tag::CALL_SITE);

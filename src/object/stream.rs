@@ -108,6 +108,8 @@ pub mod unwinding {
     pub const UNUSED: u8 = 12;
     /// Compiler-made symbols inside an exception table: their number, then offset, size, type, binding, `st_other`.
     pub const NAMES: u8 = 13;
+    /// What the field of a distance holds, where relocations make another of it: number.
+    pub const STORED: u8 = 14;
 }
 
 /// Appends fields to a stream.

@@ -8,6 +8,7 @@ use super::cursor::{Cursor, encoded_size};
 use super::facts::{Definition, Relocation, Section};
 use super::fingerprint::Kind;
 use super::lsda;
+use super::machine::Term;
 use super::places::{Model, Place};
 use super::recipe::clear_implicit;
 use super::stream::{Write, target, unwinding as tag};
@@ -231,6 +232,38 @@ pub fn strays<'m, 'd>(
     }
 }
 
+/// The distance in bytes that a field means, and what it holds: where the relocations at `at` add a distance up, that
+/// is not what the linker will write. Where the two differ, what it holds is written, too.
+pub fn distance(model: &Model<'_>, section: &Section<'_>, at: usize, held: u64, out: &mut Vec<u8>) -> u64 {
+    let meant = sum(model, section, at).unwrap_or(held);
+    if meant != held {
+        out.byte(tag::STORED);
+        out.number(held);
+    }
+    meant
+}
+
+/// The distance between two labels of one section that relocations at `at` add up.
+fn sum(model: &Model<'_>, section: &Section<'_>, at: usize) -> Option<u64> {
+    let machine = model.machine?;
+    let mut ends = [None; 2];
+    for relocation in section.relocations_in(at as u64, at as u64 + 1) {
+        let [to, from] = &mut ends;
+        let end = match machine.term(relocation.kind)? {
+            Term::Minus => from,
+            Term::Set | Term::Plus => to,
+        };
+        let symbol = model.facts.symbols.get(relocation.symbol as usize)?;
+        let Definition::Section(home) = symbol.definition else { return None };
+        let place = (home, symbol.value.wrapping_add_signed(relocation.addend));
+        if end.replace(place).is_some() {
+            return None;
+        }
+    }
+    let [Some((home, to)), Some((other, from))] = ends else { return None };
+    (home == other).then(|| to.wrapping_sub(from))
+}
+
 /// Whether a relocation names the end of a piece by a label of the compiler's.
 fn is_end_label(model: &Model<'_>, relocation: &Relocation, (thing, piece): (usize, usize)) -> bool {
     let symbol = model.facts.symbols.get(relocation.symbol as usize);
@@ -238,7 +271,7 @@ fn is_end_label(model: &Model<'_>, relocation: &Relocation, (thing, piece): (usi
     symbol.zip(piece).is_some_and(|(symbol, piece)| {
         symbol.definition == Definition::Section(piece.section)
             && symbol.value == piece.end
-            && symbol.name.starts_with(b".L")
+            && (symbol.name.is_empty() || symbol.name.starts_with(b".L"))
             && (relocation.addend, relocation.implicit) == (0, false)
     })
 }
@@ -330,6 +363,7 @@ fn write<'m, 'd>(
     let (_, _, id_at, _) = entry(section, frame.range.0, image.little_endian)?;
     let size = encoded_size(cie.pointer_encoding, image.bits)?;
     let mut cursor = Cursor::new(section.data.get(..frame.range.1)?, id_at + 4 + size, image.little_endian);
+    let length_at = cursor.at;
     let length = cursor.unsigned(size)?;
     let number = |offset: u64, out: &mut Vec<u8>| {
         let (number, inside) = model.instruction_at(thing, frame.piece, frame.start.wrapping_add(offset));
@@ -351,8 +385,10 @@ fn write<'m, 'd>(
     strays(model, section, frame.cie, &personality, None, closure, out);
     out.byte(tag::RANGE);
     number(0, out);
-    number(length, out);
+    let mut held = Vec::new();
+    number(distance(model, section, length_at, length, &mut held), out);
     field(model, section, id_at + 4, size, out);
+    out.extend(held);
     let mut lsda_at = None;
     let mut fields = vec![id_at + 4];
     if cie.augmented {
@@ -379,12 +415,17 @@ fn write<'m, 'd>(
     let mut last = 0_u64;
     while cursor.at < frame.range.1 {
         let start = cursor.at;
-        let advance = instruction(&mut cursor, cie.code_align, image.bits)?;
+        let advance = instruction(&mut cursor, image.bits)?;
         let bytes = section.data.get(start..cursor.at)?;
         match advance {
-            // No assembler moves by nothing.
-            Moves::By(0) => return None,
-            Moves::By(distance) => location = location.wrapping_add(distance),
+            Moves::By { units, at } => {
+                let units = distance(model, section, at, units, out);
+                // No assembler moves by nothing.
+                if units == 0 {
+                    return None;
+                }
+                location = location.wrapping_add(units.wrapping_mul(cie.code_align));
+            }
             Moves::Not if bytes == [0] => {}
             Moves::Not => {
                 out.byte(tag::CFI);
@@ -415,17 +456,18 @@ fn trim_nops(bytes: &[u8]) -> &[u8] {
     bytes.get(..bytes.len() - zeros).unwrap_or_default()
 }
 
-/// Whether a call-frame instruction moves the location, and by how many bytes.
+/// Whether a call-frame instruction moves the location: by how many units of the code's alignment, and where that stands.
 enum Moves {
-    By(u64),
+    By { units: u64, at: usize },
     Not,
 }
 
 /// Reads one call-frame instruction.
-fn instruction(cursor: &mut Cursor<'_>, code_align: u64, bits: u8) -> Option<Moves> {
+fn instruction(cursor: &mut Cursor<'_>, bits: u8) -> Option<Moves> {
+    let start = cursor.at;
     let opcode = cursor.byte()?;
     match opcode >> 6 {
-        1 => return Some(Moves::By(u64::from(opcode & 0x3f).wrapping_mul(code_align))),
+        1 => return Some(Moves::By { units: u64::from(opcode & 0x3f), at: start }),
         2 => return cursor.uleb().map(|_| Moves::Not),
         3 => return Some(Moves::Not),
         _ => {}
@@ -434,8 +476,8 @@ fn instruction(cursor: &mut Cursor<'_>, code_align: u64, bits: u8) -> Option<Mov
         0x00 | 0x0a | 0x0b | 0x2d => {}
         0x01 => drop(cursor.take(usize::from(bits / 8))?),
         0x02..=0x04 => {
-            let distance = cursor.unsigned(1 << (opcode - 2))?;
-            return Some(Moves::By(distance.wrapping_mul(code_align)));
+            let units = cursor.unsigned(1 << (opcode - 2))?;
+            return Some(Moves::By { units, at: start + 1 });
         }
         // DW_CFA_offset_extended, register, def_cfa, val_offset, GNU_negative_offset_extended
         0x05 | 0x09 | 0x0c | 0x14 | 0x2f => {

@@ -3,7 +3,7 @@
 //! No-operations are also written on purpose, and there the compiler's text differs though nothing else does.
 //! So a run is fill only where an alignment directive can have stood: it ends at a multiple of eight, it is no
 //! longer than the section's alignment asks for, and what follows is either a branch's target (a loop's head) or
-//! not reached from above at all; no branch leads to the run itself, for alignment stands before a label; and nothing
+//! not reached from above at all (it stands behind a jump, or a table of them); no branch leads to the run itself, for alignment stands before a label; and nothing
 //! beside the code refers to it ([`super::super::marks`]). No-operations at the entry stay where the file lists patchable
 //! entries; elsewhere they too may align a loop that the function begins with.
 
@@ -47,7 +47,8 @@ pub fn drop_fill(
         }
         if let (Some(first), Some(next)) = (own.get(at), own.get(at + count)) {
             let before = at.checked_sub(1).and_then(|i| own.get(i));
-            let unreached = before.is_some_and(|b| ends_flow(text(b)));
+            let unreached =
+                before.is_some_and(|b| matches!(b.reach(), Reach::Entry(_)) || ends_flow(text(b)));
             let is_target = |i: &Instruction| targets.binary_search(&i64::from(i.start)).is_ok();
             let head = machine.aligns_loops() && targets.binary_search(&i64::from(next.start)).is_ok();
             let short = u64::from(next.start - first.start) < run.align;

@@ -196,10 +196,27 @@ pub trait Machine: std::fmt::Debug + Sync {
         usize::MAX
     }
 
+    /// What this relocation does to its field, where it is one of several that add up a distance.
+    fn term(&self, _kind: u32) -> Option<Term> {
+        None
+    }
+
     /// Whether this relocation says only the upper part of an address, and another the rest.
     fn is_upper(&self, _kind: u32) -> bool {
         false
     }
+}
+
+/// One of several relocations that add up a distance in one field (RISC-V's `ADD`, `SUB` and `SET`): for distances in code
+/// that a linker may shorten.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Term {
+    /// The address replaces what the field holds.
+    Set,
+    /// It is added.
+    Plus,
+    /// It is taken off.
+    Minus,
 }
 
 /// A piece of a function, taken apart.

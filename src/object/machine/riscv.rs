@@ -9,7 +9,7 @@
 
 use super::super::arch::{Shape, absolute, relative};
 use super::super::x86::{Instruction, Reach};
-use super::{Machine, Opcode, Run, fill, plain, steps};
+use super::{Machine, Opcode, Run, Term, fill, plain, steps};
 
 /// The machine.
 #[derive(Debug)]
@@ -95,6 +95,16 @@ impl Machine for Riscv {
             60 | 61 => absolute(1),                // SET_ULEB128, SUB_ULEB128
             _ => return None,
         })
+    }
+
+    /// RISC-V ELF psABI, "Relocations".
+    fn term(&self, kind: u32) -> Option<Term> {
+        match kind {
+            33..=36 => Some(Term::Plus),
+            37..=40 | 52 | 61 => Some(Term::Minus),
+            53..=56 | 60 => Some(Term::Set),
+            _ => None,
+        }
     }
 
     fn decode(&self, run: &Run<'_>, list: &mut Vec<Instruction>) {
