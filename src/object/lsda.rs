@@ -34,14 +34,7 @@ pub fn write<'m, 'd>(
 ) {
     let Some(section) = model.section(index) else { return };
     let Ok(start) = usize::try_from(offset) else { return };
-    let mut written = Vec::new();
-    if let Some(ends) = table(model, section, served, start, closure, &mut written) {
-        out.extend(written);
-        let end = ends.iter().map(|range| range.1).max().unwrap_or(start) as u64;
-        let all = Extent { section: index, start: start as u64, end, string: false };
-        out.byte(tag::NAMES);
-        closure.sized_names(&all, out);
-        closure.covered.extend(ends.into_iter().map(|(from, to)| (index, from as u64, to as u64)));
+    if write_known(model, served, (index, start), closure, out) {
         return;
     }
     // Not understood: all bytes up to the section's end, with their references.
@@ -50,6 +43,26 @@ pub fn write<'m, 'd>(
     closure.bytes(section, start as u64, section.size, &mut bytes);
     out.blob(&bytes);
     closure.covered.push((index, start as u64, section.size));
+}
+
+/// Writes the table at (section, offset), if it is understood; tells whether it was.
+pub fn write_known<'m, 'd>(
+    model: &'m Model<'d>,
+    served: Served,
+    (index, start): (usize, usize),
+    closure: &mut Closure<'m, 'd>,
+    out: &mut Vec<u8>,
+) -> bool {
+    let Some(section) = model.section(index) else { return false };
+    let mut written = Vec::new();
+    let Some(ends) = table(model, section, served, start, closure, &mut written) else { return false };
+    out.extend(written);
+    let end = ends.iter().map(|range| range.1).max().unwrap_or(start) as u64;
+    let all = Extent { section: index, start: start as u64, end, string: false };
+    out.byte(tag::NAMES);
+    closure.sized_names(&all, out);
+    closure.covered.extend(ends.into_iter().map(|(from, to)| (index, from as u64, to as u64)));
+    true
 }
 
 /// The ranges that were read, or `None` where the table is not one.

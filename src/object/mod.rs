@@ -1,6 +1,7 @@
 //! Bytes to facts: the fingerprint of every function and datum in an object. Pure: no input, no output.
 
 pub mod arch;
+pub mod arm_unwinding;
 pub mod attributes;
 pub mod closure;
 mod collector;

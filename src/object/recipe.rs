@@ -122,7 +122,7 @@ fn write<'m, 'd>(
         Kind::Function => function(known, index, thing, closure, streams),
         _ => datum(known, thing, closure, &mut streams.content),
     }
-    known.sites.write(model, index, closure, &mut streams.sites);
+    known.sites.write(model, index, closure, &mut streams.sites, &mut streams.unwinding);
     known.frames.write(model, index, closure, &mut streams.unwinding);
     closure.follow();
     traits.hook = attributes::hook(model, index, thing, known.sites);

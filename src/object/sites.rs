@@ -16,7 +16,7 @@ use super::orc::{self, Orc};
 use super::places::{Model, Place};
 use super::private::Privates;
 use super::stream::Write;
-use super::{lsda_section, unwinding};
+use super::{arm_unwinding, lsda_section, unwinding};
 
 /// Strides of sections whose entries hold one kind of field only, so that the rhythm does not tell.
 /// Source: the kernel's `struct static_call_site` (two 32-bit offsets), and the places of ORC entries.
@@ -121,7 +121,8 @@ fn is_special(model: &Model<'_>, privates: &Privates, index: usize, section: &Se
 
 /// The function that the relocation at an offset leads into.
 fn code(model: &Model<'_>, section: &Section<'_>, offset: u64) -> Option<Served> {
-    let relocation = section.relocations_in(offset, offset.saturating_add(1)).first()?;
+    let mut here = section.relocations_in(offset, offset.saturating_add(1)).iter();
+    let relocation = here.find(|relocation| !unwinding::is_need(section, relocation))?;
     match model.resolve(section, relocation, 0) {
         Place::Code(thing, ..) => Some((thing, None)),
         Place::Thing(thing, ..) => {
@@ -157,7 +158,7 @@ fn served(model: &Model<'_>, section: &Section<'_>, start: u64, end: u64) -> Opt
 /// The size of an entry, where it can be told.
 fn stride(model: &Model<'_>, section: &Section<'_>) -> Option<u64> {
     // Arm's index of unwinding: the function, and how to unwind it.
-    let index = (section.kind == object::elf::SHT_ARM_EXIDX.0).then_some(8);
+    let index = (section.kind == object::elf::SHT_ARM_EXIDX.0).then_some(arm_unwinding::ENTRY);
     let named = STRIDES.iter().find(|(name, _)| *name == section.name).map(|(_, stride)| *stride);
     let known = index.or(named);
     let stated = Some(section.entry_size).filter(|s| *s > 0);
@@ -194,18 +195,21 @@ impl Sites {
             .map(|(_, entry)| entry)
     }
 
-    /// Writes the `sites` part of a function: section name and contents of each entry.
+    /// Writes the `sites` part of a function: section name and contents of each entry; and for its `unwinding` part what Arm's
+    /// index leads to.
     pub fn write<'m, 'd>(
         &self,
         model: &'m Model<'d>,
         thing: usize,
         closure: &mut Closure<'m, 'd>,
         out: &mut Vec<u8>,
+        unwinding: &mut Vec<u8>,
     ) {
         for entry in self.of(thing) {
             let Some(section) = model.section(entry.section) else { continue };
             out.blob(section.name);
-            closure.void = void_field(section, entry.start, entry.end);
+            closure.void = void_field(section, entry.start, entry.end)
+                .or_else(|| arm_unwinding::write(model, section, entry, closure, unwinding));
             closure.bytes(section, entry.start, entry.end, out);
             closure.void = None;
             closure.covered.push((entry.section, entry.start, entry.end));
