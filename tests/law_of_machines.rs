@@ -362,6 +362,66 @@ fn an_element_before_the_first_has_its_reader() {
     }
 }
 
+/// C++ that jumps by tables, throws and catches, with more of that in front of it where `AFTER` is defined.
+const IN_FRONT: &str = r"
+extern int x(int), y(int); struct E { int v; virtual ~E(); }; struct F : E { F(int); virtual int w(); };
+#ifdef AFTER
+int front(int a) { try { return x(a); } catch (F &f) { return f.w(); } catch (int i) { return i; } }
+template <class T> T other(T a) { static T s = x(7); return s + a; }
+int more() { return other(3); }
+#endif
+int f(int a) { try { return x(a) + y(a); } catch (E &e) { return e.v; } catch (...) { return 77; } }
+int g(int a) {
+    struct L { int k; ~L() { x(k); } } l{a};
+    auto h = [&](int q) { return x(q) + l.k; };
+    return h(y(a)) + h(3);
+}
+int k(const char *s) {
+    static int n = x(3);
+    switch (n) {
+    case 1: throw F(3);
+    case 2: return y(2);
+    case 3: throw 5;
+    case 4: return x(4);
+    case 5: return x(y(5));
+    case 6: throw 'a';
+    }
+    return s[n];
+}
+F::F(int i) { v = i; }
+int F::w() { return v * 3; }
+";
+
+/// Branch widths, fill, tables of call sites and the order of sections all move; nobody's meaning does.
+#[test]
+fn what_comes_in_front_changes_nobody() {
+    let sets = ["-O0", "-O1", "-O2", "-Os", "-O3", "-fPIC", "-fno-pic", "-ffunction-sections", "-g"];
+    for cross in machines::installed() {
+        let gcc = (cross.compiler.replace("gcc", "g++"), "-O2".to_owned());
+        let clang = ("clang++".to_owned(), format!("--target={}", cross.compiler.trim_end_matches("-gcc")));
+        for (compiler, target) in
+            [gcc, clang].into_iter().filter(|(compiler, _)| machines::is_there(compiler))
+        {
+            for set in sets {
+                let dir = tempfile::tempdir().unwrap();
+                let [old, new] = ["-DBEFORE", "-DAFTER"].map(|side| {
+                    let flags = ["-xc++", "-std=c++17", "-O2", &target, set, side];
+                    object::fingerprint(&compile_source(dir.path(), &compiler, &flags, IN_FRONT)).unwrap()
+                });
+                let told: Vec<_> = analysis::compare(&old, &new)
+                    .into_iter()
+                    .filter(|finding| finding.change != analysis::Change::New)
+                    // The first that needs a routine has it linked.
+                    .filter(|f| {
+                        !(f.kind == analysis::FindingKind::Section && f.symbol.starts_with(b".ARM.exidx"))
+                    })
+                    .collect();
+                assert!(told.is_empty(), "{compiler} {target} {set}: {told:#?}");
+            }
+        }
+    }
+}
+
 /// How a function can be taken over, as each machine's compiler is asked for it.
 #[test]
 fn every_machine_tells_its_hooks() {

@@ -232,16 +232,15 @@ impl<'m, 'd> Closure<'m, 'd> {
     fn names(&mut self, thing: usize, symbol: Option<u32>, out: &mut Vec<u8>) {
         let model = self.model;
         let first = model.owner.things.get(thing).and_then(|t| t.symbols.first());
-        let fresh;
+        let fresh: (Vec<u8>, bool);
         let (stem, numbered) = match symbol.filter(|s| first != Some(s)) {
             None => model
                 .stems
                 .get(thing)
                 .map_or((&[][..], false), |(stem, numbered)| (stem.as_slice(), *numbered)),
             Some(other) => {
-                let name = model.facts.symbols.get(other as usize).map_or(&[][..], |s| s.name);
-                fresh = names::stem(name);
-                (fresh.as_slice(), names::is_counted(name, &fresh))
+                fresh = model.facts.symbols.get(other as usize).map_or_else(Default::default, names::stem_of);
+                (fresh.0.as_slice(), fresh.1)
             }
         };
         out.blob(stem);

@@ -2,7 +2,7 @@
 //! that own no bytes, and bytes that nobody reaches. With this, every byte, relocation and symbol of every
 //! allocated section is covered by some item: the law of the whole object.
 
-use bstr::BString;
+use bstr::{BString, ByteSlice};
 use object::elf;
 
 use super::attributes;
@@ -109,7 +109,7 @@ fn symbols(known: &Known<'_, '_>, collector: &mut Collector) {
     let model = known.model;
     let referred = collector.referred();
     let mut stream = Vec::new();
-    let mut rest: Vec<_> = (0_u32..)
+    let rest: Vec<_> = (0_u32..)
         .zip(&model.facts.symbols)
         .take(model.facts.defining)
         .skip(1)
@@ -122,13 +122,14 @@ fn symbols(known: &Known<'_, '_>, collector: &mut Collector) {
     if rest.is_empty() {
         return;
     }
-    rest.sort_by_key(|s| s.name);
-    for symbol in rest {
+    let mut rest: Vec<_> = rest.into_iter().map(|symbol| (placed(model, symbol), symbol)).collect();
+    rest.sort_by(|one, other| one.0.cmp(&other.0));
+    for ((name, value), symbol) in rest {
         stream.byte(key::ALIAS);
-        stream.blob(symbol.name);
+        stream.blob(&name);
         stream.extend([symbol.binding, symbol.other, symbol.kind]);
         stream.byte(key::VALUE);
-        stream.number(symbol.value);
+        stream.number(value);
         stream.byte(key::SIZE);
         stream.number(symbol.size);
     }
@@ -136,6 +137,26 @@ fn symbols(known: &Known<'_, '_>, collector: &mut Collector) {
     let item = blank(Kind::Section, "undefined symbols".into(), &section, 0, 0);
     let closure = Closure::new(model, known.privates);
     collector.add(item, &[(PartKind::Attributes, &stream)], &closure, None);
+}
+
+/// What a symbol is called, and its value. A label inside something that has a name (GCC's `.LTHUNK0`, a function's second name)
+/// bears a number that only counts, and its place is one in there.
+fn placed(model: &Model<'_>, symbol: &Symbol<'_>) -> (Vec<u8>, u64) {
+    let inside = match symbol.definition {
+        Definition::Section(at) if symbol.name.starts_with(b".L") => model.owner.at(at, symbol.value),
+        _ => None,
+    };
+    let piece = inside.and_then(|found| {
+        let thing = model.owner.things.get(found.thing)?;
+        Some((thing.pieces.get(found.piece)?.start, &model.stems.get(found.thing)?.0))
+    });
+    piece.map_or_else(
+        || (symbol.name.to_vec(), symbol.value),
+        |(start, stem)| {
+            let label = symbol.name.trim_end_with(|c| c.is_ascii_digit());
+            ([label, b" in ", stem].concat(), symbol.value.wrapping_sub(start))
+        },
+    )
 }
 
 /// A label of nameless data that says more than a label does, where no nameless bytes are that it would belong to; or

@@ -129,6 +129,52 @@ fn has_lambda(name: &[u8]) -> bool {
     name.starts_with(b"_Z") && ["Ul", "Ut", "$_"].iter().any(|mark| name.contains_str(mark))
 }
 
+/// Functions that clang makes for a file's variables, one each: the first bears no number.
+const FOR_VARIABLES: [&[u8]; 2] = [b"__cxx_global_var_init", b"__cxx_global_array_dtor"];
+
+/// What GCC and clang name after a file, or the first global in it: its constructor and destructor.
+const FOR_FILES: [&[u8]; 2] = [b"_GLOBAL__sub_I", b"_GLOBAL__sub_D"];
+
+/// The name of a local symbol without compiler-made numbers, or `None` where it holds nothing that a compiler added. One of
+/// several may bear no number (clang's `f.cnt` and `f.cnt.1`), so that a name without one can be such a stem itself.
+pub fn stem_of_local(name: &[u8]) -> Option<Vec<u8>> {
+    if name.starts_with(b"__UNIQUE_ID_") {
+        // The kernel's macro numbers by __COUNTER__, without a dot.
+        return Some(name.trim_end_with(|c| c.is_ascii_digit()).into());
+    }
+    if let Some(prefix) = FOR_FILES.iter().find(|prefix| name.starts_with(prefix)) {
+        return Some(prefix.to_vec());
+    }
+    if name.contains(&b'.') {
+        return Some(stem(name));
+    }
+    let counted = stem(name);
+    if name.starts_with(b"_ZZ") || is_counted(name, &counted) || FOR_VARIABLES.contains(&name) {
+        return Some(without_discriminator(&counted).into());
+    }
+    None
+}
+
+/// The stem of a symbol's name, and whether it is one of several that only their numbers tell apart.
+pub fn stem_of(symbol: &Symbol<'_>) -> (Vec<u8>, bool) {
+    if symbol.is_local() {
+        return stem_of_local(symbol.name).map_or_else(|| (symbol.name.to_vec(), false), |stem| (stem, true));
+    }
+    let stem = stem(symbol.name);
+    let is_counted = is_counted(symbol.name, &stem);
+    (stem, is_counted)
+}
+
+/// Drops the discriminator of a C++ local name: `_ZZ1fvE1x_0`, `_ZZ1fvE1x__10_` (Itanium ABI, 5.1.7).
+fn without_discriminator(name: &[u8]) -> &[u8] {
+    let bare = name.strip_suffix(b"_").unwrap_or(name);
+    let front = bare.trim_end_with(|c| c.is_ascii_digit());
+    match front.strip_suffix(b"_") {
+        Some(front) if front.len() + 1 < bare.len() => front.strip_suffix(b"_").unwrap_or(front),
+        _ => name,
+    }
+}
+
 /// The function that a clone comes from: what stands before `.part`, `.constprop`, `.isra` and the like.
 pub fn clone_origin(name: &[u8]) -> Option<&[u8]> {
     const SUFFIXES: [&[u8]; 5] = [b".part.", b".constprop.", b".isra.", b".lto_priv.", b".simdclone."];
@@ -162,6 +208,34 @@ mod tests {
         ] {
             assert_eq!(stem(name.as_bytes()), expected.as_bytes(), "{name}");
         }
+    }
+
+    #[test]
+    fn numbers_of_locals_go_and_words_stay() {
+        for (name, stem) in [
+            ("cnt.0", "cnt"),
+            ("cnt.12.3", "cnt"),
+            ("foo.constprop.0.isra.0", "foo.constprop.isra"),
+            ("x.part.0", "x.part"),
+            ("__func__.5", "__func__"),
+            ("foo.cnt.2", "foo.cnt"),
+            ("foo.cnt", "foo.cnt"),
+            ("foo.llvm.1234567890", "foo"),
+            ("foo.llvm.x", "foo.llvm.x"),
+            ("__UNIQUE_ID_author412", "__UNIQUE_ID_author"),
+            ("_ZZ1fvE3cnt", "_ZZ1fvE3cnt"),
+            ("_ZZ1fvE3cnt_0", "_ZZ1fvE3cnt"),
+            ("_ZZ1fvE3cnt__10_", "_ZZ1fvE3cnt"),
+            (".x.0", ".x"),
+            ("__cxx_global_var_init", "__cxx_global_var_init"),
+            ("__cxx_global_var_init.4", "__cxx_global_var_init"),
+            ("_GLOBAL__sub_I_first", "_GLOBAL__sub_I"),
+            ("_GLOBAL__sub_I_file.cc", "_GLOBAL__sub_I"),
+        ] {
+            assert_eq!(stem_of_local(name.as_bytes()), Some(stem.into()), "{name}");
+        }
+        assert_eq!(stem_of_local(b"plain_0"), None);
+        assert_eq!(stem_of_local(b"x9"), None);
     }
 
     #[test]

@@ -114,10 +114,8 @@ impl<'d> Model<'d> {
         let maps = mapping::find(&facts);
         let patchable = facts.sections.iter().any(super::sites::lists_entries);
         let stems = owner.things.iter().map(|thing| {
-            let name = thing.symbols_in(&facts).next().map_or(&[][..], |s| s.name);
-            let stem = names::stem(name);
-            let numbered = names::is_counted(name, &stem);
-            (stem, numbered)
+            let first = thing.symbols_in(&facts).next();
+            first.map_or_else(Default::default, |symbol| names::stem_of(symbol))
         });
         let stems = stems.collect();
         let marks = marks::find(&facts, machine);

@@ -184,6 +184,9 @@ impl<'a> Solver<'a> {
                 break;
             }
         }
+        // Something new in a function moves the places of all that follow in it.
+        self.unique(groups, How::Stem, |side, index| Some((side.body(index), side.loose_signature(index)?)));
+        self.alone(groups);
         self.unique(groups, How::Stem, |side, index| Some(side.shape(index)));
         for _ in 0..ROUNDS {
             let mut settled = self.unique(groups, How::Stem, |side, index| side.signature(index));
