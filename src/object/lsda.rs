@@ -99,12 +99,6 @@ fn table<'m, 'd>(
     let site_encoding = cursor.byte()?;
     let sites_length = usize::try_from(cursor.uleb()?).ok()?;
     let sites_end = cursor.at.checked_add(sites_length)?;
-    // A field of a call site, and where relocations make another of it than it holds, that too.
-    let site = |cursor: &mut Cursor<'_>, out: &mut Vec<u8>| {
-        let at = cursor.at;
-        let held = site_field(cursor, site_encoding, bits)?;
-        Some(distance(model, section, at, held, out))
-    };
     let number = |(thing, piece, base): Served, offset: u64, out: &mut Vec<u8>| {
         let (number, inside) = model.instruction_at(thing, piece, base.wrapping_add(offset));
         out.number(number.into());
@@ -114,9 +108,8 @@ fn table<'m, 'd>(
     out.extend([start_encoding, type_encoding, site_encoding]);
     let mut last_action = 0;
     while cursor.at < sites_end {
-        let from = site(&mut cursor, out)?;
-        let length = site(&mut cursor, out)?;
-        let landing = site(&mut cursor, out)?;
+        let mut field = || site_field(model, section, &mut cursor, site_encoding, out);
+        let (from, length, landing) = (field()?, field()?, field()?);
         let action = cursor.uleb()?;
         last_action = last_action.max(action);
         out.byte(tag::CALL_SITE);
@@ -197,8 +190,18 @@ fn unused(section: &Section<'_>, start: usize, end: usize, out: &mut Vec<u8>) ->
     Some(is_more)
 }
 
-fn site_field(cursor: &mut Cursor<'_>, encoding: u8, bits: u8) -> Option<u64> {
-    if encoding & 0x0f == 1 { cursor.uleb() } else { cursor.unsigned(encoded_size(encoding, bits)?) }
+/// Reads a distance of a call site; where relocations make another of it than it holds, writes what it holds.
+fn site_field(
+    model: &Model<'_>,
+    section: &Section<'_>,
+    cursor: &mut Cursor<'_>,
+    encoding: u8,
+    out: &mut Vec<u8>,
+) -> Option<u64> {
+    let at = cursor.at;
+    let size = encoded_size(encoding, model.facts.image.bits);
+    let held = if encoding & 0x0f == 1 { cursor.uleb() } else { cursor.unsigned(size?) }?;
+    Some(distance(model, section, at, held, out))
 }
 
 /// Where the action table ends, and all filters in it that some call site can reach.
