@@ -3,7 +3,7 @@
 //! No-operations are also written on purpose, and there the compiler's text differs though nothing else does.
 //! So a run is fill only where an alignment directive can have stood: it ends at a multiple of eight, it is no
 //! longer than the section's alignment asks for, and what follows is either a branch's target (a loop's head) or
-//! not reached from above at all (it stands behind a jump, or a table of them); no branch leads to the run itself, for alignment stands before a label; and nothing
+//! not reached from above at all (it stands behind a jump, or a table of them); no branch and no table leads to the run itself, for alignment stands before a label; and nothing
 //! beside the code refers to it ([`super::super::marks`]). No-operations at the entry stay where the file lists patchable
 //! entries; elsewhere they too may align a loop that the function begins with.
 
@@ -31,9 +31,13 @@ pub fn drop_fill(
     };
     let text = |i: &Instruction| bytes(i.start, i.start + u32::from(i.length));
     let own = list.get(from..).unwrap_or_default();
-    let mut targets: Vec<i64> =
-        list.iter().filter_map(|i| if let Reach::Branch(to) = i.reach() { Some(to) } else { None }).collect();
-    targets.sort_unstable();
+    let led_to = |by: fn(Reach) -> Option<i64>| {
+        let mut all: Vec<i64> = list.iter().filter_map(|i| by(i.reach())).collect();
+        all.sort_unstable();
+        all
+    };
+    let targets = led_to(|reach| if let Reach::Branch(to) = reach { Some(to) } else { None });
+    let entries = led_to(|reach| if let Reach::Entry(to) = reach { Some(to) } else { None });
     let is_start = |i: &Instruction| i.is_nop() || machine.entry_mark(text(i)) > 0;
     let mut at = if from == 0 && run.patchable { own.iter().take_while(|i| is_start(i)).count() } else { 0 };
     let mut keep = vec![true; own.len()];
@@ -49,8 +53,8 @@ pub fn drop_fill(
             let before = at.checked_sub(1).and_then(|i| own.get(i));
             let unreached =
                 before.is_some_and(|b| matches!(b.reach(), Reach::Entry(_)) || ends_flow(text(b)));
-            let is_target = |i: &Instruction| targets.binary_search(&i64::from(i.start)).is_ok();
-            let head = machine.aligns_loops() && targets.binary_search(&i64::from(next.start)).is_ok();
+            let is_in = |all: &[i64], i: &Instruction| all.binary_search(&i64::from(i.start)).is_ok();
+            let head = machine.aligns_loops() && is_in(&targets, next);
             let short = u64::from(next.start - first.start) < run.align;
             // Over many no-operations some assemblers jump.
             let jump = before
@@ -59,7 +63,8 @@ pub fn drop_fill(
             let even = u64::from(next.start).is_multiple_of(ALIGNMENT);
             if even
                 && short
-                && !is_target(first)
+                && !is_in(&targets, first)
+                && !is_in(&entries, first)
                 && (unreached || head)
                 && machine.is_fill(bytes(first.start, next.start))
             {
