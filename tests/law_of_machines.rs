@@ -440,6 +440,26 @@ fn what_comes_in_front_changes_nobody() {
     }
 }
 
+/// A comparison of strings that is expanded reads on behind the string, into whatever lies there.
+#[test]
+fn what_is_merged_has_no_neighbours() {
+    let source = "void use(const char *); const char *const names[] = {\"one\", \"two\", \"three\", 0};
+        int find(const char *s) {
+            for (int i = 0; names[i]; i++) if (!__builtin_strcmp(names[i], s)) return i;
+            return -1;
+        }
+        void last(void) { use(\"first\"); use(\"second\"); use(LAST); }";
+    for cross in machines::installed() {
+        let dir = tempfile::tempdir().unwrap();
+        let [old, new] = ["-DLAST=\"and some more\"", "-DLAST=\"and some less\""].map(|last| {
+            let flags = ["-O2", "-fno-section-anchors", last];
+            object::fingerprint(&compile_source(dir.path(), cross.compiler, &flags, source)).unwrap()
+        });
+        let told: Vec<_> = analysis::compare(&old, &new).into_iter().map(|finding| finding.symbol).collect();
+        assert_eq!(told, ["last"], "{}", cross.name);
+    }
+}
+
 /// How a function can be taken over, as each machine's compiler is asked for it.
 #[test]
 fn every_machine_tells_its_hooks() {

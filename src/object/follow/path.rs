@@ -520,6 +520,11 @@ pub fn position(model: &Model<'_>, place: Place) -> Option<Anchor> {
     }
 }
 
+/// Whether a section has data that are reached from each other: not one whose pieces the linker merges, and lays where it likes.
+/// (Power's comparison of strings reads on behind them.)
 fn holds_data(section: &Section<'_>) -> bool {
-    section.is_allocated() && !section.is_executable() && section.flags & elf::SHF_TLS.0 == 0
+    section.is_allocated()
+        && !section.is_executable()
+        && !section.is_mergeable()
+        && section.flags & elf::SHF_TLS.0 == 0
 }
