@@ -299,6 +299,40 @@ __attribute__((noinline)) void pass(void) { keep(&held, &one@); keep(&one%, &fir
 int apart(void) { return 7; }
 ";
 
+/// An array behind an anchor, read with an index alone, in a section that begins with a jump table.
+#[test]
+fn an_array_behind_an_anchor_has_its_readers() {
+    let source = "int x(int); static const short first[8] = {1, 2, 3, 4}, last[8] = {7, 8, 9, LAST};
+        int both(int i) { return first[i & 7] + last[i & 7]; }
+        int one(int i) { return first[i & 7]; }
+        int other(int i) { return last[i & 7]; }
+        int jumps(int n) {
+            switch (n) {
+            case 0: return x(1);
+            case 1: return x(8) + 3;
+            case 2: return x(x(4));
+            case 3: return x(5) * 9;
+            case 4: return x(n) / 3;
+            case 5: return x(2) - n;
+            }
+            return 0;
+        }";
+    for cross in machines::installed() {
+        for flags in [&["-O2"][..], &["-Os"], &["-O2", "-fno-pic"]] {
+            let dir = tempfile::tempdir().unwrap();
+            let [old, new] = ["-DLAST=5", "-DLAST=6"].map(|last| {
+                let flags = [flags, &[last]].concat();
+                object::fingerprint(&compile_source(dir.path(), cross.compiler, &flags, source)).unwrap()
+            });
+            let told = analysis::compare(&old, &new);
+            let readers =
+                told.iter().find(|f| f.symbol == "last").map(|f| f.readers.as_slice()).unwrap_or_default();
+            let has = |name: &str| readers.iter().any(|reader| reader == name);
+            assert!(has("both") && has("other") && !has("jumps"), "{} {flags:?}: {readers:?}", cross.name);
+        }
+    }
+}
+
 /// What lies behind a section anchor is named by no relocation: two neighbours that change places leave the text.
 #[test]
 fn neighbours_of_an_anchor_are_no_silent_change() {

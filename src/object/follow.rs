@@ -36,7 +36,7 @@ use self::path::Path;
 use super::machine::Machine;
 use super::machine::steps::Rules;
 use super::parallel::Workers;
-use super::places::{Model, REACHED, REACHED_PERHAPS, Use};
+use super::places::{Model, Place, REACHED, REACHED_PERHAPS, Use};
 
 /// Of how many addresses in one function it is asked whether they are taken for themselves. Anchors lie far apart.
 const MOST_PASSING: usize = 64;
@@ -100,6 +100,7 @@ pub fn find(model: &Model<'_>, workers: Workers) -> Vec<Neighbours> {
             let mut path = Path::of(model, machine, rules, thing, body)?;
             path.walk();
             let Path { anchors, reached, mut biased, own, .. } = path;
+            biased.retain(|(_, section, offset)| !leads_into_code(model, (*section, *offset)));
             biased.sort_unstable();
             biased.dedup();
             Some(Found { thing, anchors, reached, biased, own })
@@ -211,6 +212,8 @@ impl Judge {
             let mut all: Vec<Anchor> = found.iter().flat_map(|f| &f.anchors).map(|a| a.1).collect();
             all.sort_unstable();
             all.dedup();
+            // A jump table stands before all data, and is none of them.
+            all.retain(|anchor| !leads_into_code(model, *anchor));
             for section in all.chunk_by(|a, b| a.0 == b.0) {
                 let named: Vec<i64> = section.iter().filter(|a| is_named(model, **a)).map(|a| a.1).collect();
                 let is_other = |anchor: &Anchor| {
@@ -238,6 +241,14 @@ impl Judge {
 
 fn is_named(model: &Model<'_>, (section, offset): Anchor) -> bool {
     u64::try_from(offset).is_ok_and(|at| model.owner.at(section, at).is_some())
+}
+
+/// Whether a nameless address is that of a table of places in code.
+fn leads_into_code(model: &Model<'_>, (section, offset): Anchor) -> bool {
+    let (Some(home), Ok(at)) = (model.section(section), u64::try_from(offset)) else { return false };
+    let first = home.relocations_in(at, at.saturating_add(1)).first();
+    let place = first.filter(|_| model.owner.at(section, at).is_none()).map(|r| model.resolve(home, r, 0));
+    matches!(place, Some(Place::Code(..)))
 }
 
 /// Whether the file is what GCC made of one source: only then does it say where anchors can lie.
