@@ -19,7 +19,7 @@
 //! is 0 or pairs with another, there is no form of which both would be the same.
 //!
 //! An access at a displacement that is known is proof of an anchor. The address right behind a datum, or a displacement
-//! from a sum with something unknown, is not: that may be the end of an array, or an element before the one at hand. It
+//! from a sum with something unknown, is not: that may be the end of an array, or an element before the one at hand. An end
 //! counts where this address is proved to be an anchor somewhere in the file, or cannot be told from one: anchors of
 //! one section lie far apart ([`Rules::apart`]), or there is only one, before all data. Where a function is too tangled
 //! to be followed, all its displacements are laid on the address: at worst a reference too many.
@@ -113,9 +113,8 @@ pub fn find(model: &Model<'_>, workers: Workers) -> Vec<Neighbours> {
     for one in found {
         // One reference for each instruction and place; where an address is taken, that says more than an access.
         let mut kept: BTreeMap<(u32, usize, i64), (u32, u32)> = BTreeMap::new();
-        let counts = |r: &&Reached| r.evidence == Evidence::Proof || judge.is_anchor(r.anchor);
-        for reached in one.reached.iter().filter(counts) {
-            let kind = if reached.evidence == Evidence::Laid { REACHED_PERHAPS } else { REACHED };
+        for reached in &one.reached {
+            let Some(kind) = judge.kind(model, reached) else { continue };
             for (offset, width) in others(model, reached) {
                 let here = kept.entry((reached.at, reached.anchor.0, offset)).or_insert((width, kind));
                 here.0 = if width == 0 { 0 } else { here.0.max(width) };
@@ -217,15 +216,12 @@ impl Judge {
             for section in all.chunk_by(|a, b| a.0 == b.0) {
                 let named: Vec<i64> = section.iter().filter(|a| is_named(model, **a)).map(|a| a.1).collect();
                 let is_other = |anchor: &Anchor| {
-                    let among = |apart: i64, all: &[i64]| {
-                        let near =
-                            |other: &i64| (1..apart.unsigned_abs()).contains(&other.abs_diff(anchor.1));
-                        all.iter().any(near)
-                    };
-                    match rules.apart {
-                        Some(apart) if is_named(model, *anchor) => among(apart, &named),
-                        Some(apart) => among(apart, &section.iter().map(|a| a.1).collect::<Vec<_>>()),
-                        None => section.first().is_some_and(|first| first != anchor),
+                    // GCC folds a distance into an anchor's address, too: of several near ones, the first may be the anchor.
+                    let apart = rules.apart.unwrap_or(i64::MAX);
+                    let near = |other: &i64| (1..apart).contains(&anchor.1.saturating_sub(*other));
+                    match is_named(model, *anchor) {
+                        true => named.iter().any(near),
+                        false => section.iter().any(|other| near(&other.1)),
                     }
                 };
                 excluded.extend(section.iter().filter(|a| is_other(a)).copied());
@@ -234,9 +230,30 @@ impl Judge {
         Self { proved, excluded }
     }
 
+    /// What kind of reference something reached is, if any. An access, or an address further on than the end of the datum, counts
+    /// whatever the address is; the end itself is only that, unless the address is an anchor.
+    fn kind(&self, model: &Model<'_>, reached: &Reached) -> Option<u32> {
+        let is_anchor = self.is_anchor(reached.anchor);
+        match reached.evidence {
+            Evidence::Proof => Some(REACHED),
+            Evidence::Perhaps if is_anchor => Some(REACHED),
+            Evidence::Perhaps if reached.width > 0 || !is_end(model, reached) => Some(REACHED_PERHAPS),
+            Evidence::Laid if is_anchor => Some(REACHED_PERHAPS),
+            Evidence::Perhaps | Evidence::Laid => None,
+        }
+    }
+
     fn is_anchor(&self, anchor: Anchor) -> bool {
         self.proved.contains(&anchor) || !self.excluded.contains(&anchor)
     }
+}
+
+/// Whether something reached is the end of the datum at the address.
+fn is_end(model: &Model<'_>, reached: &Reached) -> bool {
+    let (section, from) = reached.anchor;
+    let inside = u64::try_from(from).ok().and_then(|at| model.owner.at(section, at));
+    let piece = inside.and_then(|inside| model.owner.things.get(inside.thing)?.pieces.get(inside.piece));
+    piece.is_none_or(|piece| piece.end.cast_signed() == reached.offset)
 }
 
 fn is_named(model: &Model<'_>, (section, offset): Anchor) -> bool {

@@ -1,0 +1,175 @@
+//! The law of readers: when a datum changes, every function that uses it is told, whatever way the compiler found to its
+//! address: by name, from a neighbour's, from one that lies before the array, through a register kept over calls and loops.
+//!
+//! Programs are generated (`LPCC_SEED`, `LPCC_PROGRAMS`); which function uses which datum, the generator knows. The last
+//! element of each datum is changed in turn. A function counts as told if it is a reader of the datum, or changed itself (its
+//! code may hold what it once read).
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "a test that fails to set up fails; its settings come from the environment"
+)]
+
+#[path = "support/machines.rs"]
+mod machines;
+#[path = "support/random.rs"]
+mod random;
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::process::Command;
+
+use lpcc::analysis::{self, FindingKind};
+use lpcc::object;
+use random::{Random, setting};
+
+/// A static array.
+struct Datum {
+    name: String,
+    length: usize,
+    is_const: bool,
+    text: String,
+}
+
+fn datum(random: &mut Random, index: usize) -> Datum {
+    let is_const = random.below(2) == 0;
+    let (length, name) = (2 + random.below(20), format!("datum{index}"));
+    let kind = ["int", "short", "long", "unsigned char", "struct pair"][random.below(5)];
+    let mut values: Vec<String> = (1..length).map(|_| random.below(120).to_string()).collect();
+    values.push(format!("LAST{index}"));
+    let values: Vec<String> = match kind {
+        "struct pair" => values.iter().map(|value| format!("{{3, {value}}}")).collect(),
+        _ => values,
+    };
+    let head = if is_const { "static const" } else { "static" };
+    let text = format!(
+        "#ifndef LAST{index}\n#define LAST{index} 121\n#endif\n{head} {kind} {name}[{length}] = {{{}}};\n",
+        values.join(", ")
+    );
+    let field = if kind == "struct pair" { ".b" } else { "" };
+    let text = format!("{text}#define AT{index}(i) {name}[i]{field}\n");
+    Datum { name, length, is_const, text }
+}
+
+/// Statements that use a datum so that its last element matters.
+fn usage(random: &mut Random, index: usize, datum: &Datum) -> String {
+    let (length, by) = (datum.length, 1 + random.below(7));
+    let at = |place: String| format!("AT{index}({place})");
+    match random.below(if datum.is_const { 7 } else { 10 }) {
+        0 => format!("s += {};", at("i".into())),
+        1 => format!("s ^= {};", at(format!("i - {by}"))),
+        2 => format!("use(&{}[{}]);", datum.name, random.below(length)),
+        3 => format!("for (long j = 0; j < {length}; j++) s = s * 3 + {};", at("j".into())),
+        4 => format!("for (long j = {length} - 1; j >= 0; j--) {{ s += {}; ext(s); }}", at("j".into())),
+        5 => format!("s += {} * ext(s);", at(format!("(i + {by}) & 1"))),
+        6 => format!("if (i > {by}) use({} + i); else s += {};", datum.name, at(format!("i * 2 + {by}"))),
+        7 => format!("{}++;", at("i".into())),
+        8 => format!("{} = s; use({});", at((length - 1).to_string()), datum.name),
+        _ => format!("s += {}; {} = i;", at((length - 1).to_string()), at(random.below(length).to_string())),
+    }
+}
+
+/// A program, and for each of its functions the data that it uses.
+fn program(random: &mut Random) -> (String, Vec<Vec<usize>>, Vec<Datum>) {
+    let data: Vec<Datum> = (0..4 + random.below(5)).map(|index| datum(random, index)).collect();
+    let mut text = String::from("long ext(long); void use(const void *); struct pair { int a, b; };\n");
+    data.iter().for_each(|datum| text.push_str(&datum.text));
+    let mut uses = Vec::new();
+    for number in 0..6 {
+        let mut mine = Vec::new();
+        let mut body = String::new();
+        for _ in 0..=random.below(3) {
+            let which = random.below(data.len());
+            mine.push(which);
+            writeln!(body, "    {}", usage(random, which, &data[which])).unwrap();
+            if random.below(3) == 0 {
+                writeln!(body, "    s = ext(s);").unwrap();
+            }
+        }
+        if random.below(4) == 0 {
+            let cases: String =
+                (0..6).map(|case| format!("case {case}: s += ext({case} * 7); break; ")).collect();
+            writeln!(body, "    switch (s) {{ {cases}}}").unwrap();
+        }
+        writeln!(
+            text,
+            "__attribute__((noinline)) long f{number}(long i, long s)\n{{\n{body}    return s;\n}}"
+        )
+        .unwrap();
+        uses.push(mine);
+    }
+    (text, uses, data)
+}
+
+/// Compilers with the flags of each.
+fn calls() -> Vec<(String, Vec<String>)> {
+    let mut calls = Vec::new();
+    let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    let sets = ["-O2", "-Os", "-O2 -fno-pic", "-O2 -fPIC", "-O1 -fdata-sections", "-O3", "-O0"];
+    let mut compilers = vec![("gcc".to_owned(), String::new()), ("clang".to_owned(), String::new())];
+    compilers.push(("gcc".to_owned(), "-m32".to_owned()));
+    compilers.push(("clang".to_owned(), "-m32".to_owned()));
+    for cross in machines::installed() {
+        compilers.push((cross.compiler.to_owned(), String::new()));
+        let target = cross.compiler.trim_end_matches("-gcc");
+        compilers.push(("clang".to_owned(), format!("--target={target}")));
+        if ["aarch64-linux-gnu", "arm-linux-gnueabihf"].contains(&target) {
+            compilers.push(("clang".to_owned(), format!("--target={target} -mglobal-merge")));
+        }
+    }
+    for (compiler, flag) in compilers.into_iter().filter(|(compiler, _)| machines::is_there(compiler)) {
+        calls.extend(sets.iter().map(|set| (compiler.clone(), words(&format!("{flag} {set}")))));
+    }
+    calls
+}
+
+fn compile(dir: &Path, compiler: &str, flags: &[String], change: Option<usize>) -> object::Fingerprints {
+    let mut command = Command::new(compiler);
+    command.current_dir(dir).args(flags).args(["-w", "-c", "x.c", "-o", "x.o"]);
+    command.args(change.map(|index| format!("-DLAST{index}=122")));
+    assert!(command.status().unwrap().success(), "{compiler} {flags:?}");
+    object::fingerprint(&std::fs::read(dir.join("x.o")).unwrap()).unwrap()
+}
+
+#[test]
+fn who_uses_a_datum_is_told() {
+    let (seed, programs) = (setting("LPCC_SEED", 0x5eed), setting("LPCC_PROGRAMS", 2));
+    eprintln!("LPCC_SEED={seed} LPCC_PROGRAMS={programs}");
+    let mut random = Random(seed);
+    let (mut asked, mut missed) = (0, Vec::new());
+    let calls = calls();
+    for number in 0..programs {
+        let (text, uses, data) = program(&mut random);
+        for (compiler, flags) in &calls {
+            let dir = tempfile::tempdir().unwrap();
+            std::fs::write(dir.path().join("x.c"), &text).unwrap();
+            let old = compile(dir.path(), compiler, flags, None);
+            for (index, datum) in data.iter().enumerate() {
+                let new = compile(dir.path(), compiler, flags, Some(index));
+                let told = analysis::compare(&old, &new);
+                for (function, mine) in uses.iter().enumerate().filter(|(_, mine)| mine.contains(&index)) {
+                    let name = format!("f{function}");
+                    asked += 1;
+                    let is_told = told.iter().any(|finding| match finding.kind {
+                        FindingKind::Function => finding.symbol == name.as_str(),
+                        _ => finding.readers.iter().any(|reader| *reader == name.as_str()),
+                    });
+                    if !is_told {
+                        missed.push(format!(
+                            "program {number}: {compiler} {flags:?}: {} in {name} {mine:?}",
+                            datum.name
+                        ));
+                    }
+                }
+            }
+        }
+        if !missed.is_empty() {
+            eprintln!("{text}");
+            break;
+        }
+    }
+    eprintln!("{asked} uses of data that changed");
+    assert!(missed.is_empty(), "{} missed:\n{}", missed.len(), missed.join("\n"));
+}
