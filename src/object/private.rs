@@ -253,15 +253,18 @@ pub fn string_around(section: &Section<'_>, offset: u64) -> Option<(u64, u64)> {
     let width = usize::try_from(section.entry_size.clamp(1, 8)).ok()?;
     let offset = usize::try_from(offset).ok()?;
     let unit = offset / width;
-    let is_end =
-        |at: usize| section.data.get(at * width..(at + 1) * width).is_none_or(|c| c.iter().all(|b| *b == 0));
+    let is_end = |at: usize| {
+        let from = at.saturating_mul(width);
+        section.data.get(from..from.saturating_add(width)).is_none_or(|c| c.iter().all(|b| *b == 0))
+    };
     let start = (0..unit).rev().take_while(|at| !is_end(*at)).last().unwrap_or(unit);
     let mut end = unit;
     while !is_end(end) {
         end += 1;
     }
     let limit = section.data.len();
-    let start = start * width;
+    let start = start.saturating_mul(width);
+    let end = end.saturating_add(1).saturating_mul(width);
     // Strings of a section that has a length but no bytes are nothing.
-    Some((start as u64, ((end + 1) * width).min(limit).max(start) as u64))
+    Some((start as u64, end.min(limit).max(start) as u64))
 }

@@ -1,5 +1,7 @@
 //! Where control goes by no branch, and what it does on the way: jump tables, landing pads, callees.
 
+use object::elf;
+
 use super::super::super::facts::{Relocation, Section};
 use super::super::super::machine::steps::Flow;
 use super::super::super::places::{Place, Use};
@@ -12,6 +14,14 @@ const DEPTH: usize = 3;
 
 /// How many callees are looked into for one function.
 const CALLEES: usize = 64;
+
+/// Routines that compilers call for a prologue, an epilogue or the thread's pointer, and around which registers stay: Power's and RISC-V's
+/// out-of-line saves (`-Os`, `-msave-restore`), Arm's `__aeabi_read_tp` (Run-time ABI for the Arm Architecture, 4.3.5).
+const KEEPERS: [&[u8]; 6] =
+    [b"_savegpr", b"_savefpr", b"_savevr", b"_restfpr", b"__riscv_save_", b"__aeabi_read_tp"];
+
+/// `R_AARCH64_TLSDESC_CALL`: what is called overwrites its result alone (ELF for the Arm 64-bit Architecture, TLS descriptors).
+const TLSDESC_CALL: u32 = 569;
 
 /// Entries of a jump table that are looked at.
 const ENTRIES: usize = 4096;
@@ -115,7 +125,17 @@ impl Path<'_, '_> {
         // A call may be two instructions, of which the first has the reference.
         let before = || self.use_at(at.checked_sub(1)?);
         let Some(one) = self.use_at(at).or_else(before) else { return self.rules.clobbered };
-        self.by_callee(one.place, DEPTH)
+        match one.place {
+            Place::External(symbol, _) if self.keeps_registers(symbol) => 0,
+            _ if self.model.facts.image.machine == elf::EM_AARCH64.0 && one.kind == TLSDESC_CALL => 0,
+            _ => self.by_callee(one.place, DEPTH),
+        }
+    }
+
+    /// Whether an undefined function is a routine that compilers call beside the calling convention.
+    fn keeps_registers(&self, symbol: u32) -> bool {
+        let name = self.model.facts.symbols.get(symbol as usize).map_or(&[][..], |symbol| symbol.name);
+        KEEPERS.iter().any(|prefix| name.starts_with(prefix))
     }
 
     fn by_callee(&mut self, place: Place, depth: usize) -> u64 {
