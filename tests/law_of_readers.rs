@@ -1,7 +1,7 @@
 //! The law of readers: when a datum changes, every function that uses it is told, whatever way the compiler found to its
 //! address: by name, from a neighbour's, from one that lies before the array, through a register kept over calls and loops.
 //!
-//! Programs are generated (`LPCC_SEED`, `LPCC_PROGRAMS`); which function uses which datum, the generator knows. The last
+//! Programs are generated (`LPCC_SEED`, `LPCC_PROGRAMS`; `LPCC_COMPILERS` is part of the only calls); which function uses which datum, the generator knows. The last
 //! element of each datum is changed in turn. A function counts as told if it is a reader of the datum, or changed itself (its
 //! code may hold what it once read).
 
@@ -122,6 +122,8 @@ fn calls() -> Vec<(String, Vec<String>)> {
     for (compiler, flag) in compilers.into_iter().filter(|(compiler, _)| machines::is_there(compiler)) {
         calls.extend(sets.iter().map(|set| (compiler.clone(), words(&format!("{flag} {set}")))));
     }
+    let only = std::env::var("LPCC_COMPILERS").unwrap_or_default();
+    calls.retain(|(compiler, flags)| format!("{compiler} {}", flags.join(" ")).contains(&only));
     calls
 }
 
@@ -154,7 +156,11 @@ fn who_uses_a_datum_is_told() {
                     asked += 1;
                     let is_told = told.iter().any(|finding| match finding.kind {
                         FindingKind::Function => finding.symbol == name.as_str(),
-                        _ => finding.readers.iter().any(|reader| *reader == name.as_str()),
+                        _ => finding
+                            .readers
+                            .iter()
+                            .chain(&finding.perhaps)
+                            .any(|reader| *reader == name.as_str()),
                     });
                     if !is_told {
                         missed.push(format!(

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use bstr::BString;
+use bstr::{BString, ByteSlice};
 
 use super::findings::{Change, Finding, FindingKind};
 use super::selection::{Datum, Function, FunctionChange, LineOnly, Noise, Other, Verdict};
@@ -109,8 +109,17 @@ fn datum(about: About<'_>, finding: &Finding) -> Datum {
         }
         _ => "",
     };
-    let detail =
-        [finding.detail.as_str(), advice].iter().filter(|text| !text.is_empty()).copied().collect::<Vec<_>>();
+    let perhaps: Vec<_> = finding.perhaps.iter().map(|name| name.to_str_lossy()).collect();
+    let perhaps = if perhaps.is_empty() {
+        String::new()
+    } else {
+        format!("perhaps read by {}, too", perhaps.join(", "))
+    };
+    let detail = [finding.detail.as_str(), &perhaps, advice]
+        .iter()
+        .filter(|text| !text.is_empty())
+        .copied()
+        .collect::<Vec<_>>();
     Datum {
         object: about.object.clone(),
         symbol: finding.symbol.clone(),

@@ -152,6 +152,7 @@ impl Differ<'_> {
             old: Some(place(old)),
             new: Some(place(new)),
             readers: self.readers_of(old.kind, Some(pair.old), Some(pair.new)),
+            perhaps: self.perhaps_readers_of(Some(pair.old), Some(pair.new)),
             guess: pair.how == How::Guess,
             ..Finding::new(old.kind.into(), common_name(old, new).clone(), change)
         };
@@ -209,9 +210,11 @@ impl Differ<'_> {
         if change == Change::Removed {
             finding.old = Some(place(item));
             finding.readers = self.readers_of(item.kind, Some(index), None);
+            finding.perhaps = self.perhaps_readers_of(Some(index), None);
         } else {
             finding.new = Some(place(item));
             finding.readers = self.readers_of(item.kind, None, Some(index));
+            finding.perhaps = self.perhaps_readers_of(None, Some(index));
         }
         let (aliases, verb) =
             if change == Change::Removed { (&self.aliases.1, "is now") } else { (&self.aliases.0, "was") };
@@ -259,9 +262,23 @@ impl Differ<'_> {
         if kind == Kind::Function {
             return Vec::new();
         }
-        let old = old.into_iter().flat_map(|index| self.readers.0.names(self.old, index));
-        let new = new.into_iter().flat_map(|index| self.readers.1.names(self.new, index));
+        let old =
+            old.into_iter().flat_map(|index| names(self.old, self.readers.0.surely.get(index as usize)));
+        let new =
+            new.into_iter().flat_map(|index| names(self.new, self.readers.1.surely.get(index as usize)));
         old.chain(new).collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
+    /// Those of which only that is known that they may be readers.
+    fn perhaps_readers_of(&self, old: Option<u32>, new: Option<u32>) -> Vec<BString> {
+        let side = |prints: &Fingerprints, readers: &Readers, index: Option<u32>| {
+            let Some(index) = index else { return BTreeSet::new() };
+            let surely: BTreeSet<BString> = names(prints, readers.surely.get(index as usize)).collect();
+            names(prints, readers.perhaps.get(&index)).filter(|name| !surely.contains(name)).collect()
+        };
+        let mut all = side(self.old, &self.readers.0, old);
+        all.extend(side(self.new, &self.readers.1, new));
+        all.into_iter().collect()
     }
 }
 
@@ -307,28 +324,35 @@ fn with_spot(mut finding: Finding, spot: Option<Spot>) -> Finding {
     finding
 }
 
-/// The functions that refer to each item.
-struct Readers(Vec<Vec<u32>>);
+/// The functions that refer to each item, and that may.
+struct Readers {
+    surely: Vec<Vec<u32>>,
+    /// By item: few have any.
+    perhaps: HashMap<u32, Vec<u32>>,
+}
 
 impl Readers {
     fn of(prints: &Fingerprints) -> Self {
-        let mut readers = vec![Vec::new(); prints.items.len()];
+        let mut readers = Self { surely: vec![Vec::new(); prints.items.len()], perhaps: HashMap::new() };
         for (by, item) in (0..).zip(&prints.items).filter(|(_, item)| item.kind == Kind::Function) {
             for reference in &item.references {
                 if let Reference::Item(target) = reference
-                    && let Some(list) = readers.get_mut(*target as usize)
+                    && let Some(list) = readers.surely.get_mut(*target as usize)
                 {
                     list.push(by);
                 }
             }
+            for target in item.traits.perhaps.as_deref().unwrap_or_default() {
+                readers.perhaps.entry(*target).or_default().push(by);
+            }
         }
-        Self(readers)
+        readers
     }
+}
 
-    fn names<'a>(&'a self, prints: &'a Fingerprints, index: u32) -> impl Iterator<Item = BString> + 'a {
-        let readers = self.0.get(index as usize).into_iter().flatten();
-        readers.filter_map(|&by| prints.items.get(by as usize)).map(|item| item.name.clone())
-    }
+fn names<'a>(prints: &'a Fingerprints, items: Option<&'a Vec<u32>>) -> impl Iterator<Item = BString> + 'a {
+    let items = items.into_iter().flatten();
+    items.filter_map(|&by| prints.items.get(by as usize)).map(|item| item.name.clone())
 }
 
 /// Whether findings are about what the object holds, not about how it was compiled.

@@ -162,6 +162,8 @@ pub struct Finding {
     pub new: Option<Place>,
     /// For data: the functions of the object that refer to it, raw symbols, sorted.
     pub readers: Vec<BString>,
+    /// For data: those that may refer to it, for their address may be that of an element before it.
+    pub perhaps: Vec<BString>,
     /// The two sides were matched by position only.
     pub guess: bool,
     /// Something worth a second look.
@@ -180,6 +182,7 @@ impl Finding {
             old: None,
             new: None,
             readers: Vec::new(),
+            perhaps: Vec::new(),
             guess: false,
             hint: None,
         }

@@ -127,9 +127,9 @@ impl Collector {
             position
         };
         let mut item_of = vec![None; model.owner.things.len()];
-        for (thing, item) in by_thing {
-            if let Some(slot) = item_of.get_mut(thing) {
-                *slot = position.get(item).copied();
+        for (thing, item) in &by_thing {
+            if let Some(slot) = item_of.get_mut(*thing) {
+                *slot = position.get(*item).copied();
             }
         }
         let resolve = |concrete: &Concrete| match concrete {
@@ -143,6 +143,15 @@ impl Collector {
             let own = rest.split_off(..count as usize).unwrap_or_default();
             item.references.reserve_exact(own.len());
             item.references.extend(own.iter().filter_map(resolve));
+        }
+        for (thing, item) in &by_thing {
+            let from = model.perhaps.partition_point(|(by, _)| by < thing);
+            let mine = model.perhaps.iter().skip(from).take_while(|(by, _)| by == thing);
+            let perhaps: Vec<u32> =
+                mine.filter_map(|(_, datum)| item_of.get(*datum).copied().flatten()).collect();
+            if let Some(item) = items.get_mut(*item).filter(|_| !perhaps.is_empty()) {
+                item.traits.perhaps = Some(perhaps.into());
+            }
         }
         arrange(&mut items, position);
         Fingerprints {

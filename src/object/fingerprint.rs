@@ -177,6 +177,8 @@ pub struct Traits {
     pub zero_filled: bool,
     /// The section may be written at run time.
     pub writable: bool,
+    /// Data that an address in it may lead into, too, though another lies there: indices into [`Fingerprints::items`], sorted.
+    pub perhaps: Option<Box<[u32]>>,
 }
 
 /// The place at a function's entry that a live patch can take over.

@@ -33,6 +33,7 @@ use object::elf;
 use rustc_hash::FxHashSet;
 
 use self::path::Path;
+use super::biased::Biased;
 use super::machine::Machine;
 use super::machine::steps::Rules;
 use super::parallel::Workers;
@@ -73,7 +74,7 @@ struct Found {
     thing: usize,
     anchors: Vec<(u32, Anchor)>,
     reached: Vec<Reached>,
-    biased: Vec<(u32, usize, i64)>,
+    biased: Vec<Biased>,
     own: FxHashSet<Anchor>,
 }
 
@@ -86,8 +87,8 @@ pub struct Neighbours {
     pub uses: Vec<Use>,
     /// References that it has only to reach others: their number among its references, and the section.
     pub passing: Vec<(usize, usize)>,
-    /// Places that it reaches with an index added, or perhaps folded in: instruction, section and offset ([`super::unread`]).
-    pub biased: Vec<(u32, usize, i64)>,
+    /// Places that it reaches with an index added, or perhaps folded in: and where.
+    pub biased: Vec<Biased>,
 }
 
 /// What every function reaches from the addresses of neighbours.
@@ -100,10 +101,12 @@ pub fn find(model: &Model<'_>, workers: Workers) -> Vec<Neighbours> {
             let mut path = Path::of(model, machine, rules, thing, body)?;
             path.walk();
             let Path { anchors, reached, mut biased, own, .. } = path;
-            biased.retain(|(_, section, offset)| !leads_into_code(model, (*section, *offset)));
             biased.sort_unstable();
             biased.dedup();
-            Some(Found { thing, anchors, reached, biased, own })
+            biased.retain(|(_, section, offset)| !leads_into_code(model, (*section, *offset)));
+            let biased =
+                biased.into_iter().map(|(at, section, offset)| Biased { thing, at, section, offset });
+            Some(Found { thing, anchors, reached, biased: biased.collect(), own })
         };
         run.filter_map(function).collect::<Vec<_>>()
     });
@@ -219,9 +222,10 @@ impl Judge {
                     // GCC folds a distance into an anchor's address, too: of several near ones, the first may be the anchor.
                     let apart = rules.apart.unwrap_or(i64::MAX);
                     let near = |other: &i64| (1..apart).contains(&anchor.1.saturating_sub(*other));
-                    match is_named(model, *anchor) {
-                        true => named.iter().any(near),
-                        false => section.iter().any(|other| near(&other.1)),
+                    if is_named(model, *anchor) {
+                        named.iter().any(near)
+                    } else {
+                        section.iter().any(|other| near(&other.1))
                     }
                 };
                 excluded.extend(section.iter().filter(|a| is_other(a)).copied());

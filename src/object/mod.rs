@@ -3,6 +3,7 @@
 pub mod arch;
 pub mod arm_unwinding;
 pub mod attributes;
+pub mod biased;
 pub mod closure;
 mod collector;
 pub mod cursor;

@@ -104,6 +104,8 @@ pub struct Model<'d> {
     pub maps: Vec<mapping::Map>,
     /// Per section: places that something beside the code refers to.
     pub marks: Marks,
+    /// Data that addresses may lead into beside what lies there: thing and datum ([`super::biased`]).
+    pub perhaps: Vec<(usize, usize)>,
 }
 
 impl<'d> Model<'d> {
@@ -119,7 +121,17 @@ impl<'d> Model<'d> {
         });
         let stems = stems.collect();
         let marks = marks::find(&facts, machine);
-        let mut model = Self { facts, owner, bodies: Vec::new(), stems, machine, patchable, maps, marks };
+        let mut model = Self {
+            facts,
+            owner,
+            bodies: Vec::new(),
+            stems,
+            machine,
+            patchable,
+            maps,
+            marks,
+            perhaps: Vec::new(),
+        };
         let runs = workers.map_runs(&model.owner.things, Thing::weight, |run| {
             let mut scratch = Scratch::default();
             let body = |index| Some(model.body(index, model.owner.things.get(index)?, &mut scratch));
@@ -128,11 +140,9 @@ impl<'d> Model<'d> {
         let mut bodies = Vec::with_capacity(model.owner.things.len());
         bodies.extend(runs.flatten());
         model.bodies = bodies;
-        let mut biased = Vec::new();
+        let mut followed = Vec::new();
         for found in super::follow::find(&model, workers) {
-            biased.extend(
-                found.biased.iter().map(|(at, section, offset)| (found.thing, *at, (*section, *offset))),
-            );
+            followed.extend(found.biased);
             if let Some(body) = model.bodies.get_mut(found.thing) {
                 for (index, section) in found.passing {
                     if let Some(one) = body.uses.get_mut(index) {
@@ -143,12 +153,15 @@ impl<'d> Model<'d> {
                 body.uses.sort_by_key(|one| one.at);
             }
         }
-        for (thing, reached) in super::unread::find(&model, &biased) {
-            if let Some(body) = model.bodies.get_mut(thing) {
-                body.uses.extend(reached);
+        let biased = super::biased::find(&model, followed);
+        let unread = super::unread::find(&model, &biased);
+        for of_one in unread.chunk_by(|one, next| one.0 == next.0) {
+            if let Some(body) = of_one.first().and_then(|(thing, _)| model.bodies.get_mut(*thing)) {
+                body.uses.extend(of_one.iter().map(|(_, reached)| *reached));
                 body.uses.sort_by_key(|one| one.at);
             }
         }
+        model.perhaps = super::biased::perhaps(&model, &biased);
         model
     }
 

@@ -60,6 +60,8 @@ struct Entry<'a> {
     detail: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     readers: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    perhaps_readers: Vec<String>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     guess: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -124,6 +126,7 @@ fn entry(finding: &Finding) -> Entry<'_> {
         detail: &finding.detail,
         readers: (finding.kind != FindingKind::Function && finding.kind != FindingKind::Input)
             .then(|| finding.readers.iter().map(lossy).collect()),
+        perhaps_readers: finding.perhaps.iter().map(lossy).collect(),
         guess: finding.guess,
         hint: finding.hint.map(crate::analysis::Hint::as_str),
         old: side(finding.old.as_ref()),

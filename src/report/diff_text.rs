@@ -219,9 +219,11 @@ fn remark(finding: &Finding) -> String {
     if !finding.detail.is_empty() {
         remarks.push(bytes::printable(finding.detail.as_bytes().as_bstr()));
     }
-    if !finding.readers.is_empty() {
-        let readers: Vec<_> = finding.readers.iter().map(|name| demangle::shown(name.as_bstr())).collect();
-        remarks.push(format!("read by {}", readers.join(", ")));
+    for (said, readers) in [("read by", &finding.readers), ("perhaps read by", &finding.perhaps)] {
+        let readers: Vec<_> = readers.iter().map(|name| demangle::shown(name.as_bstr())).collect();
+        if !readers.is_empty() {
+            remarks.push(format!("{said} {}", readers.join(", ")));
+        }
     }
     if finding.hint.is_some() {
         remarks.push("(maybe a line number only)".to_owned());

@@ -22,6 +22,10 @@ const STEPS_ALWAYS: usize = 1 << 12;
 /// No datum lies below the first anchor of a section, and a second one is further than this from its start.
 const FIRST: i64 = 0x800;
 
+/// How many numbers are tried for an index, and what an access multiplies them by.
+const NUMBERS: usize = 16;
+const SCALES: [i64; 4] = [1, 2, 4, 8];
+
 /// How many sums an address is followed through with its distance known.
 const SUMS: usize = 4;
 
@@ -76,6 +80,8 @@ pub struct Path<'m, 'd> {
     seen: FxHashSet<Seen>,
     /// What is reached from them.
     pub reached: Vec<Reached>,
+    /// The numbers that registers are set to somewhere.
+    numbers: Vec<(Register, i64)>,
     /// Where an index may have been added or folded in: instruction, section and offset.
     pub biased: Vec<(u32, usize, i64)>,
     /// Addresses that are taken for the datum that lies there, too.
@@ -120,6 +126,7 @@ impl<'m, 'd> Path<'m, 'd> {
             heads: Vec::new(),
             seen: FxHashSet::default(),
             reached: Vec::new(),
+            numbers: Vec::new(),
             biased: Vec::new(),
             own: FxHashSet::default(),
             callees: FxHashMap::default(),
@@ -130,10 +137,21 @@ impl<'m, 'd> Path<'m, 'd> {
             path.firsts.push(first);
             first += list.len();
         }
+        path.numbers = path.find_numbers();
         path.heads = path.find_heads();
         path.settle_indexes();
         path.take();
         (!path.pending.is_empty()).then_some(path)
+    }
+
+    /// Where an index is counted down, the number that it begins with is part of the address.
+    fn find_numbers(&self) -> Vec<(Register, i64)> {
+        let steps = self.code.iter().map(|done| &done.step).filter(|step| step.kills.is_power_of_two());
+        let mut numbers: Vec<(Register, i64)> =
+            steps.filter_map(|step| Some((step.kills.trailing_zeros() as Register, step.number?))).collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        numbers
     }
 
     fn find_heads(&self) -> Vec<bool> {
@@ -332,20 +350,25 @@ impl<'m, 'd> Path<'m, 'd> {
             let evidence = if known { Evidence::Proof } else { Evidence::Perhaps };
             let width = if access.index.is_some() { 1 } else { access.width.max(1) };
             self.reach(Reached { at: item.at, anchor: item.anchor, offset, width, evidence });
+            let other = if access.base == register { access.index } else { Some(access.base) };
+            let numbers = self.numbers.iter().filter(|(index, _)| Some(*index) == other).take(NUMBERS);
+            for number in numbers.flat_map(|(_, number)| SCALES.map(|scale| number.wrapping_mul(scale))) {
+                self.biased.push((item.at, item.anchor.0, offset.wrapping_add(number)));
+            }
         }
     }
 
     /// Notes what lies outside the datum at the address.
     fn reach(&mut self, one: Reached) {
         let below = one.anchor.1.saturating_sub(one.offset);
+        if (below > 0 || one.evidence != Evidence::Proof) && (below != 0 || !self.begins(one.anchor)) {
+            self.biased.push((one.at, one.anchor.0, one.offset));
+        }
         if below > 0 && (one.anchor.1 < FIRST || below > self.rules.below) {
             self.own.insert(one.anchor);
             return; // the address is the end of an array, and this is the array
         }
         let evidence = if below > 0 { Evidence::Perhaps } else { one.evidence };
-        if evidence != Evidence::Proof {
-            self.biased.push((one.at, one.anchor.0, one.offset));
-        }
         if others(self.model, &one).is_empty() {
             // A sum that stays in the datum has a way of its own.
             if one.width > 0 {
@@ -354,6 +377,11 @@ impl<'m, 'd> Path<'m, 'd> {
         } else {
             self.reached.push(Reached { evidence, ..one });
         }
+    }
+
+    /// Whether a datum begins at an address.
+    fn begins(&self, (section, offset): Anchor) -> bool {
+        matches!(self.model.containing(section, offset), Place::Thing(_, 0, _))
     }
 
     fn put_aside(&mut self, item: &Item, register: Register, step: &Step) {

@@ -81,6 +81,9 @@ fn immediate(w: u32) -> Step {
             }
         }
         4 if w >> 29 & 3 == 1 => Step::kill(rd), // orr: also of sp
+        5 if w >> 29 & 3 == 2 && rd != 31 => {
+            Step::counter(rd, i64::from(w >> 5 & 0xffff) << (16 * (w >> 21 & 3))) // movz
+        }
         _ => kill(rd),
     }
 }

@@ -62,6 +62,7 @@ fn processing(w: u32) -> Step {
         (9, 0) if w & 0xff0 == 0xf30 => Step::to(Flow::Call),  // blx
         (11, 0) if w & 0xff0 == 0xf10 => step,                 // clz
         (8..=11, _) => Step::default(),
+        (13, _) if immediate => written(rd, Step::counter(rd, value), PC),
         (13, _) if plain => written(rd, step.moved(rd, rm, 0, true), rm),
         (4, _) if immediate && rn != PC => written(rd, Step::sum(rd, rn, value), rn),
         (2, _) if immediate && rn != PC => written(rd, Step::sum(rd, rn, -value), rn),

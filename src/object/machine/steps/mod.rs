@@ -96,8 +96,10 @@ pub struct Step {
     pub slots: Option<Slots>,
     /// Registers surely overwritten, as bits.
     pub kills: u64,
-    /// The number that the one overwritten register gets.
+    /// The number that the one overwritten register gets, where no access multiplies it.
     pub number: Option<i64>,
+    /// The same where one may (an index with a shift).
+    pub counter: Option<i64>,
     /// Where control goes.
     pub flow: Flow,
     /// How many instructions behind it are done or not by a condition (`it` of Thumb).
@@ -114,6 +116,11 @@ impl Step {
     /// `to = number`.
     fn number(to: u32, number: i64) -> Self {
         Self { number: Some(number), ..Self::kill(to) }
+    }
+
+    /// `to = number`, which an access may multiply.
+    fn counter(to: u32, number: i64) -> Self {
+        Self { counter: Some(number), ..Self::kill(to) }
     }
 
     fn to(flow: Flow) -> Self {

@@ -24,8 +24,8 @@ pub fn half(f: u32) -> Step {
                 _ => Step::kill(low).moved(low, middle, 0, false),
             }
         }
-        4 => Step::kill(high),
-        5 => Step::default(), // cmp
+        4 => Step::counter(high, (f & 0xff).into()), // movs
+        5 => Step::default(),                        // cmp
         6 => Step::sum(high, high, (f & 0xff).into()),
         7 => Step::sum(high, high, -i64::from(f & 0xff)),
         8 if f >> 10 & 1 == 0 => match f >> 6 & 15 {
@@ -121,6 +121,7 @@ pub fn word(first: u32, second: u32) -> Step {
                 _ if sets_flags && rd == PC => Step::default(), // tst, teq, cmn, cmp
                 8 if rn != PC => Step::sum(rd, rn, value),
                 13 if rn != PC => Step::sum(rd, rn, -value),
+                2 if rn == PC => Step::counter(rd, value), // mov.w
                 _ => Step::kill(rd),
             }
         }

@@ -1,0 +1,108 @@
+//! Addresses that may have an index's constant part in them.
+//!
+//! The element before an array's first (`array[i - 3]`) has the address of whatever lies before the array. Where the relocation
+//! names the array, or its section holds nothing else, it is known whose element that is ([`super::places`]); else it looks
+//! like a place inside a neighbour, or before the section, and no bytes tell the two apart. So who takes such an address may
+//! be a reader of the static data that follow, too. That is told where one of them changes, and is no part of anybody's
+//! identity: as one, it would make functions differ when others' data come and go.
+//!
+//! What it does not promise: an array whose element before the first is the very start of a neighbour, or that lies further
+//! away than compilers' constants mostly are.
+
+use object::elf;
+
+use super::arch;
+use super::facts::Definition;
+use super::fingerprint::Kind;
+use super::places::{Model, Place, Use};
+
+/// How far behind an address a datum is one of those that may be meant, in bytes: an index's constant part is small, or some
+/// character of ASCII, times the size of an element.
+const REACH: u64 = 1024;
+
+/// How many data behind an address may be meant at most.
+const MOST: usize = 8;
+
+/// Who takes an address, where, and which.
+#[derive(Debug, Clone, Copy)]
+pub struct Biased {
+    /// The thing.
+    pub thing: usize,
+    /// Instruction number.
+    pub at: u32,
+    /// Section.
+    pub section: usize,
+    /// Offset in it, or before or behind it.
+    pub offset: i64,
+}
+
+/// All such addresses: those that code names, and those that displacements lead to (`followed`: [`super::follow`]).
+pub fn find(model: &Model<'_>, followed: Vec<Biased>) -> Vec<Biased> {
+    let mut all = followed;
+    for (thing, body) in model.bodies.iter().enumerate().filter(|(_, body)| !body.pieces.is_empty()) {
+        let named = body.uses.iter().filter(|one| may_be_biased(model, one));
+        all.extend(named.filter_map(|one| {
+            let (section, offset) = doubtful(model, one.place)?;
+            Some(Biased { thing, at: one.at, section, offset })
+        }));
+    }
+    all
+}
+
+/// Whether a compiler folds an index's constant part into an address of this kind: x86 into an absolute one. (Code
+/// that is position-independent takes the address of the datum itself; i386's by its distance from the GOT is like absolute.)
+fn may_be_biased(model: &Model<'_>, one: &Use) -> bool {
+    let follows = model.machine.is_some_and(|machine| machine.rules().is_some());
+    let machine = model.facts.image.machine;
+    let from_got = machine == elf::EM_386.0 && one.kind == elf::R_386_GOTOFF.0;
+    let absolute = || arch::shape(machine, one.kind).is_some_and(|shape| !shape.relative && shape.size == 4);
+    !follows && one.access == 0 && (from_got || absolute())
+}
+
+/// Where an address lies that may not mean what lies there: not at the start of a datum.
+fn doubtful(model: &Model<'_>, place: Place) -> Option<(usize, i64)> {
+    let at = match place {
+        Place::Thing(thing, offset, None) if offset != 0 => {
+            let thing = model.owner.things.get(thing).filter(|t| t.kind == Kind::Data)?;
+            let piece = thing.pieces.first()?;
+            (piece.section, piece.start.cast_signed().checked_add(offset)?)
+        }
+        Place::Private(section, offset) => (section, offset),
+        _ => return None,
+    };
+    model.section(at.0).filter(|s| s.is_allocated() && !s.is_executable()).map(|_| at)
+}
+
+/// The data that may be meant by each address, what lies there among them: thing and datum, sorted, each once.
+pub fn perhaps(model: &Model<'_>, all: &[Biased]) -> Vec<(usize, usize)> {
+    let mut places: Vec<(usize, usize, u64)> =
+        all.iter().map(|one| (one.thing, one.section, one.offset.max(0).cast_unsigned())).collect();
+    places.sort_unstable();
+    places.dedup();
+    let mut found = Vec::new();
+    for (thing, section, from) in places {
+        let mut at = from;
+        for _ in 0..MOST {
+            let datum = model.owner.at(section, at).map(|inside| inside.thing);
+            found.extend(datum.filter(|datum| is_static(model, *datum)).map(|datum| (thing, datum)));
+            match model.owner.next_start(section, at) {
+                Some(next) if next - from <= REACH => at = next,
+                _ => break,
+            }
+        }
+    }
+    found.sort_unstable();
+    found.dedup();
+    found
+}
+
+/// Whether nothing but its place names a datum: a global is named.
+pub fn is_static(model: &Model<'_>, thing: usize) -> bool {
+    let Some(thing) = model.owner.things.get(thing).filter(|thing| thing.kind == Kind::Data) else {
+        return false;
+    };
+    let mut symbols = thing.symbols_in(&model.facts);
+    symbols.all(|s| {
+        s.is_local() && s.kind == elf::STT_OBJECT.0 && matches!(s.definition, Definition::Section(_))
+    })
+}
