@@ -75,7 +75,7 @@ fn usage(random: &mut Random, index: usize, datum: &Datum) -> String {
 fn program(random: &mut Random) -> (String, Vec<Vec<usize>>, Vec<Datum>) {
     let data: Vec<Datum> = (0..4 + random.below(5)).map(|index| datum(random, index)).collect();
     let mut text = String::from("long ext(long); void use(const void *); struct pair { int a, b; };\n");
-    data.iter().for_each(|datum| text.push_str(&datum.text));
+    text.extend(data.iter().map(|datum| datum.text.as_str()));
     let mut uses = Vec::new();
     for number in 0..6 {
         let mut mine = Vec::new();
@@ -89,8 +89,9 @@ fn program(random: &mut Random) -> (String, Vec<Vec<usize>>, Vec<Datum>) {
             }
         }
         if random.below(4) == 0 {
-            let cases: String =
-                (0..6).map(|case| format!("case {case}: s += ext({case} * 7); break; ")).collect();
+            let cases: Vec<_> =
+                (0..6).map(|case| format!("case {case}: s += ext({case} * 7); break;")).collect();
+            let cases = cases.join(" ");
             writeln!(body, "    switch (s) {{ {cases}}}").unwrap();
         }
         writeln!(

@@ -147,8 +147,9 @@ impl<'m, 'd> Path<'m, 'd> {
     /// Where an index is counted down, the number that it begins with is part of the address.
     fn find_numbers(&self) -> Vec<(Register, i64)> {
         let steps = self.code.iter().map(|done| &done.step).filter(|step| step.kills.is_power_of_two());
-        let mut numbers: Vec<(Register, i64)> =
-            steps.filter_map(|step| Some((step.kills.trailing_zeros() as Register, step.number?))).collect();
+        let mut numbers: Vec<(Register, i64)> = steps
+            .filter_map(|step| Some((step.kills.trailing_zeros() as Register, step.number.or(step.counter)?)))
+            .collect();
         numbers.sort_unstable();
         numbers.dedup();
         numbers
