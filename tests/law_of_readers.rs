@@ -53,11 +53,19 @@ fn datum(random: &mut Random, index: usize) -> Datum {
     Datum { name, length, is_const, text }
 }
 
+/// A use of a datum, and how many elements before the one at hand it reaches.
+#[derive(Debug)]
+struct Usage {
+    datum: usize,
+    before: usize,
+}
+
 /// Statements that use a datum so that its last element matters.
-fn usage(random: &mut Random, index: usize, datum: &Datum) -> String {
+fn usage(random: &mut Random, index: usize, datum: &Datum) -> (String, Usage) {
     let (length, by) = (datum.length, 1 + random.below(7));
     let at = |place: String| format!("AT{index}({place})");
-    match random.below(if datum.is_const { 7 } else { 10 }) {
+    let which = random.below(if datum.is_const { 7 } else { 10 });
+    let text = match which {
         0 => format!("s += {};", at("i".into())),
         1 => format!("s ^= {};", at(format!("i - {by}"))),
         2 => format!("use(&{}[{}]);", datum.name, random.below(length)),
@@ -68,11 +76,25 @@ fn usage(random: &mut Random, index: usize, datum: &Datum) -> String {
         7 => format!("{}++;", at("i".into())),
         8 => format!("{} = s; use({});", at((length - 1).to_string()), datum.name),
         _ => format!("s += {}; {} = i;", at((length - 1).to_string()), at(random.below(length).to_string())),
-    }
+    };
+    (text, Usage { datum: index, before: if which == 1 { by } else { 0 } })
+}
+
+/// Whether all uses are of an element before the one at hand, whose address is the start of another datum: nobody can tell it from
+/// that one's first.
+fn is_hidden(prints: &object::Fingerprints, datum: &Datum, uses: &[&Usage]) -> bool {
+    let data = || prints.items.iter().filter(|item| item.kind == object::Kind::Data);
+    let Some(item) = data().find(|item| item.name == datum.name.as_str()) else { return false };
+    let element = item.size / datum.length as u64;
+    let starts_at = |at: u64| data().any(|other| other.section == item.section && other.address == at);
+    uses.iter().all(|one| {
+        let before = one.before as u64 * element;
+        before > 0 && item.address.checked_sub(before).is_some_and(starts_at)
+    })
 }
 
 /// A program, and for each of its functions the data that it uses.
-fn program(random: &mut Random) -> (String, Vec<Vec<usize>>, Vec<Datum>) {
+fn program(random: &mut Random) -> (String, Vec<Vec<Usage>>, Vec<Datum>) {
     let data: Vec<Datum> = (0..4 + random.below(5)).map(|index| datum(random, index)).collect();
     let mut text = String::from("long ext(long); void use(const void *); struct pair { int a, b; };\n");
     text.extend(data.iter().map(|datum| datum.text.as_str()));
@@ -82,8 +104,9 @@ fn program(random: &mut Random) -> (String, Vec<Vec<usize>>, Vec<Datum>) {
         let mut body = String::new();
         for _ in 0..=random.below(3) {
             let which = random.below(data.len());
-            mine.push(which);
-            writeln!(body, "    {}", usage(random, which, &data[which])).unwrap();
+            let (text, usage) = usage(random, which, &data[which]);
+            writeln!(body, "    {text}").unwrap();
+            mine.push(usage);
             if random.below(3) == 0 {
                 writeln!(body, "    s = ext(s);").unwrap();
             }
@@ -152,9 +175,9 @@ fn who_uses_a_datum_is_told() {
             for (index, datum) in data.iter().enumerate() {
                 let new = compile(dir.path(), compiler, flags, Some(index));
                 let told = analysis::compare(&old, &new);
-                for (function, mine) in uses.iter().enumerate().filter(|(_, mine)| mine.contains(&index)) {
+                for (function, all) in uses.iter().enumerate() {
+                    let mine: Vec<&Usage> = all.iter().filter(|usage| usage.datum == index).collect();
                     let name = format!("f{function}");
-                    asked += 1;
                     let is_told = told.iter().any(|finding| match finding.kind {
                         FindingKind::Function => finding.symbol == name.as_str(),
                         _ => finding
@@ -163,9 +186,10 @@ fn who_uses_a_datum_is_told() {
                             .chain(&finding.perhaps)
                             .any(|reader| *reader == name.as_str()),
                     });
-                    if !is_told {
+                    asked += mine.len();
+                    if !mine.is_empty() && !is_told && !is_hidden(&old, datum, &mine) {
                         missed.push(format!(
-                            "program {number}: {compiler} {flags:?}: {} in {name} {mine:?}",
+                            "program {number}: {compiler} {flags:?}: {} in {name}",
                             datum.name
                         ));
                     }

@@ -103,7 +103,6 @@ pub fn find(model: &Model<'_>, workers: Workers) -> Vec<Neighbours> {
             let Path { anchors, reached, mut biased, own, .. } = path;
             biased.sort_unstable();
             biased.dedup();
-            biased.retain(|(_, section, offset)| !leads_into_code(model, (*section, *offset)));
             let biased =
                 biased.into_iter().map(|(at, section, offset)| Biased { thing, at, section, offset });
             Some(Found { thing, anchors, reached, biased: biased.collect(), own })

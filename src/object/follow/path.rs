@@ -13,7 +13,7 @@ use super::super::machine::mapping::Mode;
 use super::super::machine::steps::{Access, Flow, Move, Register, Rules, Slots, Step};
 use super::super::places::{Body, DIRECT, Model, Place, Use};
 use super::super::x86::Reach;
-use super::{Anchor, Evidence, Reached, others};
+use super::{Anchor, Evidence, Reached, leads_into_code, others};
 
 /// How much of a function is walked: so many steps for each instruction, and so many always.
 const STEPS: usize = 256;
@@ -380,9 +380,10 @@ impl<'m, 'd> Path<'m, 'd> {
         }
     }
 
-    /// Whether a datum begins at an address.
-    fn begins(&self, (section, offset): Anchor) -> bool {
-        matches!(self.model.containing(section, offset), Place::Thing(_, 0, _))
+    /// Whether a datum, or a jump table, begins at an address.
+    fn begins(&self, anchor: Anchor) -> bool {
+        matches!(self.model.containing(anchor.0, anchor.1), Place::Thing(_, 0, _))
+            || leads_into_code(self.model, anchor)
     }
 
     fn put_aside(&mut self, item: &Item, register: Register, step: &Step) {

@@ -266,7 +266,7 @@ mod tests {
         assert_eq!(step(0xd100_4061), Step::sum(1, 3, -16)); // sub x1, x3, #16
         assert_eq!(step(0xaa03_03e1), Step::sum(1, 3, 0)); // mov x1, x3
         assert_eq!(step(0xf100_001f), Step::default()); // cmp x0, #0
-        assert_eq!(step(0xd280_0013), Step::kill(19)); // mov x19, #0
+        assert_eq!(step(0xd280_0013), Step::counter(19, 0)); // mov x19, #0
         assert_eq!(step(0x9000_0004), Step::kill(4)); // adrp x4
         assert_eq!(step(0x8b02_0c21).moves[1], None); // add x1, x1, x2, lsl #3
         assert_eq!(step(0x8b02_0021).moves[1].map(|m| m.exact), Some(false)); // add x1, x1, x2
