@@ -82,7 +82,7 @@ pub struct Path<'m, 'd> {
     pub reached: Vec<Reached>,
     /// The numbers that registers are set to somewhere.
     numbers: Vec<(Register, i64)>,
-    /// Where an index may have been added or folded in: instruction, section and offset.
+    /// Where an index may have been added or folded in: instruction, section and offset. At most [`LAID`] and what is laid.
     pub biased: Vec<(u32, usize, i64)>,
     /// Addresses that are taken for the datum that lies there, too.
     pub own: FxHashSet<Anchor>,
@@ -353,9 +353,10 @@ impl<'m, 'd> Path<'m, 'd> {
             self.reach(Reached { at: item.at, anchor: item.anchor, offset, width, evidence });
             let other = if access.base == register { access.index } else { Some(access.base) };
             let numbers = self.numbers.iter().filter(|(index, _)| Some(*index) == other).take(NUMBERS);
-            for number in numbers.flat_map(|(_, number)| SCALES.map(|scale| number.wrapping_mul(scale))) {
-                self.biased.push((item.at, item.anchor.0, offset.wrapping_add(number)));
-            }
+            let distances = numbers.flat_map(|(_, number)| SCALES.map(|scale| number.wrapping_mul(scale)));
+            let room = LAID.saturating_sub(self.biased.len());
+            let places = distances.map(|by| (item.at, item.anchor.0, offset.wrapping_add(by)));
+            self.biased.extend(places.take(room));
         }
     }
 
@@ -363,7 +364,8 @@ impl<'m, 'd> Path<'m, 'd> {
     fn reach(&mut self, one: Reached) {
         let below = one.anchor.1.saturating_sub(one.offset);
         if (below > 0 || one.evidence != Evidence::Proof) && (below != 0 || !self.begins(one.anchor)) {
-            self.biased.push((one.at, one.anchor.0, one.offset));
+            let room = LAID.saturating_sub(self.biased.len());
+            self.biased.extend([(one.at, one.anchor.0, one.offset)].into_iter().take(room));
         }
         if below > 0 && (one.anchor.1 < FIRST || below > self.rules.below) {
             self.own.insert(one.anchor);
