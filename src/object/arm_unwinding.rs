@@ -12,12 +12,11 @@ use object::elf;
 use super::closure::Closure;
 use super::cursor::Cursor;
 use super::facts::{Relocation, Section};
-use super::fingerprint::Kind;
-use super::lsda::{self, Served};
+use super::lsda;
 use super::places::{Model, Place};
 use super::sites::Entry;
 use super::stream::{Write, unwinding as tag};
-use super::unwinding::{field, is_arm_table, is_need, pointer, strays};
+use super::unwinding::{field, function_at, is_arm_table, is_need, pointer, strays};
 
 /// Size of an entry of the index: the function, and what leads to its table.
 pub const ENTRY: u64 = 8;
@@ -39,7 +38,7 @@ pub fn write<'m, 'd>(
     }
     let leads_at = entry.start + WORD;
     let function = relocation(index, entry.start)?;
-    let served = served(model, model.resolve(index, function, 0))?;
+    let served = function_at(model, model.resolve(index, function, 0))?;
     let Place::Private(home, offset) = model.resolve(index, relocation(index, leads_at)?, 0) else {
         return None;
     };
@@ -70,14 +69,4 @@ pub fn write<'m, 'd>(
 /// The relocation of a field, beside those that only have a routine linked.
 fn relocation<'s>(section: &'s Section<'_>, at: u64) -> Option<&'s Relocation> {
     section.relocations_in(at, at.checked_add(1)?).iter().find(|r| !is_need(section, r))
-}
-
-/// The piece of a function that begins at a place.
-fn served(model: &Model<'_>, place: Place) -> Option<Served> {
-    let (thing, piece, start) = match place {
-        Place::Thing(thing, 0, _) => (thing, 0, model.owner.things.get(thing)?.pieces.first()?.start),
-        Place::Code(thing, piece, offset) => (thing, piece, offset),
-        _ => return None,
-    };
-    (model.owner.things.get(thing)?.kind == Kind::Function).then_some((thing, piece, start))
 }

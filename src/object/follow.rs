@@ -22,7 +22,8 @@
 //! from a sum with something unknown, is not: that may be the end of an array, or an element before the one at hand. An end
 //! counts where this address is proved to be an anchor somewhere in the file, or cannot be told from one: anchors of
 //! one section lie far apart ([`Rules::apart`]), or there is only one, before all data. Where a function is too tangled
-//! to be followed, all its displacements are laid on the address: at worst a reference too many.
+//! to be followed, all its displacements are laid on the address: at worst a reference too many. Where something unknown was added, the
+//! place may be another's still ([`super::biased`]).
 
 mod path;
 
@@ -87,7 +88,7 @@ pub struct Neighbours {
     pub uses: Vec<Use>,
     /// References that it has only to reach others: their number among its references, and the section.
     pub passing: Vec<(usize, usize)>,
-    /// Places that it reaches with an index added, or perhaps folded in: and where.
+    /// Places that it reaches with an index added, or perhaps folded in.
     pub biased: Vec<Biased>,
 }
 
@@ -103,9 +104,8 @@ pub fn find(model: &Model<'_>, workers: Workers) -> Vec<Neighbours> {
             let Path { anchors, reached, mut biased, own, .. } = path;
             biased.sort_unstable();
             biased.dedup();
-            let biased =
-                biased.into_iter().map(|(at, section, offset)| Biased { thing, at, section, offset });
-            Some(Found { thing, anchors, reached, biased: biased.collect(), own })
+            let named = |(at, section, offset)| Biased { thing, at, section, offset };
+            Some(Found { thing, anchors, reached, biased: biased.into_iter().map(named).collect(), own })
         };
         run.filter_map(function).collect::<Vec<_>>()
     });

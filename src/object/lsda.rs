@@ -13,7 +13,7 @@ use super::facts::Section;
 use super::places::{Model, Place};
 use super::private::Extent;
 use super::stream::{Write, unwinding as tag};
-use super::unwinding::{distance, field, pointer, strays};
+use super::unwinding::{distance, field, function_at, pointer, strays};
 
 /// `DW_EH_PE_omit`.
 const OMIT: u8 = 0xff;
@@ -83,10 +83,8 @@ fn table<'m, 'd>(
         let at = cursor.at;
         cursor.take(encoded_size(start_encoding, bits)?)?;
         landing_base = match pointer(model, section, at, start_encoding)? {
-            Place::Code(thing, piece, offset) => (thing, piece, offset),
-            Place::Thing(thing, 0, _) => (thing, 0, model.owner.things.get(thing)?.pieces.first()?.start),
             Place::Absolute(0) => (thing, piece, 0),
-            _ => return None,
+            place => function_at(model, place)?,
         };
     }
     let type_encoding = cursor.byte()?;

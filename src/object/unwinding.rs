@@ -7,7 +7,7 @@ use super::closure::Closure;
 use super::cursor::{Cursor, encoded_size};
 use super::facts::{Definition, Relocation, Section};
 use super::fingerprint::Kind;
-use super::lsda;
+use super::lsda::{self, Served};
 use super::machine::Term;
 use super::places::{Model, Place};
 use super::recipe::clear_implicit;
@@ -154,16 +154,18 @@ fn serve(
     let parsed = parse_cie(model, section, cie)?;
     let (_, _, id_at, _) = entry(section, range.0, model.facts.image.little_endian)?;
     let place = pointer(model, section, id_at + 4, parsed.pointer_encoding)?;
-    let (thing, piece, start) = match place {
-        Place::Thing(thing, 0, _) => {
-            let piece = model.owner.things.get(thing)?.pieces.first()?;
-            (thing, 0, piece.start)
-        }
+    let (thing, piece, start) = function_at(model, place)?;
+    Some((thing, Frame { section: index, range, cie, piece, start, stops: false }))
+}
+
+/// The function that a place lies in: thing, piece, and offset in its section.
+pub fn function_at(model: &Model<'_>, place: Place) -> Option<Served> {
+    let served = match place {
+        Place::Thing(thing, 0, _) => (thing, 0, model.owner.things.get(thing)?.pieces.first()?.start),
         Place::Code(thing, piece, offset) => (thing, piece, offset),
         _ => return None,
     };
-    let function = model.owner.things.get(thing)?.kind == Kind::Function;
-    function.then_some((thing, Frame { section: index, range, cie, piece, start, stops: false }))
+    (model.owner.things.get(served.0)?.kind == Kind::Function).then_some(served)
 }
 
 /// The place that an encoded pointer means: by its relocation, or by its value in a linked file.

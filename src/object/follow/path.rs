@@ -363,9 +363,9 @@ impl<'m, 'd> Path<'m, 'd> {
     /// Notes what lies outside the datum at the address.
     fn reach(&mut self, one: Reached) {
         let below = one.anchor.1.saturating_sub(one.offset);
-        if (below > 0 || one.evidence != Evidence::Proof) && (below != 0 || !self.begins(one.anchor)) {
-            let room = LAID.saturating_sub(self.biased.len());
-            self.biased.extend([(one.at, one.anchor.0, one.offset)].into_iter().take(room));
+        let may_be_biased = below > 0 || one.evidence != Evidence::Proof;
+        if may_be_biased && self.biased.len() < LAID && (below != 0 || !self.begins(one.anchor)) {
+            self.biased.push((one.at, one.anchor.0, one.offset));
         }
         if below > 0 && (one.anchor.1 < FIRST || below > self.rules.below) {
             self.own.insert(one.anchor);
