@@ -16,9 +16,10 @@ use super::detail::{self, Spot};
 use super::findings::{Change, CodePair, Finding, FindingKind, Place};
 use super::maybe_line;
 use super::path_only;
-use super::rebound;
+use super::readers::Readers;
+use super::rebound::{self, Rebound};
 use super::regrouped::Names;
-use crate::object::{Fingerprints, Item, Kind, PartKind, Reference, Scope};
+use crate::object::{Fingerprints, Item, Kind, Part, PartKind, Reference, Scope};
 
 /// All findings between two objects, sorted by kind, symbol and change.
 ///
@@ -34,12 +35,12 @@ pub fn compare_with_code(old: &Fingerprints, new: &Fingerprints) -> (Vec<Finding
 
 fn run(old: &Fingerprints, new: &Fingerprints, want_code: bool) -> (Vec<Finding>, Vec<CodePair>) {
     let correlation = correlate(old, new);
-    let readers = (Readers::of(old), Readers::of(new));
     let mut differ = Differ {
         old,
         new,
         correlation: &correlation,
-        readers: &readers,
+        readers: OnceCell::new(),
+        rebound: OnceCell::new(),
         names: OnceCell::new(),
         aliases: (aliases(old), aliases(new)),
         want_code,
@@ -61,7 +62,14 @@ fn run(old: &Fingerprints, new: &Fingerprints, want_code: bool) -> (Vec<Finding>
 
 /// The findings of an object that stands on one side only: everything in it is `change`.
 pub fn all_of(prints: &Fingerprints, change: Change) -> Vec<Finding> {
-    let empty = Fingerprints { items: Vec::new(), streams: Vec::new(), ..prints.clone() };
+    let empty = Fingerprints {
+        recipe: prints.recipe,
+        image: prints.image.clone(),
+        basis: prints.basis.clone(),
+        files: prints.files.clone(),
+        items: Vec::new(),
+        streams: Vec::new(),
+    };
     let (old, new) = if change == Change::Removed { (prints, &empty) } else { (&empty, prints) };
     compare(old, new)
 }
@@ -100,7 +108,9 @@ struct Differ<'a> {
     old: &'a Fingerprints,
     new: &'a Fingerprints,
     correlation: &'a Correlation,
-    readers: &'a (Readers, Readers),
+    /// What only differences ask for, made when the first one does.
+    readers: OnceCell<(Readers<'a>, Readers<'a>)>,
+    rebound: OnceCell<Rebound>,
     names: OnceCell<Names<'a>>,
     aliases: (Aliases<'a>, Aliases<'a>),
     want_code: bool,
@@ -108,7 +118,7 @@ struct Differ<'a> {
     code: Vec<CodePair>,
 }
 
-impl Differ<'_> {
+impl<'a> Differ<'a> {
     fn pair(&mut self, pair: Pair) {
         let (Some(old), Some(new)) =
             (self.old.items.get(pair.old as usize), self.new.items.get(pair.new as usize))
@@ -129,9 +139,7 @@ impl Differ<'_> {
         // Whoever is reached under another set of names is reached all the same, if the references agree.
         if self.disagreement(old, new).is_none() {
             parts.retain(|part| !NAMES_TARGETS.contains(part) || !self.is_regrouped(old, new, *part));
-            if old.kind == Kind::Function
-                && rebound::explains((self.old, old), (self.new, new), &parts, self.correlation)
-            {
+            if old.kind == Kind::Function && self.is_rebound(old, new, &parts) {
                 parts.clear();
             }
         }
@@ -230,6 +238,12 @@ impl Differ<'_> {
         names.explain((self.old, old), (self.new, new), part)
     }
 
+    fn is_rebound(&self, old: &Item, new: &Item, parts: &[PartKind]) -> bool {
+        let rebound = || self.rebound.get_or_init(|| Rebound::of(self.old, self.new, self.correlation));
+        rebound::may_explain((self.old, self.new), parts)
+            && rebound().explains((self.old, old), (self.new, new))
+    }
+
     /// The first reference whose two sides are not matched with each other.
     fn disagreement(&self, old: &Item, new: &Item) -> Option<Spot> {
         let length = old.references.len().max(new.references.len());
@@ -262,23 +276,24 @@ impl Differ<'_> {
         if kind == Kind::Function {
             return Vec::new();
         }
-        let old =
-            old.into_iter().flat_map(|index| names(self.old, self.readers.0.surely.get(index as usize)));
-        let new =
-            new.into_iter().flat_map(|index| names(self.new, self.readers.1.surely.get(index as usize)));
-        old.chain(new).collect::<BTreeSet<_>>().into_iter().collect()
+        let (was, is) = self.readers();
+        was.surely(old).chain(is.surely(new)).cloned().collect::<BTreeSet<_>>().into_iter().collect()
     }
 
     /// Those of which only that is known that they may be readers.
     fn perhaps_readers_of(&self, old: Option<u32>, new: Option<u32>) -> Vec<BString> {
-        let side = |prints: &Fingerprints, readers: &Readers, index: Option<u32>| {
-            let Some(index) = index else { return BTreeSet::new() };
-            let surely: BTreeSet<BString> = names(prints, readers.surely.get(index as usize)).collect();
-            names(prints, readers.perhaps.get(&index)).filter(|name| !surely.contains(name)).collect()
+        let (was, is) = self.readers();
+        let only_perhaps = |readers: &Readers<'_>, index| {
+            let surely: BTreeSet<&BString> = readers.surely(index).collect();
+            readers.perhaps(index).filter(|name| !surely.contains(name)).cloned().collect::<Vec<_>>()
         };
-        let mut all = side(self.old, &self.readers.0, old);
-        all.extend(side(self.new, &self.readers.1, new));
+        let all: BTreeSet<BString> =
+            [only_perhaps(was, old), only_perhaps(is, new)].into_iter().flatten().collect();
         all.into_iter().collect()
+    }
+
+    fn readers(&self) -> &(Readers<'a>, Readers<'a>) {
+        self.readers.get_or_init(|| (Readers::of(self.old), Readers::of(self.new)))
     }
 }
 
@@ -302,6 +317,10 @@ fn is_public(item: &Item) -> bool {
 
 /// The parts whose hashes differ, or that only one side has.
 fn differing_parts(old: &Item, new: &Item) -> Vec<PartKind> {
+    let is_same = |(old, new): (&Part, &Part)| old.kind == new.kind && old.hash == new.hash;
+    if old.parts.len() == new.parts.len() && old.parts.iter().zip(&new.parts).all(is_same) {
+        return Vec::new();
+    }
     let kinds: BTreeSet<_> = old.parts.iter().chain(&new.parts).map(|part| part.kind).collect();
     let hash = |item: &Item, kind| item.part(kind).map(|part| part.hash);
     kinds.into_iter().filter(|&kind| hash(old, kind) != hash(new, kind)).collect()
@@ -322,37 +341,6 @@ fn with_spot(mut finding: Finding, spot: Option<Spot>) -> Finding {
         }
     }
     finding
-}
-
-/// The functions that refer to each item, and that may.
-struct Readers {
-    surely: Vec<Vec<u32>>,
-    /// By item: few have any.
-    perhaps: HashMap<u32, Vec<u32>>,
-}
-
-impl Readers {
-    fn of(prints: &Fingerprints) -> Self {
-        let mut readers = Self { surely: vec![Vec::new(); prints.items.len()], perhaps: HashMap::new() };
-        for (by, item) in (0..).zip(&prints.items).filter(|(_, item)| item.kind == Kind::Function) {
-            for reference in &item.references {
-                if let Reference::Item(target) = reference
-                    && let Some(list) = readers.surely.get_mut(*target as usize)
-                {
-                    list.push(by);
-                }
-            }
-            for target in item.traits.perhaps.as_deref().unwrap_or_default() {
-                readers.perhaps.entry(*target).or_default().push(by);
-            }
-        }
-        readers
-    }
-}
-
-fn names<'a>(prints: &'a Fingerprints, items: Option<&'a Vec<u32>>) -> impl Iterator<Item = BString> + 'a {
-    let items = items.into_iter().flatten();
-    items.filter_map(|&by| prints.items.get(by as usize)).map(|item| item.name.clone())
 }
 
 /// Whether findings are about what the object holds, not about how it was compiled.

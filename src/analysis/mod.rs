@@ -21,6 +21,7 @@ pub mod maybe_line;
 pub mod pairing;
 pub mod path_only;
 pub mod producers;
+mod readers;
 mod rebound;
 mod regrouped;
 pub mod rewritten;

@@ -5,6 +5,8 @@
 //! so where a function becomes static or global its callers did not change: that is said at the callee. Any other
 //! change of a relocation's type is a change.
 
+use rustc_hash::FxHashSet;
+
 use super::correlate::Correlation;
 use super::detail::In;
 use crate::object::stream::{Reader, Write as _, code, target};
@@ -15,38 +17,51 @@ use crate::object::{Fingerprints, Item, PartKind, Scope, names};
 const BRANCHES: [u64; 3] = [0, 2 + 1, 4 + 1];
 const X86: [u16; 2] = [3, 62];
 
-/// Whether two functions differ in nothing but how calls to functions that became static or global are written.
-pub fn explains(old: In<'_>, new: In<'_>, parts: &[PartKind], correlation: &Correlation) -> bool {
-    let only_calls = parts.iter().all(|part| [PartKind::Code, PartKind::References].contains(part));
-    if !parts.contains(&PartKind::References)
-        || !only_calls
-        || !X86.contains(&old.0.image.machine)
-        || !X86.contains(&new.0.image.machine)
-    {
-        return false;
-    }
-    same(old, new, correlation).unwrap_or(false)
+/// Whether a difference in these parts can be nothing but how calls are written.
+pub fn may_explain((old, new): (&Fingerprints, &Fingerprints), parts: &[PartKind]) -> bool {
+    parts.contains(&PartKind::References)
+        && parts.iter().all(|part| [PartKind::Code, PartKind::References].contains(part))
+        && [old, new].iter().all(|side| X86.contains(&side.image.machine))
 }
 
-fn same(old: In<'_>, new: In<'_>, correlation: &Correlation) -> Option<bool> {
-    let code = |side| without_relocated_branches(stream(side, PartKind::Code)?);
-    if code(old)? != code(new)? {
-        return Some(false);
+/// The functions that one side binds locally and the other does not, by their names in streams.
+pub struct Rebound(FxHashSet<Vec<u8>>);
+
+impl Rebound {
+    /// Looks at all matched items.
+    pub fn of(old: &Fingerprints, new: &Fingerprints, correlation: &Correlation) -> Self {
+        let is_local = |item: &Item| matches!(item.scope, Scope::Local(_));
+        let pairs = correlation.pairs.iter();
+        let both = pairs
+            .filter_map(|pair| Some((old.items.get(pair.old as usize)?, new.items.get(pair.new as usize)?)))
+            .filter(|(old, new)| old.name == new.name && is_local(old) != is_local(new));
+        Self(both.map(|(old, _)| names::stem(&old.name)).collect())
     }
-    let olds = entries(stream(old, PartKind::References)?)?;
-    let news = entries(stream(new, PartKind::References)?)?;
-    let rebound = rebound(old.0, new.0, correlation);
-    Some(
-        olds.len() == news.len()
-            && olds.iter().zip(&news).all(|(old, new)| {
-                old == new
-                    || (old.at == new.at
-                        && old.target == new.target
-                        && BRANCHES.contains(&old.kind)
-                        && BRANCHES.contains(&new.kind)
-                        && item_name(old.target).is_some_and(|name| rebound.iter().any(|it| it == name)))
-            }),
-    )
+
+    /// Whether two functions differ in nothing but how calls to these are written.
+    pub fn explains(&self, old: In<'_>, new: In<'_>) -> bool {
+        !self.0.is_empty() && self.is_same(old, new).unwrap_or(false)
+    }
+
+    fn is_same(&self, old: In<'_>, new: In<'_>) -> Option<bool> {
+        let code = |side| without_relocated_branches(stream(side, PartKind::Code)?);
+        if code(old)? != code(new)? {
+            return Some(false);
+        }
+        let olds = entries(stream(old, PartKind::References)?)?;
+        let news = entries(stream(new, PartKind::References)?)?;
+        let is_rebound_call = |(old, new): (&Entry<'_>, &Entry<'_>)| {
+            old.at == new.at
+                && old.target == new.target
+                && BRANCHES.contains(&old.kind)
+                && BRANCHES.contains(&new.kind)
+                && item_name(old.target).is_some_and(|name| self.0.contains(name))
+        };
+        Some(
+            olds.len() == news.len()
+                && olds.iter().zip(&news).all(|both| both.0 == both.1 || is_rebound_call(both)),
+        )
+    }
 }
 
 /// The stream of a part; `None` where it is empty or not loaded.
@@ -77,18 +92,6 @@ fn entries(stream: &[u8]) -> Option<Vec<Entry<'_>>> {
 fn item_name(bytes: &[u8]) -> Option<&[u8]> {
     let mut reader = Reader::new(bytes);
     (reader.byte()? == target::ITEM).then(|| reader.blob()).flatten()
-}
-
-/// Names in streams of the functions that one side binds locally and the other does not.
-fn rebound(old: &Fingerprints, new: &Fingerprints, correlation: &Correlation) -> Vec<Vec<u8>> {
-    let is_local = |item: &Item| matches!(item.scope, Scope::Local(_));
-    correlation
-        .pairs
-        .iter()
-        .filter_map(|pair| Some((old.items.get(pair.old as usize)?, new.items.get(pair.new as usize)?)))
-        .filter(|(old, new)| old.name == new.name && is_local(old) != is_local(new))
-        .map(|(old, _)| names::stem(&old.name))
-        .collect()
 }
 
 /// A `code` stream with every near branch whose field is relocated (and zero) written as one without relocation.

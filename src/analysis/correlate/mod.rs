@@ -76,6 +76,7 @@ const ROUNDS: usize = 4;
 pub fn correlate(old: &Fingerprints, new: &Fingerprints) -> Correlation {
     let mut solver = Solver::new(old, new);
     solver.by_own_name();
+    solver.look_at_the_rest();
     let mut groups = solver.groups();
     solver.by_content(&mut groups);
     solver.by_guess(&mut groups);
@@ -92,11 +93,9 @@ struct Solver<'a> {
 
 impl<'a> Solver<'a> {
     fn new(old: &'a Fingerprints, new: &'a Fingerprints) -> Self {
-        let mut families = HashMap::new();
-        let old = Side::new(&old.items, &mut families);
-        let new = Side::new(&new.items, &mut families);
-        let looked_at = old.cost() + new.cost();
-        Self { old, new, pairs: Vec::new(), looked_at }
+        let (old, new) = (Side::new(&old.items), Side::new(&new.items));
+        let pairs = Vec::with_capacity(old.len());
+        Self { old, new, pairs, looked_at: 0 }
     }
 
     fn pair(&mut self, old: u32, new: u32, how: How) {
@@ -110,15 +109,12 @@ impl<'a> Solver<'a> {
     /// different items: the one with the same body, then the one with the most names in common. Then the primary
     /// names, then any alias.
     fn by_own_name(&mut self) {
-        self.by_several_names();
-        for aliases in [false, true] {
-            let olds = self.old.index_by_name(aliases);
-            let news = self.new.index_by_name(aliases);
-            self.looked_at += (olds.len() + news.len()) as u64;
-            let mut matches: Vec<(u32, u32)> =
-                olds.iter().filter_map(|(name, old)| Some(((*old)?, (*news.get(name)?)?))).collect();
-            matches.sort_unstable();
-            for (old, new) in matches {
+        let has_aliases = self.old.has_aliases() || self.new.has_aliases();
+        if has_aliases {
+            self.by_several_names();
+        }
+        for aliases in [false, true].into_iter().filter(|aliases| has_aliases || !aliases) {
+            for (old, new) in self.same_names(aliases) {
                 if !self.old.is_settled(old) && !self.new.is_settled(new) {
                     self.pair(old, new, How::Name);
                 }
@@ -126,19 +122,27 @@ impl<'a> Solver<'a> {
         }
     }
 
-    fn by_several_names(&mut self) {
-        let (olds, news) = (self.old.index_by_name(true), self.new.index_by_name(true));
-        let mut shared: HashMap<(u32, u32), u32> = HashMap::new();
-        for (name, old) in &olds {
-            let (Some(old), Some(Some(new))) = (*old, news.get(name).copied()) else { continue };
-            let several = |side: &Side, index| side.item(index).is_some_and(|item| item.names.len() > 1);
-            if several(&self.old, old) || several(&self.new, new) {
-                *shared.entry((old, new)).or_default() += 1;
-            }
+    /// The items of either side that have a name in common, once for each name, by the old one's number.
+    fn same_names(&mut self, aliases: bool) -> Vec<(u32, u32)> {
+        let (olds, news) = (self.old.unique_names(aliases), self.new.unique_names(aliases));
+        self.looked_at += (olds.len() + news.len()) as u64;
+        let mut news = news.into_iter().peekable();
+        let mut same = Vec::with_capacity(olds.len());
+        for (name, old) in olds {
+            while news.next_if(|(other, _)| *other < name).is_some() {}
+            same.extend(news.next_if(|(other, _)| *other == name).map(|(_, new)| (old, new)));
         }
-        self.looked_at += shared.len() as u64;
+        same.sort_unstable();
+        same
+    }
+
+    fn by_several_names(&mut self) {
+        let several = |side: &Side, index| side.item(index).is_some_and(|item| item.names.len() > 1);
+        let shared = self.same_names(true);
         let mut pairs: Vec<_> = shared
-            .into_iter()
+            .chunk_by(|a, b| a == b)
+            .filter_map(|names| Some((*names.first()?, names.len())))
+            .filter(|((old, new), _)| several(&self.old, *old) || several(&self.new, *new))
             .map(|((old, new), count)| {
                 let differs = self.old.body(old) != self.new.body(new);
                 (differs, std::cmp::Reverse(count), old, new)
@@ -150,6 +154,11 @@ impl<'a> Solver<'a> {
                 self.pair(old, new, How::Name);
             }
         }
+    }
+
+    fn look_at_the_rest(&mut self) {
+        let mut families = HashMap::new();
+        self.looked_at += self.old.look(&mut families) + self.new.look(&mut families);
     }
 
     /// What is left, by family: one name in several files, and the numbered names of one stem.

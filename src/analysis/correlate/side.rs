@@ -1,8 +1,9 @@
 //! One of the two objects while its items are being matched.
 
-use std::collections::HashMap;
+use std::cell::RefCell;
 
 use bstr::{BStr, BString, ByteSlice};
+use rustc_hash::FxHashMap;
 
 use super::{Families, is_local};
 use crate::analysis::stem::stem;
@@ -15,35 +16,66 @@ struct Referrer {
     ordinal: u32,
 }
 
+/// What is known of an item that no name of its own settled.
+#[derive(Debug)]
+struct Open {
+    /// The number of its family, the same on both sides.
+    family: u32,
+    referrers: Vec<Referrer>,
+}
+
+/// An item under one of its names.
+pub type Named<'a> = ((Kind, &'a BStr), u32);
+
 pub struct Side<'a> {
     items: &'a [Item],
-    /// Family number of each item, the same number on both sides; whether the family is a stem.
-    families: Vec<(u32, bool)>,
-    bodies: Vec<Hash>,
-    referrers: Vec<Vec<Referrer>>,
+    /// Whether each item's name is one of several that only their numbers tell apart.
+    numbered: Vec<bool>,
     /// The token of the pair that each item belongs to.
     settled: Vec<Option<u32>>,
+    open: FxHashMap<u32, Open>,
+    /// The bodies that were asked for.
+    bodies: RefCell<FxHashMap<u32, Hash>>,
 }
 
 impl<'a> Side<'a> {
-    pub fn new(items: &'a [Item], families: &mut Families) -> Self {
-        let families: Vec<_> = items.iter().map(|item| family_of(item, families)).collect();
+    pub fn new(items: &'a [Item]) -> Self {
         Self {
             items,
-            bodies: items.iter().map(body_of).collect(),
-            referrers: referrers_of(items, &families),
-            families,
+            numbered: items.iter().map(|item| stem(item).is_some()).collect(),
             settled: vec![None; items.len()],
+            open: FxHashMap::default(),
+            bodies: RefCell::default(),
         }
+    }
+
+    /// Looks at what names did not settle: families, and who refers to each. Gives the number of items and references looked at.
+    pub fn look(&mut self, families: &mut Families) -> u64 {
+        let open = self.unsettled().filter_map(|index| Some((index, self.item(index)?)));
+        let open = open
+            .map(|(index, item)| (index, Open { family: family_of(item, families), referrers: Vec::new() }));
+        self.open = open.collect();
+        let mut looked_at = self.items.len();
+        let mut seen: FxHashMap<u32, u32> = FxHashMap::default();
+        for (by, item) in (0..).zip(self.items) {
+            if self.open.is_empty() {
+                break;
+            }
+            seen.clear();
+            looked_at += item.references.len();
+            for reference in &item.references {
+                let Reference::Item(target) = reference else { continue };
+                let Some(open) = self.open.get_mut(target) else { continue };
+                let ordinal = seen.entry(open.family).or_insert(0);
+                open.referrers.push(Referrer { item: by, ordinal: *ordinal });
+                *ordinal += 1;
+            }
+        }
+        looked_at as u64
     }
 
     pub fn len(&self) -> usize {
         self.items.len()
-    }
-
-    /// Items and references that setting up has looked at.
-    pub fn cost(&self) -> u64 {
-        (self.items.len() + self.referrers.iter().map(Vec::len).sum::<usize>()) as u64
     }
 
     pub fn item(&self, index: u32) -> Option<&'a Item> {
@@ -51,7 +83,7 @@ impl<'a> Side<'a> {
     }
 
     pub fn family(&self, index: u32) -> u32 {
-        self.families.get(index as usize).map_or(u32::MAX, |family| family.0)
+        self.open.get(&index).map_or(u32::MAX, |open| open.family)
     }
 
     pub fn settle(&mut self, index: u32, token: u32) {
@@ -72,20 +104,26 @@ impl<'a> Side<'a> {
         (0..).zip(&self.settled).filter(|(_, token)| token.is_none()).map(|(index, _)| index)
     }
 
-    /// Unsettled items by kind and own name; `None` where several items have the name.
-    pub fn index_by_name(&self, aliases: bool) -> HashMap<(Kind, &'a BStr), Option<u32>> {
-        let mut index = HashMap::new();
-        for at in self.unsettled() {
+    /// Whether some item has several names.
+    pub fn has_aliases(&self) -> bool {
+        self.items.iter().any(|item| item.names.len() > 1)
+    }
+
+    /// Unsettled items by kind and own name, sorted, but for the names that several of them have.
+    pub fn unique_names(&self, aliases: bool) -> Vec<Named<'a>> {
+        let mut all: Vec<Named<'a>> = Vec::with_capacity(self.items.len());
+        for at in self.unsettled().filter(|at| self.numbered.get(*at as usize) == Some(&false)) {
             let Some(item) = self.item(at) else { continue };
-            if self.families.get(at as usize).is_some_and(|family| family.1) {
-                continue;
-            }
             let others = item.names.iter().filter(|name| aliases && **name != item.name);
-            for name in others.chain([&item.name]) {
-                index.entry((item.kind, name.as_bstr())).and_modify(|one| *one = None).or_insert(Some(at));
-            }
+            all.extend(others.chain([&item.name]).map(|name| ((item.kind, name.as_bstr()), at)));
         }
-        index
+        // Items come sorted by kind and name: a sort that knows runs has little to do.
+        all.sort();
+        let unique = all.chunk_by(|a, b| a.0 == b.0).filter_map(|same| match same {
+            [one] => Some(*one),
+            _ => None,
+        });
+        unique.collect()
     }
 
     /// Scope and the file the symbol stands under.
@@ -98,7 +136,8 @@ impl<'a> Side<'a> {
 
     /// What the item is, apart from its name and where it lies.
     pub fn body(&self, index: u32) -> Hash {
-        self.bodies.get(index as usize).copied().unwrap_or(Hash([0; 32]))
+        let Some(item) = self.item(index) else { return Hash([0; 32]) };
+        *self.bodies.borrow_mut().entry(index).or_insert_with(|| body_of(item))
     }
 
     /// A weaker likeness: size and initial content of a datum, instructions of a function.
@@ -113,7 +152,7 @@ impl<'a> Side<'a> {
 
     /// The matched items that refer to this one, with the place there; `None` if there are none.
     pub fn signature(&self, index: u32) -> Option<Vec<(u32, u32)>> {
-        let referrers = self.referrers.get(index as usize)?;
+        let referrers = &self.open.get(&index)?.referrers;
         let mut signature: Vec<_> =
             referrers.iter().filter_map(|by| Some((self.token(by.item)?, by.ordinal))).collect();
         signature.sort_unstable();
@@ -127,17 +166,17 @@ impl<'a> Side<'a> {
 
     /// Number of referrers, for the account of work.
     pub fn in_degree(&self, index: u32) -> u64 {
-        self.referrers.get(index as usize).map_or(0, |referrers| referrers.len() as u64)
+        self.open.get(&index).map_or(0, |open| open.referrers.len() as u64)
     }
 }
 
-fn family_of(item: &Item, families: &mut Families) -> (u32, bool) {
-    let (key, is_stem) = match stem(item) {
-        Some(stem) => ((item.kind, true, stem), true),
-        None => ((item.kind, false, item.name.clone()), false),
+fn family_of(item: &Item, families: &mut Families) -> u32 {
+    let key = match stem(item) {
+        Some(stem) => (item.kind, true, stem),
+        None => (item.kind, false, item.name.clone()),
     };
     let next = families.len() as u32;
-    (*families.entry(key).or_insert(next), is_stem)
+    *families.entry(key).or_insert(next)
 }
 
 fn body_of(item: &Item) -> Hash {
@@ -152,22 +191,4 @@ fn body_of(item: &Item) -> Hash {
         hasher.update(&[u8::from(item.traits.zero_filled), u8::from(item.traits.writable)]);
     }
     Hash(*hasher.finalize().as_bytes())
-}
-
-fn referrers_of(items: &[Item], families: &[(u32, bool)]) -> Vec<Vec<Referrer>> {
-    let mut referrers = vec![Vec::new(); items.len()];
-    let mut seen: HashMap<u32, u32> = HashMap::new();
-    for (by, item) in (0..).zip(items) {
-        seen.clear();
-        for reference in &item.references {
-            let Reference::Item(target) = reference else { continue };
-            let Some(&(family, _)) = families.get(*target as usize) else { continue };
-            let ordinal = seen.entry(family).or_insert(0);
-            if let Some(list) = referrers.get_mut(*target as usize) {
-                list.push(Referrer { item: by, ordinal: *ordinal });
-            }
-            *ordinal += 1;
-        }
-    }
-    referrers
 }
