@@ -24,6 +24,8 @@ pub fn stem(item: &Item) -> Option<BString> {
 
 /// Clang's `.llvm.<hash>` makes a local symbol global for ThinLTO; all other numbers of a global are its own.
 fn promoted(name: &BStr) -> Option<BString> {
+    // Most names hold no dot, and to look for one byte is quick.
+    name.find_byte(b'.')?;
     let at = name.find(".llvm.")?;
     let hash = name.get(at + ".llvm.".len()..)?;
     let is_hash = !hash.is_empty() && hash.iter().all(u8::is_ascii_digit);

@@ -7,7 +7,10 @@
 use bstr::BString;
 
 use super::closure::{Closure, Concrete};
-use super::fingerprint::{Basis, Fingerprints, Hash, Item, Part, PartKind, RECIPE, Reference, StreamRange};
+use super::facts::Facts;
+use super::fingerprint::{
+    Basis, Fingerprints, Hash, Item, Kind, Part, PartKind, RECIPE, Reference, StreamRange,
+};
 use super::places::Model;
 
 /// Collects items and their streams.
@@ -110,23 +113,14 @@ impl Collector {
         symbols
     }
 
-    /// Sorts the items and gives references their final numbers.
-    pub fn finish(self, model: &Model<'_>, basis: Basis) -> Fingerprints {
+    /// Sorts the items and gives references their final numbers. Takes the model to pieces: what memory the bodies took,
+    /// the references can have.
+    pub fn finish(self, model: Model<'_>, basis: Basis) -> Fingerprints {
         let Self { mut items, counts, concrete, by_thing, streams, .. } = self;
-        let position = {
-            let key =
-                |i: &usize| items.get(*i).map(|item| (item.kind, &item.name, &item.section, item.address));
-            let mut order: Vec<usize> = (0..items.len()).collect();
-            order.sort_by(|a, b| key(a).cmp(&key(b)));
-            let mut position = vec![0_u32; order.len()];
-            for (new, old) in order.iter().enumerate() {
-                if let Some(slot) = position.get_mut(*old) {
-                    *slot = new as u32;
-                }
-            }
-            position
-        };
-        let mut item_of = vec![None; model.owner.things.len()];
+        let Model { facts, owner, bodies, perhaps, .. } = model;
+        drop(bodies);
+        let position = position(&items);
+        let mut item_of = vec![None; owner.things.len()];
         for (thing, item) in &by_thing {
             if let Some(slot) = item_of.get_mut(*thing) {
                 *slot = position.get(*item).copied();
@@ -135,7 +129,7 @@ impl Collector {
         let resolve = |concrete: &Concrete| match concrete {
             Concrete::Thing(thing) => item_of.get(*thing as usize).copied().flatten().map(Reference::Item),
             Concrete::External(symbol) => {
-                Some(Reference::External(model.facts.symbols.get(*symbol as usize)?.name.into()))
+                Some(Reference::External(facts.symbols.get(*symbol as usize)?.name.into()))
             }
         };
         let mut rest = concrete.as_slice();
@@ -145,8 +139,8 @@ impl Collector {
             item.references.extend(own.iter().filter_map(resolve));
         }
         for (thing, item) in &by_thing {
-            let from = model.perhaps.partition_point(|(by, _)| by < thing);
-            let mine = model.perhaps.iter().skip(from).take_while(|(by, _)| by == thing);
+            let from = perhaps.partition_point(|(by, _)| by < thing);
+            let mine = perhaps.iter().skip(from).take_while(|(by, _)| by == thing);
             let perhaps: Vec<u32> =
                 mine.filter_map(|(_, datum)| item_of.get(*datum).copied().flatten()).collect();
             if let Some(item) = items.get_mut(*item).filter(|_| !perhaps.is_empty()) {
@@ -156,13 +150,36 @@ impl Collector {
         arrange(&mut items, position);
         Fingerprints {
             recipe: RECIPE,
-            image: model.facts.image.clone(),
+            files: files(&facts),
+            image: facts.image,
             basis,
-            files: files(model),
             items,
             streams: streams.into_bytes(),
         }
     }
+}
+
+/// Which place each item has in the order of kinds, names, sections and addresses. Most are told apart by the first bytes of
+/// their names: that keys lie together counts for more than how long they are.
+fn position(items: &[Item]) -> Vec<u32> {
+    let rest = |i: u32| items.get(i as usize).map(|item| (&item.name, &item.section, item.address));
+    let mut order: Vec<(Kind, u64, u32)> =
+        (0..).zip(items).map(|(i, item)| (item.kind, first_bytes(&item.name), i)).collect();
+    order.sort_by(|a, b| (a.0, a.1).cmp(&(b.0, b.1)).then_with(|| rest(a.2).cmp(&rest(b.2))));
+    let mut position = vec![0; order.len()];
+    for (new, (.., old)) in (0..).zip(&order) {
+        if let Some(slot) = position.get_mut(*old as usize) {
+            *slot = new;
+        }
+    }
+    position
+}
+
+/// The first eight bytes as a number that compares as they do; what is shorter ends in zeros.
+fn first_bytes(name: &[u8]) -> u64 {
+    let mut first = [0; 8];
+    first.iter_mut().zip(name).for_each(|(to, from)| *to = *from);
+    u64::from_be_bytes(first)
 }
 
 /// Brings every element to its `position`, of which there is one for each and no two are equal. (In place: a second
@@ -177,8 +194,8 @@ fn arrange<T>(list: &mut [T], mut position: Vec<u32>) {
 }
 
 /// The names of the sources, as `STT_FILE` symbols tell them.
-fn files(model: &Model<'_>) -> Vec<BString> {
-    let symbols = model.facts.symbols.iter().filter(|s| s.is_file() && !s.name.is_empty());
+fn files(facts: &Facts<'_>) -> Vec<BString> {
+    let symbols = facts.symbols.iter().filter(|s| s.is_file() && !s.name.is_empty());
     let mut files: Vec<BString> = symbols.map(|s| s.name.into()).collect();
     files.sort();
     files.dedup();

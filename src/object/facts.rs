@@ -85,8 +85,8 @@ impl Section<'_> {
     /// The relocations whose place lies in `start..end`.
     pub fn relocations_in(&self, start: u64, end: u64) -> &[Relocation] {
         let from = self.relocations.partition_point(|r| r.offset < start);
-        let to = self.relocations.partition_point(|r| r.offset < end);
-        self.relocations.get(from..to).unwrap_or_default()
+        let rest = self.relocations.get(from..).unwrap_or_default();
+        rest.get(..before(rest, end)).unwrap_or_default()
     }
 
     /// The bytes in `start..end`, as far as the section has them.
@@ -110,6 +110,19 @@ pub struct Relocation {
     pub addend: i64,
     /// The addend lies in the field.
     pub implicit: bool,
+}
+
+/// How many of these relocations, sorted by offset, lie before a place. Mostly few do, so the search begins at the front.
+pub fn before(relocations: &[Relocation], end: u64) -> usize {
+    let is_before = |r: &Relocation| r.offset < end;
+    let mut known = 0;
+    let mut step = 1;
+    while relocations.get(known + step - 1).is_some_and(is_before) {
+        known += step;
+        step *= 2;
+    }
+    let within = relocations.get(known..(known + step - 1).min(relocations.len())).unwrap_or_default();
+    known + within.partition_point(is_before)
 }
 
 /// Where a symbol is defined.

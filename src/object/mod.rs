@@ -106,7 +106,8 @@ pub fn fingerprint_with(file: &[u8], workers: Workers) -> Result<Fingerprints, R
     if is_slim_lto(&model) {
         basis = Basis::Deferred("lto".into());
     }
-    Ok(collector.finish(&model, basis))
+    drop((privates, sites, frames));
+    Ok(collector.finish(model, basis))
 }
 
 /// What could not be understood, and was taken as bytes.

@@ -60,11 +60,25 @@ pub struct Ownership {
     /// The things.
     pub things: Vec<Thing>,
     /// Per section: ranges sorted by start.
-    ranges: Vec<Vec<Range>>,
+    ranges: Vec<Ranges>,
     /// Per symbol: its thing.
     by_symbol: Vec<Option<u32>>,
     /// Labels at places that nothing owns (a section's end): symbol indices per section.
     pub loose_labels: Vec<Vec<u32>>,
+}
+
+/// The ranges of a section, sorted by start. Each reference is searched for among the starts, which lie closest by themselves.
+#[derive(Debug, Clone, Default)]
+struct Ranges {
+    list: Vec<Range>,
+    starts: Vec<u64>,
+}
+
+impl Ranges {
+    /// The last range that begins at the place or before it, and its number.
+    fn last_from(&self, offset: u64) -> Option<usize> {
+        self.starts.partition_point(|start| *start <= offset).checked_sub(1)
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -90,15 +104,15 @@ impl Ownership {
     /// The innermost thing that contains the place.
     pub fn at(&self, section: usize, offset: u64) -> Option<Inside> {
         let ranges = self.ranges.get(section)?;
-        let mut at = ranges.partition_point(|r| r.start <= offset);
-        while let Some(range) = at.checked_sub(1).and_then(|i| ranges.get(i)) {
+        let mut at = ranges.last_from(offset)?;
+        while let Some(range) = ranges.list.get(at) {
             if offset < range.end {
                 return Some(Inside { thing: range.thing as usize, piece: range.piece as usize });
             }
             if range.reach <= offset {
                 return None;
             }
-            at -= 1;
+            at = at.checked_sub(1)?;
         }
         None
     }
@@ -106,8 +120,7 @@ impl Ownership {
     /// The thing that ends exactly at the place: what a pointer one past the end means.
     pub fn ending_at(&self, section: usize, offset: u64) -> Option<Inside> {
         let ranges = self.ranges.get(section)?;
-        let at = ranges.partition_point(|r| r.start < offset);
-        let range = at.checked_sub(1).and_then(|i| ranges.get(i)).filter(|r| r.end == offset)?;
+        let range = ranges.list.get(ranges.last_from(offset.checked_sub(1)?)?).filter(|r| r.end == offset)?;
         Some(Inside { thing: range.thing as usize, piece: range.piece as usize })
     }
 
@@ -118,13 +131,13 @@ impl Ownership {
 
     /// Where the next owned range behind the place begins.
     pub fn next_start(&self, section: usize, offset: u64) -> Option<u64> {
-        let ranges = self.ranges.get(section)?;
-        ranges.get(ranges.partition_point(|r| r.start <= offset)).map(|r| r.start)
+        let starts = &self.ranges.get(section)?.starts;
+        starts.get(starts.partition_point(|start| *start <= offset)).copied()
     }
 
     /// The owned ranges of a section as (start, end), sorted by start.
     pub fn ranges(&self, section: usize) -> impl Iterator<Item = (u64, u64)> {
-        self.ranges.get(section).into_iter().flatten().map(|r| (r.start, r.end))
+        self.ranges.get(section).into_iter().flat_map(|ranges| &ranges.list).map(|r| (r.start, r.end))
     }
 }
 
@@ -133,8 +146,9 @@ pub fn find(facts: &Facts<'_>) -> Ownership {
     let mut finder = Finder {
         facts,
         owner: Ownership {
-            things: Vec::new(),
-            ranges: vec![Vec::new(); facts.sections.len()],
+            // What is not written to costs nothing, and a list that grows is moved.
+            things: Vec::with_capacity(facts.defining),
+            ranges: vec![Ranges::default(); facts.sections.len()],
             by_symbol: vec![None; facts.symbols.len()],
             loose_labels: vec![Vec::new(); facts.sections.len()],
         },
@@ -143,6 +157,7 @@ pub fn find(facts: &Facts<'_>) -> Ownership {
     finder.unsized_symbols(places);
     finder.cold_pieces();
     finder.ranges();
+    finder.owner.ranges.iter_mut().for_each(|ranges| ranges.list.shrink_to_fit());
     finder.labels();
     finder.overlaps();
     finder.dynamic_symbols();
@@ -301,23 +316,26 @@ impl<'d> Finder<'_, 'd> {
     }
 
     fn ranges(&mut self) {
-        self.owner.ranges.iter_mut().for_each(Vec::clear);
+        self.owner.ranges.iter_mut().for_each(|ranges| ranges.list.clear());
         for (index, thing) in self.owner.things.iter().enumerate() {
             for (number, piece) in thing.pieces.iter().enumerate() {
                 if let Some(ranges) = self.owner.ranges.get_mut(piece.section) {
                     let (start, end) = (piece.start, piece.end);
-                    ranges.push(Range { start, end, reach: end, thing: index as u32, piece: number as u32 });
+                    let range = Range { start, end, reach: end, thing: index as u32, piece: number as u32 };
+                    ranges.list.push(range);
                 }
             }
         }
         for ranges in &mut self.owner.ranges {
             // Of two that start together the longer comes first, so that the innermost is met first from behind.
-            ranges.sort_unstable_by_key(|r| (r.start, u64::MAX - r.end));
+            ranges.list.sort_unstable_by_key(|r| (r.start, u64::MAX - r.end));
             let mut reach = 0;
-            for range in ranges {
+            for range in &mut ranges.list {
                 reach = range.end.max(reach);
                 range.reach = reach;
             }
+            ranges.starts.clear();
+            ranges.starts.extend(ranges.list.iter().map(|range| range.start));
         }
     }
 
@@ -348,7 +366,7 @@ impl<'d> Finder<'_, 'd> {
         let mut found = Vec::new();
         for ranges in &self.owner.ranges {
             let mut outer: Option<&Range> = None;
-            for range in ranges {
+            for range in &ranges.list {
                 if let Some(o) = outer.filter(|o| range.start < o.end && range.thing != o.thing) {
                     found.push((o.thing, o.piece, range.thing, range.start));
                 }

@@ -132,13 +132,16 @@ impl<'d> Model<'d> {
             marks,
             perhaps: Vec::new(),
         };
-        let runs = workers.map_runs(&model.owner.things, Thing::weight, |run| {
+        let things = &model.owner.things;
+        let mut runs = workers.map_runs(things, Thing::weight, |run| {
             let mut scratch = Scratch::default();
-            let body = |index| Some(model.body(index, model.owner.things.get(index)?, &mut scratch));
-            run.filter_map(body).collect::<Vec<_>>()
+            // The first takes in the others in the end.
+            let mut bodies = Vec::with_capacity(if run.start == 0 { things.len() } else { run.len() });
+            bodies.extend(run.filter_map(|index| Some(model.body(index, things.get(index)?, &mut scratch))));
+            bodies
         });
-        let mut bodies = Vec::with_capacity(model.owner.things.len());
-        bodies.extend(runs.flatten());
+        let mut bodies = runs.next().unwrap_or_default();
+        runs.for_each(|mut run| bodies.append(&mut run));
         model.bodies = bodies;
         let mut followed = Vec::new();
         for found in super::follow::find(&model, workers) {

@@ -25,7 +25,7 @@ use object::elf;
 use super::attributes;
 use super::closure::Closure;
 use super::collector::Collector;
-use super::facts::{Definition, Symbol};
+use super::facts::{Definition, Relocation, Symbol, before};
 use super::fingerprint::{Item, Kind, PartKind, Scope, Traits};
 use super::machine::Opcode;
 use super::names;
@@ -55,6 +55,9 @@ pub struct Known<'m, 'd> {
 const KEPT_ALWAYS: usize = 1 << 20;
 const KEPT_PER_BYTE: usize = 16;
 
+/// How many items there is room for beside things and sections: ranges without an owner.
+const SOME: usize = 64;
+
 /// Writes the streams of every thing, by several threads where there is enough to do. The result does not tell by how
 /// many: each writes a run of things, and the runs are put end to end.
 pub fn things(known: &Known<'_, '_>, workers: Workers) -> Collector {
@@ -65,7 +68,8 @@ pub fn things(known: &Known<'_, '_>, workers: Workers) -> Collector {
         if run.start == 0 {
             // It takes in the others in the end.
             let bytes = things.iter().map(Thing::weight).sum::<usize>().min(most_bytes);
-            collector.reserve(things.len(), bytes.saturating_mul(4));
+            collector
+                .reserve(things.len() + known.model.facts.sections.len() + SOME, bytes.saturating_mul(4));
         }
         let mut streams = Streams::default();
         let mut closure = Closure::new(known.model, known.privates);
@@ -237,6 +241,7 @@ fn function<'m, 'd>(
             code_stream.byte(code::PIECE);
         }
         let body = section.bytes(piece.start, piece.end);
+        let mut relocations = section.relocations_in(piece.start, piece.end);
         let inner = model.inner(index, at);
         code_stream.reserve(body.len() + list.len());
         for instruction in list {
@@ -253,7 +258,11 @@ fn function<'m, 'd>(
                     literal_alone(body, from, instruction.length, code_stream);
                 }
                 (Reach::None | Reach::Literal(_), Some(_)) => {
-                    literal(model, bytes, section, instruction.start.into(), code_stream);
+                    let start = u64::from(instruction.start);
+                    relocations = relocations.get(before(relocations, start)..).unwrap_or_default();
+                    let end = start + u64::from(instruction.length);
+                    let mine = relocations.get(..before(relocations, end)).unwrap_or_default();
+                    literal(model, bytes, start, mine, code_stream);
                 }
                 (Reach::Branch(target) | Reach::Entry(target), direct) => {
                     let place = match direct {
@@ -306,17 +315,10 @@ fn literal_alone(body: &[u8], from: usize, length: u8, out: &mut Vec<u8>) {
 }
 
 /// Writes an instruction as its bytes; fields that hold an addend (`SHT_REL`) are zeroed.
-fn literal(
-    model: &Model<'_>,
-    bytes: &[u8],
-    section: &super::facts::Section<'_>,
-    start: u64,
-    out: &mut Vec<u8>,
-) {
+fn literal(model: &Model<'_>, bytes: &[u8], start: u64, relocations: &[Relocation], out: &mut Vec<u8>) {
     out.byte(bytes.len() as u8);
     let from = out.len();
     out.extend_from_slice(bytes);
-    let relocations = section.relocations_in(start, start + bytes.len() as u64);
     if let (Some(machine), Some(instruction)) = (model.machine.filter(|m| m.has_pairs()), out.get_mut(from..))
     {
         for relocation in relocations {
