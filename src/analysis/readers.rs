@@ -8,10 +8,10 @@ use crate::object::{Fingerprints, Item, Kind, Reference};
 /// Who reads what in one object.
 pub struct Readers<'a> {
     prints: &'a Fingerprints,
-    /// Per item, where its readers begin in `readers`; one more at the end.
+    /// Per item, where its readers begin in `all`; one more at the end.
     starts: Vec<u32>,
     /// The readers of all items, end to end.
-    readers: Vec<u32>,
+    all: Vec<u32>,
     /// By item: few have any.
     perhaps: FxHashMap<u32, Vec<u32>>,
 }
@@ -50,14 +50,14 @@ impl<'a> Readers<'a> {
                 perhaps.entry(*target).or_default().push(by);
             }
         }
-        Self { prints, starts, readers, perhaps }
+        Self { prints, starts, all: readers, perhaps }
     }
 
     /// The names of the functions that refer to an item.
     pub fn surely(&self, item: Option<u32>) -> impl Iterator<Item = &'a BString> {
         let start = |index: usize| self.starts.get(index).map(|start| *start as usize);
         let range = item.map(|index| index as usize).and_then(|at| Some(start(at)?..start(at + 1)?));
-        self.names(range.and_then(|range| self.readers.get(range)))
+        self.names(range.and_then(|range| self.all.get(range)))
     }
 
     /// The names of the functions that may refer to an item ([`crate::object::Traits`]).

@@ -35,7 +35,7 @@ impl Rebound {
         let both = pairs
             .filter_map(|pair| Some((old.items.get(pair.old as usize)?, new.items.get(pair.new as usize)?)))
             .filter(|(old, new)| old.name == new.name && is_local(old) != is_local(new));
-        Self(both.map(|(old, _)| names::stem(&old.name)).collect())
+        Self(both.map(|(old, _)| names::stem(&old.name).into_owned()).collect())
     }
 
     /// Whether two functions differ in nothing but how calls to these are written.

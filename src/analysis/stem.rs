@@ -17,7 +17,7 @@ pub fn stem(item: &Item) -> Option<BString> {
     match (item.kind, &item.scope) {
         (Kind::Unowned, _) => Some(item.section.clone()),
         (Kind::Section, _) => None,
-        (_, Scope::Local(_)) => names::stem_of_local(&item.name).map(BString::from),
+        (_, Scope::Local(_)) => names::stem_of_local(&item.name).map(|stem| stem.into_owned().into()),
         _ => promoted(item.name.as_bstr()),
     }
 }

@@ -4,6 +4,8 @@
 //! that renumbering changes nothing; the concrete targets are kept beside, in the order of first use, for
 //! whoever compares. Nameless bytes get a number at first use and are followed until nothing new is reached.
 
+use std::borrow::Cow;
+
 use bstr::{BString, ByteSlice};
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -232,15 +234,12 @@ impl<'m, 'd> Closure<'m, 'd> {
     fn names(&mut self, thing: usize, symbol: Option<u32>, out: &mut Vec<u8>) {
         let model = self.model;
         let first = model.owner.things.get(thing).and_then(|t| t.symbols.first());
-        let fresh: (Vec<u8>, bool);
+        let fresh: (Cow<'_, [u8]>, bool);
         let (stem, numbered) = match symbol.filter(|s| first != Some(s)) {
-            None => model
-                .stems
-                .get(thing)
-                .map_or((&[][..], false), |(stem, numbered)| (stem.as_slice(), *numbered)),
+            None => model.stems.get(thing).map_or((&[][..], false), |(stem, numbered)| (&**stem, *numbered)),
             Some(other) => {
                 fresh = model.facts.symbols.get(other as usize).map_or_else(Default::default, names::stem_of);
-                (fresh.0.as_slice(), fresh.1)
+                (&*fresh.0, fresh.1)
             }
         };
         out.blob(stem);

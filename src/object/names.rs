@@ -4,6 +4,8 @@
 //! locals (`name.N`), LLVM's promotion (`.llvm.HASH`), static locals of clang (`function.name.N`), LLVM's exception
 //! tables (`GCC_except_tableN`) and the tables that it makes of switches and of arrays of pointers (`reltable.f`).
 
+use std::borrow::Cow;
+
 use bstr::ByteSlice;
 use object::elf;
 
@@ -61,9 +63,9 @@ pub fn cold_parent(name: &[u8]) -> Option<&[u8]> {
 /// The name without the numbers that only count: `cnt.0` is `cnt`, `f.constprop.1.isra.0` is
 /// `f.constprop.isra`, `f.llvm.8123` is `f`. A name without such a number is its own stem.
 /// Lambdas and unnamed types of C++ are numbered too (see [`without_lambda_numbers`]).
-pub fn stem(name: &[u8]) -> Vec<u8> {
+pub fn stem(name: &[u8]) -> Cow<'_, [u8]> {
     if has_lambda(name) {
-        return dotted_stem(&without_lambda_numbers(name));
+        return Cow::Owned(dotted_stem(&without_lambda_numbers(name)).into_owned());
     }
     dotted_stem(name)
 }
@@ -104,7 +106,10 @@ fn without_lambda_numbers(name: &[u8]) -> Vec<u8> {
     out
 }
 
-fn dotted_stem(name: &[u8]) -> Vec<u8> {
+fn dotted_stem(name: &[u8]) -> Cow<'_, [u8]> {
+    if !name.contains(&b'.') {
+        return Cow::Borrowed(name);
+    }
     let counts = |part: &[u8]| !part.is_empty() && part.iter().all(u8::is_ascii_digit);
     let mut parts = name.split(|b| *b == b'.').peekable();
     let mut stem = parts.next().unwrap_or_default().to_vec();
@@ -115,7 +120,7 @@ fn dotted_stem(name: &[u8]) -> Vec<u8> {
             stem.extend_from_slice(part);
         }
     }
-    if stem.is_empty() { name.to_vec() } else { stem }
+    if stem.is_empty() { Cow::Borrowed(name) } else { Cow::Owned(stem) }
 }
 
 /// Whether a name is one of several that only their numbers tell apart, given its [`stem`]: the first lambda of a
@@ -137,28 +142,35 @@ const FOR_FILES: [&[u8]; 2] = [b"_GLOBAL__sub_I", b"_GLOBAL__sub_D"];
 
 /// The name of a local symbol without compiler-made numbers, or `None` where it holds nothing that a compiler added. One of
 /// several may bear no number (clang's `f.cnt` and `f.cnt.1`), so that a name without one can be such a stem itself.
-pub fn stem_of_local(name: &[u8]) -> Option<Vec<u8>> {
+pub fn stem_of_local(name: &[u8]) -> Option<Cow<'_, [u8]>> {
     if name.starts_with(b"__UNIQUE_ID_") {
         // The kernel's macro numbers by __COUNTER__, without a dot.
-        return Some(name.trim_end_with(|c| c.is_ascii_digit()).into());
+        return Some(Cow::Borrowed(name.trim_end_with(|c| c.is_ascii_digit())));
     }
     if let Some(prefix) = FOR_FILES.iter().find(|prefix| name.starts_with(prefix)) {
-        return Some(prefix.to_vec());
+        return Some(Cow::Borrowed(prefix));
     }
     if name.contains(&b'.') {
         return Some(stem(name));
     }
     let counted = stem(name);
     if name.starts_with(b"_ZZ") || is_counted(name, &counted) || FOR_VARIABLES.contains(&name) {
-        return Some(without_discriminator(&counted).into());
+        let kept = without_discriminator(&counted).len();
+        return Some(match counted {
+            Cow::Borrowed(stem) => Cow::Borrowed(stem.get(..kept).unwrap_or(stem)),
+            Cow::Owned(mut stem) => {
+                stem.truncate(kept);
+                Cow::Owned(stem)
+            }
+        });
     }
     None
 }
 
 /// The stem of a symbol's name, and whether it is one of several that only their numbers tell apart.
-pub fn stem_of(symbol: &Symbol<'_>) -> (Vec<u8>, bool) {
+pub fn stem_of<'d>(symbol: &Symbol<'d>) -> (Cow<'d, [u8]>, bool) {
     if symbol.is_local() {
-        return stem_of_local(symbol.name).map_or_else(|| (symbol.name.to_vec(), false), |stem| (stem, true));
+        return stem_of_local(symbol.name).map_or((Cow::Borrowed(symbol.name), false), |stem| (stem, true));
     }
     let stem = stem(symbol.name);
     let is_counted = is_counted(symbol.name, &stem);
@@ -206,7 +218,7 @@ mod tests {
             ("_ZZ1giENK4$_12clEi", "_ZZ1giENK$_clEi"),
             ("_ZN3FooUt3_E", "_ZN3FooUt_E"),
         ] {
-            assert_eq!(stem(name.as_bytes()), expected.as_bytes(), "{name}");
+            assert_eq!(*stem(name.as_bytes()), *expected.as_bytes(), "{name}");
         }
     }
 
@@ -232,7 +244,7 @@ mod tests {
             ("_GLOBAL__sub_I_first", "_GLOBAL__sub_I"),
             ("_GLOBAL__sub_I_file.cc", "_GLOBAL__sub_I"),
         ] {
-            assert_eq!(stem_of_local(name.as_bytes()), Some(stem.into()), "{name}");
+            assert_eq!(stem_of_local(name.as_bytes()).as_deref(), Some(stem.as_bytes()), "{name}");
         }
         assert_eq!(stem_of_local(b"plain_0"), None);
         assert_eq!(stem_of_local(b"x9"), None);

@@ -7,6 +7,8 @@
 
 use std::collections::HashMap;
 
+use smallvec::SmallVec;
+
 use super::facts::{Definition, Facts, Section, Symbol};
 use super::fingerprint::Kind;
 use super::names;
@@ -22,15 +24,19 @@ pub struct Piece {
     pub end: u64,
 }
 
+/// Symbols by their indices. Most things have one name and one piece, and an object has thousands of things: what they have lies
+/// with them.
+pub type Symbols = SmallVec<[u32; 4]>;
+
 /// A function or a datum to be.
 #[derive(Debug)]
 pub struct Thing {
     /// [`Kind::Function`] or [`Kind::Data`].
     pub kind: Kind,
     /// Its symbols (indices), the one that names it first.
-    pub symbols: Vec<u32>,
+    pub symbols: Symbols,
     /// Its bytes: the body first, then the `.cold` pieces. Empty for common and absolute symbols.
-    pub pieces: Vec<Piece>,
+    pub pieces: SmallVec<[Piece; 1]>,
     /// Symbols of the `.cold` pieces.
     pub cold_symbols: Vec<u32>,
     /// Labels inside: symbol, piece, offset in the section.
@@ -215,12 +221,12 @@ impl<'d> Finder<'_, 'd> {
             self.add(symbols, Some(Piece { section, start, end }), false);
         }
         for index in alone {
-            self.add(vec![index], None, false);
+            self.add(Symbols::from_slice(&[index]), None, false);
         }
         without_size
     }
 
-    fn add(&mut self, mut symbols: Vec<u32>, piece: Option<Piece>, inferred_size: bool) {
+    fn add(&mut self, mut symbols: Symbols, piece: Option<Piece>, inferred_size: bool) {
         // The name that others can use comes first; among equals the least, so that order in the file is no
         // part of the result.
         symbols.sort_by_key(|i| self.symbol(*i).map(|s| (names::rank(s), s.name)));
@@ -252,7 +258,7 @@ impl<'d> Finder<'_, 'd> {
         while let Some(&(section, offset, _)) = without_size.get(index) {
             let same =
                 without_size.iter().skip(index).take_while(|(s, o, _)| (*s, *o) == (section, offset)).count();
-            let symbols: Vec<u32> = without_size.iter().skip(index).take(same).map(|(.., i)| *i).collect();
+            let symbols: Symbols = without_size.iter().skip(index).take(same).map(|(.., i)| *i).collect();
             index += same;
             let size = self.section(section).map_or(0, |s| s.size);
             if self.owner.at(section, offset).is_some() {

@@ -4,8 +4,11 @@
 //! end of the instruction into the addend. Here both are undone, so that behind this module a reference to a
 //! thing is the same reference wherever the thing lies.
 
+use std::borrow::Cow;
+
 use object::elf;
 use rustc_hash::FxHashSet;
+use smallvec::SmallVec;
 
 use super::arch;
 use super::facts::{Definition, Facts, Relocation, Section};
@@ -68,7 +71,7 @@ pub struct Use {
 #[derive(Debug, Default)]
 pub struct Body {
     /// Per piece: its instructions. Empty for data, and for machines without a decoder.
-    pub pieces: Vec<Vec<Instruction>>,
+    pub pieces: SmallVec<[Vec<Instruction>; 1]>,
     /// References in the order of their place.
     pub uses: Vec<Use>,
     /// Tables of distances that it reads.
@@ -95,7 +98,7 @@ pub struct Model<'d> {
     /// Per thing: its body.
     pub bodies: Vec<Body>,
     /// Per thing: the stem of the name that names it, and whether a number was taken off.
-    pub stems: Vec<(Vec<u8>, bool)>,
+    pub stems: Vec<(Cow<'d, [u8]>, bool)>,
     /// The machine, where its instructions can be told apart.
     pub machine: Option<&'static dyn Machine>,
     /// Whether the file lists places at functions' entries that may be patched.
@@ -117,7 +120,7 @@ impl<'d> Model<'d> {
         let patchable = facts.sections.iter().any(super::sites::lists_entries);
         let stems = owner.things.iter().map(|thing| {
             let first = thing.symbols_in(&facts).next();
-            first.map_or_else(Default::default, |symbol| names::stem_of(symbol))
+            first.map_or_else(Default::default, names::stem_of)
         });
         let stems = stems.collect();
         let marks = marks::find(&facts, machine);
@@ -174,7 +177,7 @@ impl<'d> Model<'d> {
     }
 
     fn body(&self, index: usize, thing: &Thing, scratch: &mut Scratch) -> Body {
-        let mut pieces = Vec::new();
+        let mut pieces: SmallVec<[Vec<Instruction>; 1]> = SmallVec::new();
         if thing.kind == Kind::Function
             && let Some(machine) = self.machine
         {
