@@ -46,7 +46,7 @@ prop_compose! {
 prop_compose! {
     fn item()(
         name in bytes(),
-        names in vec(bytes(), 0..3),
+        aliases in vec(bytes(), 0..3),
         scope in prop_oneof![Just(Scope::Global), Just(Scope::Weak), Just(Scope::None), option::of(bytes()).prop_map(Scope::Local)],
         section in bytes(),
         (address, size, instructions) in any::<(u64, u64, u32)>(),
@@ -59,7 +59,7 @@ prop_compose! {
         let parts = parts.into_iter().map(|(hash, stream)| Part { kind: PartKind::Sites, hash, stream }).collect();
         let (origin, cold) = (origin.map(Box::new), cold.map(Box::new));
         let traits = Traits { instructions, origin, cold, layout, ..Traits::default() };
-        Item { kind: Kind::Data, name, names, scope, section, address, size, parts, references, traits }
+        Item { kind: Kind::Data, name, aliases, scope, section, address, size, parts, references, traits }
     }
 }
 

@@ -82,7 +82,7 @@ fn values((prints, item): In<'_>) -> Values {
         put("section", item.section.to_string());
         put("binding", binding(item).to_owned());
         put("hook", format!("{:?}", item.traits.hook).to_lowercase());
-        for alias in item.names.iter().filter(|name| **name != item.name) {
+        for alias in &item.aliases {
             put("alias", alias.to_string());
         }
         if item.kind != Kind::Function {

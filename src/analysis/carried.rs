@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bstr::{BStr, BString, ByteSlice};
 
 use super::why;
-use crate::object::{Fingerprints, Kind};
+use crate::object::{Fingerprints, Item, Kind};
 
 /// Before and behind a function's name in a replacement: plain (kpatch, objtool klp), klp-ccp, clang-extract and libpulp.
 const AROUND: [(&str, &str); 8] = [
@@ -67,7 +67,7 @@ pub struct Carried {
 /// Looks for `wanted` among the functions of `built`.
 pub fn check(built: &Fingerprints, wanted: &[Wanted]) -> Carried {
     let functions = built.items.iter().filter(|item| item.kind == Kind::Function);
-    let names: BTreeSet<&BStr> = functions.flat_map(|item| &item.names).map(|name| name.as_bstr()).collect();
+    let names: BTreeSet<&BStr> = functions.flat_map(Item::names).map(|name| name.as_bstr()).collect();
     let mut carried = Carried::default();
     let mut explained: BTreeSet<BString> = BTreeSet::new();
     for function in wanted {

@@ -86,11 +86,9 @@ fn aliases(prints: &Fingerprints) -> Aliases<'_> {
     prints
         .items
         .iter()
-        .filter(|item| item.names.len() > 1)
         .flat_map(|item| {
-            item.names.iter().map(move |name| ((item.kind, name.as_bstr()), item.name.as_bstr()))
+            item.aliases.iter().map(move |alias| ((item.kind, alias.as_bstr()), item.name.as_bstr()))
         })
-        .filter(|((_, name), first)| name != first)
         .collect()
 }
 
@@ -111,7 +109,7 @@ struct Differ<'a> {
     /// What only differences ask for, made when the first one does.
     readers: OnceCell<(Readers<'a>, Readers<'a>)>,
     rebound: OnceCell<Rebound>,
-    names: OnceCell<Names<'a>>,
+    names: OnceCell<Names>,
     aliases: (Aliases<'a>, Aliases<'a>),
     want_code: bool,
     findings: Vec<Finding>,
@@ -261,7 +259,7 @@ impl<'a> Differ<'a> {
 
     fn agrees(&self, old: &Reference, new: &Reference) -> bool {
         let has_name = |prints: &Fingerprints, item: u32, name: &BString| {
-            prints.items.get(item as usize).is_some_and(|item| item.names.contains(name))
+            prints.items.get(item as usize).is_some_and(|item| item.is_called(name))
         };
         match (old, new) {
             (Reference::Item(old), Reference::Item(new)) => self.correlation.new_of(*old) == Some(*new),
@@ -306,8 +304,7 @@ fn reference_name(prints: &Fingerprints, reference: Option<&Reference>) -> Optio
 
 /// The name that both sides know the thing by, where there is one: an alias that came does not rename it.
 fn common_name<'a>(old: &Item, new: &'a Item) -> &'a BString {
-    let mut names = [&new.name].into_iter().chain(&new.names);
-    names.find(|name| old.names.contains(name)).unwrap_or(&new.name)
+    new.names().find(|name| old.is_called(name)).unwrap_or(&new.name)
 }
 
 /// Whether other files can name the item.

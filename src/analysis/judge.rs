@@ -118,7 +118,7 @@ pub struct Unit<'a> {
 pub fn judge(functions: &mut [Function], target: Target, unit: &Unit<'_>) {
     for function in functions {
         let item = |prints: &'_ Fingerprints, symbol: &BString| -> Option<usize> {
-            prints.items.iter().position(|item| item.kind == Kind::Function && item.names.contains(symbol))
+            prints.items.iter().position(|item| item.kind == Kind::Function && item.is_called(symbol))
         };
         let old = function.old.as_ref().and_then(|place| item(unit.old, &place.symbol));
         let new = function.new.as_ref().and_then(|place| item(unit.new, &place.symbol));
@@ -169,7 +169,7 @@ fn cannot(item: &Item, target: Target) -> Option<String> {
 /// What patching the running function needs care for.
 fn care(item: &Item, function: &Function, unit: &Unit<'_>) -> Vec<String> {
     let mut care = Vec::new();
-    let others: Vec<_> = item.names.iter().filter(|name| **name != function.symbol).collect();
+    let others: Vec<_> = item.names().filter(|name| **name != function.symbol).collect();
     if !others.is_empty() {
         care.push(format!("shares its code with {}: a patch of one is a patch of all", names(others)));
     }
@@ -194,7 +194,7 @@ fn care(item: &Item, function: &Function, unit: &Unit<'_>) -> Vec<String> {
         ));
     }
     let export = BString::from(bstr::concat([b"__ksymtab_".as_slice(), item.name.as_slice()]));
-    if unit.old.items.iter().any(|other| other.names.contains(&export)) {
+    if unit.old.items.iter().any(|other| other.is_called(&export)) {
         care.push("exported: modules depend on its interface".into());
     }
     let code = listing::lines(unit.old, item, PartKind::Code);
@@ -211,7 +211,7 @@ fn care(item: &Item, function: &Function, unit: &Unit<'_>) -> Vec<String> {
 fn position(prints: &Fingerprints, index: usize, function: &Function) -> Option<Position> {
     let symbol = &function.old.as_ref()?.symbol;
     let mut same: Vec<(usize, &Item)> =
-        prints.items.iter().enumerate().filter(|(_, item)| item.names.contains(symbol)).collect();
+        prints.items.iter().enumerate().filter(|(_, item)| item.is_called(symbol)).collect();
     same.sort_by_key(|(_, item)| (&item.section, item.address));
     let number = same.iter().position(|(at, _)| *at == index)? + 1;
     Some(Position { number, of: same.len(), within: function.object.clone(), is_final: false })
@@ -256,7 +256,7 @@ fn instead(index: usize, target: Target, unit: &Unit<'_>) -> Vec<BString> {
             }
         }
         let item = unit.old.items.get(callee).filter(|item| !matches!(item.scope, Scope::Local(_)));
-        let names = item.into_iter().flat_map(|item| &item.names);
+        let names = item.into_iter().flat_map(Item::names);
         let callers = names.filter_map(|name| unit.neighbours.callers.get(name)).flatten();
         elsewhere.extend(callers.filter(|(object, _)| object != unit.object).cloned());
     }

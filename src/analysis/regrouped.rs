@@ -5,29 +5,39 @@
 //! is first, every user's stream changes though it still reaches the same thing. Such a difference is forgiven,
 //! but only when every word that differs is such a name, and the two name items that are matched with each other.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use bstr::ByteSlice;
 
 use super::correlate::Correlation;
 use super::detail::In;
-use crate::object::{Fingerprints, PartKind, listing, names};
+use crate::object::{Fingerprints, Item, PartKind, listing, names};
 
-/// The items of both sides by the words that stand for them.
-pub struct Names<'a> {
-    old: HashMap<String, Option<u32>>,
-    new: HashMap<String, Option<u32>>,
-    correlation: &'a Correlation,
-}
+/// The words for items whose two sides are called otherwise: the old one's, and what it is now. Few have any.
+pub struct Names(HashMap<String, String>);
 
-impl<'a> Names<'a> {
-    /// Looks at the items of both sides.
-    pub fn of(old: &Fingerprints, new: &Fingerprints, correlation: &'a Correlation) -> Self {
-        Self { old: sets(old), new: sets(new), correlation }
+impl Names {
+    /// Looks at all matched items.
+    pub fn of(old: &Fingerprints, new: &Fingerprints, correlation: &Correlation) -> Self {
+        let pairs = correlation.pairs.iter();
+        let both = pairs
+            .filter_map(|pair| Some((old.items.get(pair.old as usize)?, new.items.get(pair.new as usize)?)))
+            .filter(|(old, new)| old.name != new.name)
+            .map(|(old, new)| (word(old), word(new)))
+            .filter(|(old, new)| old != new);
+        let mut renamed: HashMap<String, String> = both.collect();
+        if !renamed.is_empty() {
+            let unclear = (called_alike(old), called_alike(new));
+            renamed.retain(|old, new| !unclear.0.contains(old) && !unclear.1.contains(new));
+        }
+        Self(renamed)
     }
 
     /// Whether the two sides of this part differ only in how the same targets are called.
     pub fn explain(&self, old: In<'_>, new: In<'_>, part: PartKind) -> bool {
+        if self.0.is_empty() {
+            return false;
+        }
         let olds = listing::lines(old.0, old.1, part);
         let news = listing::lines(new.0, new.1, part);
         // Without streams there are no lines, and nothing is explained; nor where the streams differ and the
@@ -51,19 +61,19 @@ impl<'a> Names<'a> {
     }
 
     fn matched(&self, old: &str, new: &str) -> bool {
-        let (Some(Some(old)), Some(Some(new))) = (self.old.get(old), self.new.get(new)) else { return false };
-        self.correlation.new_of(*old) == Some(*new)
+        self.0.get(old).is_some_and(|now| now == new)
     }
 }
 
-/// The words for all items that have one of their own; `None` where two items would be called the same.
-fn sets(prints: &Fingerprints) -> HashMap<String, Option<u32>> {
-    let mut sets = HashMap::new();
-    for (index, item) in (0..).zip(&prints.items) {
-        let stem = names::stem(&item.name).to_str_lossy().into_owned();
-        sets.entry(stem).and_modify(|one| *one = None).or_insert(Some(index));
-    }
-    sets
+/// The word that stands for an item.
+fn word(item: &Item) -> String {
+    names::stem(&item.name).to_str_lossy().into_owned()
+}
+
+/// The words that stand for several items.
+fn called_alike(prints: &Fingerprints) -> HashSet<String> {
+    let mut seen = HashSet::with_capacity(prints.items.len());
+    prints.items.iter().map(word).filter(|word| !seen.insert(word.clone())).collect()
 }
 
 /// The names in a word, and the place in what they name.

@@ -23,7 +23,7 @@ pub fn item(kind: Kind, name: &str, body: &str) -> Item {
     Item {
         kind,
         name: name.into(),
-        names: vec![name.into()],
+        aliases: Vec::new(),
         scope: if name.contains('.') { Scope::Local(None) } else { Scope::Global },
         section: if kind == Kind::Function { ".text" } else { ".data" }.into(),
         address: 0,

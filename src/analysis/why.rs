@@ -12,7 +12,7 @@ use bstr::{BStr, BString, ByteSlice};
 use super::clones::Clones;
 use super::selection::{Datum, Function, FunctionChange, Why, WhyKind};
 use crate::object::debug::Debug;
-use crate::object::{Fingerprints, Kind, Reference};
+use crate::object::{Fingerprints, Item, Kind, Reference};
 
 /// What is known of one unit.
 #[derive(Debug, Clone, Copy)]
@@ -110,7 +110,7 @@ impl<'a> Unit<'a> {
                         Reference::Item(index) => {
                             let target =
                                 prints.items.get(*index as usize).filter(|it| it.kind == Kind::Function);
-                            to.extend(target.into_iter().flat_map(|it| &it.names).map(|name| name.as_bstr()));
+                            to.extend(target.into_iter().flat_map(Item::names).map(|name| name.as_bstr()));
                         }
                     }
                 }

@@ -145,7 +145,7 @@ impl Show<'_> {
     fn missing_symbols(&mut self) {
         for symbol in &self.args.symbol {
             let name = BString::from(symbol.as_encoded_bytes());
-            let found = self.shown.iter().any(|shown| shown.items().any(|item| item.names.contains(&name)));
+            let found = self.shown.iter().any(|shown| shown.items().any(|item| item.is_called(&name)));
             if !found {
                 self.troubles.push(format!("no function or datum is called `{name}`"));
             }

@@ -4,6 +4,8 @@
 //! the place they name. A linked file's symbols and dynamic relocations are brought to section offsets too, so
 //! that everything behind this module speaks of (section, offset) alone.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use object::elf;
 use object::read::elf::{FileHeader, Rel as _, Rela as _, SectionHeader, Sym as _};
 use object::{Endianness, SectionIndex, SymbolIndex};
@@ -49,6 +51,8 @@ pub struct Section<'d> {
     pub group: Option<&'d [u8]>,
     /// Relocations that apply here, sorted by offset.
     pub relocations: Vec<Relocation>,
+    /// Where the last search among `relocations` ended: the next one mostly wants what follows.
+    pub last: AtomicUsize,
 }
 
 impl Section<'_> {
@@ -84,7 +88,15 @@ impl Section<'_> {
 
     /// The relocations whose place lies in `start..end`.
     pub fn relocations_in(&self, start: u64, end: u64) -> &[Relocation] {
-        let from = self.relocations.partition_point(|r| r.offset < start);
+        let is_before = |r: &Relocation| r.offset < start;
+        let last = self.last.load(Ordering::Relaxed);
+        let goes_on = last.checked_sub(1).and_then(|at| self.relocations.get(at)).is_some_and(is_before);
+        let from = if goes_on {
+            last + before(self.relocations.get(last..).unwrap_or_default(), start)
+        } else {
+            self.relocations.partition_point(is_before)
+        };
+        self.last.store(from, Ordering::Relaxed);
         let rest = self.relocations.get(from..).unwrap_or_default();
         rest.get(..before(rest, end)).unwrap_or_default()
     }
@@ -219,6 +231,7 @@ fn read_class<Elf: FileHeader<Endian = Endianness>>(data: &[u8], bits: u8) -> Re
             data: body.map_err(|e| error(e, format!("contents of section `{}`", lossy(name))))?,
             group: None,
             relocations: Vec::new(),
+            last: AtomicUsize::new(0),
         });
     }
 

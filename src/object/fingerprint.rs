@@ -119,10 +119,10 @@ pub enum Scope {
 pub struct Item {
     /// What it is.
     pub kind: Kind,
-    /// The first of `names`; a section's name for sections and `section+0xoffset` for unowned ranges.
+    /// The symbol that names it; a section's name for sections and `section+0xoffset` for unowned ranges.
     pub name: BString,
-    /// All symbols at the place, sorted: aliases and folded functions have several.
-    pub names: Vec<BString>,
+    /// The other symbols at the place, sorted: aliases and folded functions have some.
+    pub aliases: Vec<BString>,
     /// Who can name it.
     pub scope: Scope,
     /// Name of the section it lies in.
@@ -150,6 +150,16 @@ impl Item {
             hasher.update(&part.hash.0);
         }
         Hash(*hasher.finalize().as_bytes())
+    }
+
+    /// All its names, the one that names it first.
+    pub fn names(&self) -> impl Iterator<Item = &BString> + Clone {
+        std::iter::once(&self.name).chain(&self.aliases)
+    }
+
+    /// Whether this is one of its names.
+    pub fn is_called(&self, name: &[u8]) -> bool {
+        self.names().any(|own| own == name)
     }
 
     /// The part of this kind, if it is not empty.

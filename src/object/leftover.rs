@@ -31,8 +31,8 @@ pub fn collect(known: &Known<'_, '_>, collector: &mut Collector) {
 fn blank(kind: Kind, name: BString, section: &Section<'_>, address: u64, size: u64) -> Item {
     Item {
         kind,
-        names: vec![name.clone()],
         name,
+        aliases: Vec::new(),
         scope: Scope::None,
         section: section.name.into(),
         address,

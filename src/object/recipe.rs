@@ -161,21 +161,13 @@ fn layout(thing: &Thing, pieces: &[Vec<Instruction>], out: &mut Vec<u8>) {
     }
 }
 
-/// A list without room for more: a collected one has room for four, and most things have one name.
-fn exactly<T>(items: impl Iterator<Item = T> + Clone) -> Vec<T> {
-    let mut list = Vec::with_capacity(items.clone().count());
-    list.extend(items);
-    list
-}
-
 fn item(model: &Model<'_>, thing: &Thing, first: &Symbol<'_>, traits: Traits) -> Item {
     let piece = thing.pieces.first();
     let section = piece.and_then(|p| model.section(p.section));
-    let names =
-        thing.symbols.iter().filter_map(|i| model.facts.symbols.get(*i as usize)).map(|s| s.name.into());
-    let mut names = exactly(names);
-    names.sort();
-    names.dedup();
+    let others = thing.symbols_in(&model.facts).map(|symbol| symbol.name).filter(|name| *name != first.name);
+    let mut aliases: Vec<BString> = others.map(BString::from).collect();
+    aliases.sort();
+    aliases.dedup();
     let linked = model.facts.image.file_type != elf::ET_REL.0;
     let base = section.filter(|_| linked).map_or(0, |s| s.address);
     let fallback: &[u8] = match first.definition {
@@ -185,7 +177,7 @@ fn item(model: &Model<'_>, thing: &Thing, first: &Symbol<'_>, traits: Traits) ->
     Item {
         kind: thing.kind,
         name: first.name.into(),
-        names,
+        aliases,
         scope: match first.binding {
             b if b == elf::STB_LOCAL.0 => Scope::Local(first.file.map(BString::from)),
             b if b == elf::STB_WEAK.0 => Scope::Weak,

@@ -36,8 +36,7 @@ fn item(prints: &Fingerprints, item: &Item, streams: bool) -> Value {
         map.insert("demangled".into(), name.into());
     }
     let lossy = |name: &BString| name.to_str_lossy().into_owned();
-    let aliases = item.names.iter().filter(|name| **name != item.name);
-    map.insert("aliases".into(), aliases.map(lossy).collect());
+    map.insert("aliases".into(), item.aliases.iter().map(lossy).collect());
     map.insert("kind".into(), kind(item.kind).into());
     map.insert("scope".into(), scope(&item.scope).into());
     bytes::put(&mut map, "section", item.section.as_bstr());

@@ -75,10 +75,8 @@ fn object(out: &mut String, shown: &Shown, streams: bool) {
 
 fn row(item: &Item) -> Vec<Cell> {
     let mut name = demangle::shown(item.name.as_bstr());
-    let others: Vec<_> = item.names.iter().filter(|other| **other != item.name).collect();
-    if !others.is_empty() {
-        let others: Vec<_> = others.into_iter().map(|other| demangle::shown(other.as_bstr())).collect();
-        let _ = write!(name, " = {}", others.join(" = "));
+    for alias in &item.aliases {
+        let _ = write!(name, " = {}", demangle::shown(alias.as_bstr()));
     }
     let parts: Vec<_> = item.parts.iter().map(|part| part.kind.as_str()).collect();
     vec![

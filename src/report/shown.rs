@@ -24,9 +24,10 @@ pub struct Shown {
 impl Shown {
     /// The items asked for.
     pub fn items(&self) -> impl Iterator<Item = &Item> {
-        self.prints.items.iter().filter(|item| {
-            self.symbols.is_empty() || item.names.iter().any(|name| self.symbols.contains(name))
-        })
+        self.prints
+            .items
+            .iter()
+            .filter(|item| self.symbols.is_empty() || item.names().any(|name| self.symbols.contains(name)))
     }
 }
 

@@ -170,7 +170,7 @@ fn shown() -> Shown {
     let item = |kind, name: &str, parts: &[PartKind]| Item {
         kind,
         name: name.into(),
-        names: vec![name.into()],
+        aliases: Vec::new(),
         scope: Scope::Global,
         section: ".text".into(),
         address: 16,
@@ -181,7 +181,7 @@ fn shown() -> Shown {
     };
     let mut folded =
         item(Kind::Function, "_Z3fooi", &[PartKind::Code, PartKind::Strings, PartKind::Attributes]);
-    folded.names.push("bar".into());
+    folded.aliases.push("bar".into());
     folded.traits.hook = Hook::Patchable { before: 2, after: 5 };
     folded.traits.instructions = 31;
     let prints = Fingerprints {

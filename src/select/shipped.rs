@@ -43,7 +43,7 @@ pub fn compare(path: &Path, recording: &Recording, selection: &mut Selection) ->
 
     let mut sizes: BTreeMap<&BString, Vec<u64>> = BTreeMap::new();
     for item in prints.items.iter().filter(|item| item.kind == Kind::Function && !item.section.is_empty()) {
-        for symbol in &item.names {
+        for symbol in item.names() {
             sizes.entry(symbol).or_default().push(item.size);
         }
     }

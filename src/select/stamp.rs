@@ -89,8 +89,7 @@ fn time(text: &str) -> Option<[u32; 3]> {
 
 /// The moment that the recorded object tells in what drifted.
 pub fn recorded(prints: &Fingerprints, drift: &[Drift]) -> Option<Stamp> {
-    let items =
-        prints.items.iter().filter(|item| drift.iter().any(|drift| item.names.contains(&drift.symbol)));
+    let items = prints.items.iter().filter(|item| drift.iter().any(|drift| item.is_called(&drift.symbol)));
     let mut found: Option<Stamp> = None;
     for item in items {
         let parts: &[PartKind] = if item.kind == Kind::Function {

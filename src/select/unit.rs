@@ -204,7 +204,7 @@ impl Context<'_> {
             (Text { text: &old, is_cxx, symbols: &of_old }, Text { text: &new, is_cxx, symbols: &of_new });
         indirect::functions(old, new, &self.files, &|name| {
             let mut items = sides.iter().flat_map(|side| &side.items);
-            items.any(|item| item.kind == Kind::Function && item.names.iter().any(|known| *known == name))
+            items.any(|item| item.kind == Kind::Function && item.is_called(name))
         })
     }
 
@@ -354,7 +354,7 @@ fn without_body(
 ) -> Vec<String> {
     let has_body = |name: &BString| {
         debug.functions.iter().any(|function| function.name == *name)
-            || old.items.iter().any(|item| item.kind == Kind::Function && item.names.contains(name))
+            || old.items.iter().any(|item| item.kind == Kind::Function && item.is_called(name))
     };
     let holders = |name: &BString| -> Vec<String> {
         let holds =

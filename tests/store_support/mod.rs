@@ -123,8 +123,8 @@ fn fingerprints(functions: u32, seed: u64) -> Fingerprints {
         let name = BString::from(format!("subsystem_operation_{:x}", numbers.below(1 << 24)));
         items.push(Item {
             kind: Kind::Function,
-            name: name.clone(),
-            names: vec![name],
+            name,
+            aliases: Vec::new(),
             scope: if n % 3 == 0 { Scope::Local(Some("a.c".into())) } else { Scope::Global },
             section: ".text".into(),
             address: u64::from(n) * 300,

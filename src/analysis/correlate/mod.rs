@@ -137,7 +137,7 @@ impl<'a> Solver<'a> {
     }
 
     fn by_several_names(&mut self) {
-        let several = |side: &Side, index| side.item(index).is_some_and(|item| item.names.len() > 1);
+        let several = |side: &Side, index| side.item(index).is_some_and(|item| !item.aliases.is_empty());
         let shared = self.same_names(true);
         let mut pairs: Vec<_> = shared
             .chunk_by(|a, b| a == b)

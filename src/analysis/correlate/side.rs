@@ -106,7 +106,7 @@ impl<'a> Side<'a> {
 
     /// Whether some item has several names.
     pub fn has_aliases(&self) -> bool {
-        self.items.iter().any(|item| item.names.len() > 1)
+        self.items.iter().any(|item| !item.aliases.is_empty())
     }
 
     /// Unsettled items by kind and own name, sorted, but for the names that several of them have.
@@ -114,8 +114,8 @@ impl<'a> Side<'a> {
         let mut all: Vec<Named<'a>> = Vec::with_capacity(self.items.len());
         for at in self.unsettled().filter(|at| self.numbered.get(*at as usize) == Some(&false)) {
             let Some(item) = self.item(at) else { continue };
-            let others = item.names.iter().filter(|name| aliases && **name != item.name);
-            all.extend(others.chain([&item.name]).map(|name| ((item.kind, name.as_bstr()), at)));
+            let names = item.names().take(if aliases { usize::MAX } else { 1 });
+            all.extend(names.map(|name| ((item.kind, name.as_bstr()), at)));
         }
         // Items come sorted by kind and name: a sort that knows runs has little to do.
         all.sort();

@@ -32,7 +32,7 @@ fn a_name_is_believed_whatever_the_content() {
 #[test]
 fn an_alias_is_a_name_too() {
     let mut new = function("bar", "a", &[]);
-    new.names = vec!["bar".into(), "foo".into()];
+    new.aliases = vec!["foo".into()];
     let old = object(vec![function("foo", "a", &[])]);
     assert_eq!(paired(&old, &object(vec![new])), [pair("foo", "bar", How::Name)]);
 }
@@ -184,7 +184,6 @@ proptest! {
         for (index, item) in rotated.iter_mut().enumerate() {
             if item.kind == Kind::Data {
                 item.name = format!("t.{}", index / 2).into();
-                item.names = vec![item.name.clone()];
             } else {
                 item.references = vec![crate::object::Reference::Item(index as u32 - 1)];
             }

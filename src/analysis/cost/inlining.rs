@@ -48,11 +48,12 @@ fn functions(prints: &Fingerprints) -> impl Iterator<Item = &Item> {
 fn named<'a>(prints: &'a Fingerprints, item: &'a Item) -> impl Iterator<Item = &'a BStr> {
     item.references
         .iter()
-        .flat_map(|reference| match reference {
-            Reference::Item(index) => {
-                prints.items.get(*index as usize).map(|item| item.names.as_slice()).unwrap_or_default().iter()
-            }
-            Reference::External(name) => std::slice::from_ref(name).iter(),
+        .flat_map(|reference| {
+            let (item, external) = match reference {
+                Reference::Item(index) => (prints.items.get(*index as usize), None),
+                Reference::External(name) => (None, Some(name)),
+            };
+            item.into_iter().flat_map(Item::names).chain(external)
         })
         .map(|name| name.as_bstr())
 }

@@ -148,7 +148,7 @@ impl UnitCost {
 
 /// The function of this name.
 fn named<'a>(prints: &'a Fingerprints, name: &bstr::BStr) -> Option<&'a Item> {
-    prints.items.iter().find(|item| item.kind == Kind::Function && item.names.iter().any(|one| one == name))
+    prints.items.iter().find(|item| item.kind == Kind::Function && item.is_called(name))
 }
 
 fn function(finding: &Finding, a: &Fingerprints, b: &Fingerprints) -> Function {

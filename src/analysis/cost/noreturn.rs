@@ -27,7 +27,7 @@ pub struct NoreturnLost {
 pub fn lost(a: &Fingerprints, b: &Fingerprints) -> Vec<NoreturnLost> {
     let never: BTreeSet<&BStr> = functions(b)
         .filter(|item| Flow::of(b, item).is_some_and(|flow| flow.never_returns()))
-        .flat_map(|item| item.names.iter().map(|name| name.as_bstr()))
+        .flat_map(|item| item.names().map(|name| name.as_bstr()))
         .collect();
     if never.is_empty() {
         return Vec::new();

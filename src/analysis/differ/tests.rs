@@ -87,7 +87,7 @@ fn attributes_have_words_of_their_own() {
     let mut moved = function("f", "f", &[]);
     moved.section = ".text.unlikely".into();
     moved.scope = Scope::Weak;
-    moved.names.push("g".into());
+    moved.aliases.push("g".into());
     moved.parts.push(part(PartKind::Attributes, "other"));
     let changes =
         ["function f section attributes", "function f binding attributes", "function f alias attributes"];

@@ -192,7 +192,9 @@ fn item(item: &Item) -> Value {
     let mut object = Object::new();
     object.insert("kind".into(), debug(&item.kind));
     bytes::put(&mut object, "name", item.name.as_bstr());
-    list(&mut object, "names", &item.names);
+    let mut names: Vec<BString> = item.names().cloned().collect();
+    names.sort();
+    list(&mut object, "names", &names);
     let (scope, file) = match &item.scope {
         Scope::Global => ("global", None),
         Scope::Weak => ("weak", None),
