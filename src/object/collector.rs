@@ -11,6 +11,7 @@ use super::facts::Facts;
 use super::fingerprint::{
     Basis, Fingerprints, Hash, Item, Kind, Part, PartKind, RECIPE, Reference, StreamRange,
 };
+use super::names;
 use super::places::Model;
 
 /// Collects items and their streams.
@@ -164,7 +165,7 @@ impl Collector {
 fn position(items: &[Item]) -> Vec<u32> {
     let rest = |i: u32| items.get(i as usize).map(|item| (&item.name, &item.section, item.address));
     let mut order: Vec<(Kind, u64, u32)> =
-        (0..).zip(items).map(|(i, item)| (item.kind, first_bytes(&item.name), i)).collect();
+        (0..).zip(items).map(|(i, item)| (item.kind, names::first_bytes(&item.name), i)).collect();
     order.sort_by(|a, b| (a.0, a.1).cmp(&(b.0, b.1)).then_with(|| rest(a.2).cmp(&rest(b.2))));
     let mut position = vec![0; order.len()];
     for (new, (.., old)) in (0..).zip(&order) {
@@ -173,13 +174,6 @@ fn position(items: &[Item]) -> Vec<u32> {
         }
     }
     position
-}
-
-/// The first eight bytes as a number that compares as they do; what is shorter ends in zeros.
-fn first_bytes(name: &[u8]) -> u64 {
-    let mut first = [0; 8];
-    first.iter_mut().zip(name).for_each(|(to, from)| *to = *from);
-    u64::from_be_bytes(first)
 }
 
 /// Brings every element to its `position`, of which there is one for each and no two are equal. (In place: a second

@@ -4,14 +4,13 @@
 //! the place they name. A linked file's symbols and dynamic relocations are brought to section offsets too, so
 //! that everything behind this module speaks of (section, offset) alone.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-
 use object::elf;
 use object::read::elf::{FileHeader, Rel as _, Rela as _, SectionHeader, Sym as _};
 use object::{Endianness, SectionIndex, SymbolIndex};
 
 use super::ReadError;
 use super::fingerprint::Image;
+use super::search::{Last, count_near};
 
 /// One ELF file.
 #[derive(Debug)]
@@ -51,8 +50,8 @@ pub struct Section<'d> {
     pub group: Option<&'d [u8]>,
     /// Relocations that apply here, sorted by offset.
     pub relocations: Vec<Relocation>,
-    /// Where the last search among `relocations` ended: the next one mostly wants what follows.
-    pub last: AtomicUsize,
+    /// Where the last search among them ended.
+    pub last: Last,
 }
 
 impl Section<'_> {
@@ -88,17 +87,9 @@ impl Section<'_> {
 
     /// The relocations whose place lies in `start..end`.
     pub fn relocations_in(&self, start: u64, end: u64) -> &[Relocation] {
-        let is_before = |r: &Relocation| r.offset < start;
-        let last = self.last.load(Ordering::Relaxed);
-        let goes_on = last.checked_sub(1).and_then(|at| self.relocations.get(at)).is_some_and(is_before);
-        let from = if goes_on {
-            last + before(self.relocations.get(last..).unwrap_or_default(), start)
-        } else {
-            self.relocations.partition_point(is_before)
-        };
-        self.last.store(from, Ordering::Relaxed);
+        let from = self.last.count(&self.relocations, |r| r.offset < start);
         let rest = self.relocations.get(from..).unwrap_or_default();
-        rest.get(..before(rest, end)).unwrap_or_default()
+        rest.get(..count_near(rest, |r| r.offset < end)).unwrap_or_default()
     }
 
     /// The bytes in `start..end`, as far as the section has them.
@@ -122,19 +113,6 @@ pub struct Relocation {
     pub addend: i64,
     /// The addend lies in the field.
     pub implicit: bool,
-}
-
-/// How many of these relocations, sorted by offset, lie before a place. Mostly few do, so the search begins at the front.
-pub fn before(relocations: &[Relocation], end: u64) -> usize {
-    let is_before = |r: &Relocation| r.offset < end;
-    let mut known = 0;
-    let mut step = 1;
-    while relocations.get(known + step - 1).is_some_and(is_before) {
-        known += step;
-        step *= 2;
-    }
-    let within = relocations.get(known..(known + step - 1).min(relocations.len())).unwrap_or_default();
-    known + within.partition_point(is_before)
 }
 
 /// Where a symbol is defined.
@@ -231,7 +209,7 @@ fn read_class<Elf: FileHeader<Endian = Endianness>>(data: &[u8], bits: u8) -> Re
             data: body.map_err(|e| error(e, format!("contents of section `{}`", lossy(name))))?,
             group: None,
             relocations: Vec::new(),
-            last: AtomicUsize::new(0),
+            last: Last::default(),
         });
     }
 

@@ -25,6 +25,7 @@ pub mod parallel;
 pub mod places;
 pub mod private;
 pub mod recipe;
+pub mod search;
 pub mod sites;
 pub mod stream;
 pub mod unread;

@@ -32,6 +32,14 @@ pub fn is_exception_table(name: &[u8]) -> bool {
     name.strip_prefix(b"GCC_except_table").is_some_and(|rest| rest.iter().all(u8::is_ascii_digit))
 }
 
+/// The first eight bytes as a number that compares as they do; what is shorter ends in zeros. To compare many names, most of
+/// which differ early, without a look at each: they lie all over the memory.
+pub fn first_bytes(name: &[u8]) -> u64 {
+    let mut first = [0; 8];
+    first.iter_mut().zip(name).for_each(|(to, from)| *to = *from);
+    u64::from_be_bytes(first)
+}
+
 /// A mapping symbol of Arm or RISC-V (`$x`, `$d.5`): says what the bytes are, names nothing. (In a section for
 /// thread-local data its type is `STT_TLS`.)
 pub fn is_mapping(symbol: &Symbol<'_>) -> bool {

@@ -12,6 +12,7 @@ use smallvec::SmallVec;
 use super::facts::{Definition, Facts, Section, Symbol};
 use super::fingerprint::Kind;
 use super::names;
+use super::search::Last;
 
 /// A contiguous run of bytes of one section, as offsets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -74,16 +75,17 @@ pub struct Ownership {
 }
 
 /// The ranges of a section, sorted by start. Each reference is searched for among the starts, which lie closest by themselves.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 struct Ranges {
     list: Vec<Range>,
     starts: Vec<u64>,
+    last: Last,
 }
 
 impl Ranges {
     /// The last range that begins at the place or before it, and its number.
     fn last_from(&self, offset: u64) -> Option<usize> {
-        self.starts.partition_point(|start| *start <= offset).checked_sub(1)
+        self.last.count(&self.starts, |start| *start <= offset).checked_sub(1)
     }
 }
 
@@ -154,7 +156,7 @@ pub fn find(facts: &Facts<'_>) -> Ownership {
         owner: Ownership {
             // What is not written to costs nothing, and a list that grows is moved.
             things: Vec::with_capacity(facts.defining),
-            ranges: vec![Ranges::default(); facts.sections.len()],
+            ranges: facts.sections.iter().map(|_| Ranges::default()).collect(),
             by_symbol: vec![None; facts.symbols.len()],
             loose_labels: vec![Vec::new(); facts.sections.len()],
         },

@@ -7,6 +7,7 @@ use rustc_hash::FxHashMap;
 
 use super::{Families, is_local};
 use crate::analysis::stem::stem;
+use crate::object::names::first_bytes;
 use crate::object::{Hash, Item, Kind, PartKind, Reference, Scope};
 
 /// Who refers to an item: the referring item, and the item's place among the ones of its family there.
@@ -24,8 +25,16 @@ struct Open {
     referrers: Vec<Referrer>,
 }
 
+/// A name of an item, with the kind that it must agree in.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Name<'a> {
+    kind: Kind,
+    first: u64,
+    all: &'a BStr,
+}
+
 /// An item under one of its names.
-pub type Named<'a> = ((Kind, &'a BStr), u32);
+pub type Named<'a> = (Name<'a>, u32);
 
 pub struct Side<'a> {
     items: &'a [Item],
@@ -115,7 +124,9 @@ impl<'a> Side<'a> {
         for at in self.unsettled().filter(|at| self.numbered.get(*at as usize) == Some(&false)) {
             let Some(item) = self.item(at) else { continue };
             let names = item.names().take(if aliases { usize::MAX } else { 1 });
-            all.extend(names.map(|name| ((item.kind, name.as_bstr()), at)));
+            let of =
+                |name: &'a BString| Name { kind: item.kind, first: first_bytes(name), all: name.as_bstr() };
+            all.extend(names.map(|name| (of(name), at)));
         }
         // Items come sorted by kind and name: a sort that knows runs has little to do.
         all.sort();
