@@ -88,8 +88,7 @@ impl Section<'_> {
     /// The relocations whose place lies in `start..end`.
     pub fn relocations_in(&self, start: u64, end: u64) -> &[Relocation] {
         let from = self.last.count(&self.relocations, |r| r.offset < start);
-        let rest = self.relocations.get(from..).unwrap_or_default();
-        rest.get(..count_near(rest, |r| r.offset < end)).unwrap_or_default()
+        before(self.relocations.get(from..).unwrap_or_default(), end)
     }
 
     /// The bytes in `start..end`, as far as the section has them.
@@ -113,6 +112,12 @@ pub struct Relocation {
     pub addend: i64,
     /// The addend lies in the field.
     pub implicit: bool,
+}
+
+/// Those of these relocations, sorted by offset, that lie before a place: mostly few.
+pub fn before(relocations: &[Relocation], end: u64) -> &[Relocation] {
+    let is_before = |at: usize| relocations.get(at).is_some_and(|r| r.offset < end);
+    relocations.get(..count_near(relocations.len(), is_before)).unwrap_or_default()
 }
 
 /// Where a symbol is defined.

@@ -25,7 +25,7 @@ use object::elf;
 use super::attributes;
 use super::closure::Closure;
 use super::collector::Collector;
-use super::facts::{Definition, Relocation, Symbol};
+use super::facts::{Definition, Relocation, Symbol, before};
 use super::fingerprint::{Item, Kind, PartKind, Scope, Traits};
 use super::machine::Opcode;
 use super::names;
@@ -33,7 +33,6 @@ use super::ownership::Thing;
 use super::parallel::Workers;
 use super::places::{DIRECT, Model, Place};
 use super::private::Privates;
-use super::search::count_near;
 use super::sites::Sites;
 use super::stream::{Write, code};
 use super::unwinding::Frames;
@@ -252,11 +251,9 @@ fn function<'m, 'd>(
                 }
                 (Reach::None | Reach::Literal(_), Some(_)) => {
                     let start = u64::from(instruction.start);
-                    relocations =
-                        relocations.get(count_near(relocations, |r| r.offset < start)..).unwrap_or_default();
-                    let end = start + u64::from(instruction.length);
-                    let mine =
-                        relocations.get(..count_near(relocations, |r| r.offset < end)).unwrap_or_default();
+                    let passed = before(relocations, start).len();
+                    relocations = relocations.get(passed..).unwrap_or_default();
+                    let mine = before(relocations, start + u64::from(instruction.length));
                     literal(model, bytes, start, mine, code_stream);
                 }
                 (Reach::Branch(target) | Reach::Entry(target), direct) => {

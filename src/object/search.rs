@@ -15,27 +15,39 @@ pub struct Last(AtomicUsize);
 impl Last {
     /// How many elements of a sorted list come before a place, as [`slice::partition_point`] says.
     pub fn count<T>(&self, list: &[T], is_before: impl Fn(&T) -> bool) -> usize {
-        let from = self.0.load(Ordering::Relaxed);
-        let goes_on = from.checked_sub(1).and_then(|at| list.get(at)).is_some_and(&is_before);
-        let count = if goes_on {
-            from + count_near(list.get(from..).unwrap_or_default(), is_before)
+        // Functions share what stands at the front of a table, and go back there in between.
+        if !list.first().is_some_and(&is_before) {
+            return 0;
+        }
+        let (front, back) = list.split_at(self.0.load(Ordering::Relaxed).min(list.len()));
+        let count = if front.last().is_none_or(&is_before) {
+            front.len() + count_near(back.len(), |at| back.get(at).is_some_and(&is_before))
         } else {
-            list.partition_point(is_before)
+            let behind = |at: usize| front.get(front.len() - 1 - at).is_some_and(|one| !is_before(one));
+            front.len() - count_near(front.len(), behind)
         };
         self.0.store(count, Ordering::Relaxed);
         count
     }
 }
 
-/// [`slice::partition_point`] where it mostly lies near the front.
-pub fn count_near<T>(list: &[T], is_before: impl Fn(&T) -> bool) -> usize {
+/// How many of the first `count` numbers hold, where all that hold come first, mostly few of many.
+pub fn count_near(count: usize, holds: impl Fn(usize) -> bool) -> usize {
     let (mut known, mut step) = (0, 1);
-    while list.get(known + step - 1).is_some_and(&is_before) {
+    while known + step <= count && holds(known + step - 1) {
         known += step;
         step *= 2;
     }
-    let rest = list.get(known..list.len().min(known + step - 1)).unwrap_or_default();
-    known + rest.partition_point(is_before)
+    let (mut least, mut most) = (known, count.min(known + step - 1));
+    while least < most {
+        let middle = usize::midpoint(least, most);
+        if holds(middle) {
+            least = middle + 1;
+        } else {
+            most = middle;
+        }
+    }
+    least
 }
 
 #[cfg(test)]
@@ -54,7 +66,7 @@ mod tests {
             for wanted in wanted {
                 let expected = list.partition_point(|at| *at < wanted);
                 prop_assert_eq!(last.count(&list, |at| *at < wanted), expected);
-                prop_assert_eq!(count_near(&list, |at| *at < wanted), expected);
+                prop_assert_eq!(count_near(list.len(), |at| list[at] < wanted), expected);
             }
         }
     }
