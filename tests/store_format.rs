@@ -5,7 +5,7 @@ mod store_support;
 use bstr::BString;
 use lpcc::argv::Language;
 use lpcc::object::{
-    Basis, Fingerprints, Hash, Image, Item, Kind, Part, PartKind, Reference, Scope, StreamRange, Traits,
+    Basis, Fingerprints, Hash, Image, Item, Kind, Part, PartKind, RareTraits, Reference, Scope, StreamRange, Traits,
 };
 use lpcc::policy::{Action, Decision};
 use lpcc::store::container::{Builder, Container, ENTRY, HEAD, MAGIC, VERSION, Version};
@@ -57,8 +57,9 @@ prop_compose! {
         layout in range(),
     ) -> Item {
         let parts = parts.into_iter().map(|(hash, stream)| Part { kind: PartKind::Sites, hash, stream }).collect();
-        let (origin, cold) = (origin.map(Box::new), cold.map(Box::new));
-        let traits = Traits { instructions, origin, cold, layout, ..Traits::default() };
+        let rare = (origin.is_some() || cold.is_some())
+            .then(|| Box::new(RareTraits { origin, cold, perhaps: Vec::new() }));
+        let traits = Traits { instructions, rare, layout, ..Traits::default() };
         Item { kind: Kind::Data, name, aliases, scope, section, address, size, parts, references, traits }
     }
 }

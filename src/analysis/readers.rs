@@ -46,7 +46,7 @@ impl<'a> Readers<'a> {
         }
         let mut perhaps: FxHashMap<u32, Vec<u32>> = FxHashMap::default();
         for (by, item) in functions(prints) {
-            for target in item.traits.perhaps.as_deref().unwrap_or_default() {
+            for target in item.traits.perhaps() {
                 perhaps.entry(*target).or_default().push(by);
             }
         }

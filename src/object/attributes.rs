@@ -45,7 +45,7 @@ pub fn of_thing(model: &Model<'_>, thing: &Thing, hook: Hook, out: &mut Vec<u8>)
         out.byte(key::HOOK);
         out.blob(&hook_bytes(hook));
     }
-    for (piece, symbol) in thing.pieces.iter().skip(1).zip(&thing.cold_symbols) {
+    for (piece, symbol) in thing.pieces.iter().skip(1).zip(thing.cold_symbols()) {
         let Some(symbol) = model.facts.symbols.get(*symbol as usize) else { continue };
         out.byte(key::COLD);
         out.blob(&section_name(model.section(piece.section).map_or(b"", |s| s.name), symbol.name));
@@ -80,7 +80,7 @@ fn size_and_place(thing: &Thing, first: &Symbol<'_>, out: &mut Vec<u8>) {
 fn labels(model: &Model<'_>, thing: &Thing, out: &mut Vec<u8>) {
     let Some(index) = thing.symbols.first().and_then(|s| model.owner.of_symbol(*s)) else { return };
     let mut all: Vec<_> = thing
-        .labels
+        .labels()
         .iter()
         .filter_map(|(symbol, piece, offset)| {
             let symbol = model.facts.symbols.get(*symbol as usize)?;
@@ -95,7 +95,7 @@ fn labels(model: &Model<'_>, thing: &Thing, out: &mut Vec<u8>) {
         out.number(at);
         out.number(into);
     }
-    if let Some(outer) = thing.inside
+    if let Some(outer) = thing.inside()
         && let Some((at, into)) = position(model, outer)
     {
         out.byte(key::INSIDE);

@@ -145,7 +145,7 @@ impl Collector {
             let perhaps: Vec<u32> =
                 mine.filter_map(|(_, datum)| item_of.get(*datum).copied().flatten()).collect();
             if let Some(item) = items.get_mut(*item).filter(|_| !perhaps.is_empty()) {
-                item.traits.perhaps = Some(perhaps.into());
+                item.traits.rare.get_or_insert_default().perhaps = perhaps;
             }
         }
         arrange(&mut items, position);

@@ -175,10 +175,6 @@ pub struct Traits {
     pub hook: Hook,
     /// Number of instructions in a function, its `.cold` piece included.
     pub instructions: u32,
-    /// The `.cold` piece: section, address, size. (Aside, as few have one: an object may have many thousands of items.)
-    pub cold: Option<Box<(BString, u64, u64)>>,
-    /// The function a `.part` or other clone comes from, by name.
-    pub origin: Option<Box<BString>>,
     /// The symbol had no size; the range ends at the next symbol.
     pub inferred_size: bool,
     /// Byte lengths of a function's instructions, one byte each, `.cold` piece last; not hashed.
@@ -187,8 +183,36 @@ pub struct Traits {
     pub zero_filled: bool,
     /// The section may be written at run time.
     pub writable: bool,
+    /// What few items have, aside: an object may have many thousands of items.
+    pub rare: Option<Box<RareTraits>>,
+}
+
+/// Facts about few items.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RareTraits {
+    /// The `.cold` piece: section, address, size.
+    pub cold: Option<(BString, u64, u64)>,
+    /// The function a `.part` or other clone comes from, by name.
+    pub origin: Option<BString>,
     /// Data that an address in it may lead into, too, though another lies there: indices into [`Fingerprints::items`], sorted.
-    pub perhaps: Option<Box<[u32]>>,
+    pub perhaps: Vec<u32>,
+}
+
+impl Traits {
+    /// The `.cold` piece: section, address, size.
+    pub fn cold(&self) -> Option<&(BString, u64, u64)> {
+        self.rare.as_ref()?.cold.as_ref()
+    }
+
+    /// The function a clone comes from ([`RareTraits::origin`]).
+    pub fn origin(&self) -> Option<&BString> {
+        self.rare.as_ref()?.origin.as_ref()
+    }
+
+    /// Data that it may read ([`RareTraits::perhaps`]).
+    pub fn perhaps(&self) -> &[u32] {
+        self.rare.as_ref().map_or(&[], |rare| &rare.perhaps)
+    }
 }
 
 /// The place at a function's entry that a live patch can take over.

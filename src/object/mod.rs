@@ -33,7 +33,8 @@ pub mod unwinding;
 pub mod x86;
 
 pub use fingerprint::{
-    Basis, Fingerprints, Hash, Hook, Image, Item, Kind, Part, PartKind, Reference, Scope, StreamRange, Traits,
+    Basis, Fingerprints, Hash, Hook, Image, Item, Kind, Part, PartKind, RareTraits, Reference, Scope,
+    StreamRange, Traits,
 };
 
 pub use parallel::Workers;

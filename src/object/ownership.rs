@@ -38,14 +38,17 @@ pub struct Thing {
     pub symbols: Symbols,
     /// Its bytes: the body first, then the `.cold` pieces. Empty for common and absolute symbols.
     pub pieces: SmallVec<[Piece; 1]>,
-    /// Symbols of the `.cold` pieces.
-    pub cold_symbols: Vec<u32>,
-    /// Labels inside: symbol, piece, offset in the section.
-    pub labels: Vec<(u32, usize, u64)>,
-    /// The thing that it lies inside of, and where: thing, piece, offset in the section.
-    pub inside: Option<(usize, usize, u64)>,
     /// The range ends where the next symbol begins, for want of a size.
     pub inferred_size: bool,
+    rare: Option<Box<Rare>>,
+}
+
+/// What few things have.
+#[derive(Debug, Default)]
+struct Rare {
+    cold_symbols: Vec<u32>,
+    labels: Vec<(u32, usize, u64)>,
+    inside: Option<(usize, usize, u64)>,
 }
 
 impl Thing {
@@ -53,6 +56,25 @@ impl Thing {
     pub fn weight(&self) -> usize {
         let bytes = self.pieces.iter().fold(0_u64, |sum, p| sum.saturating_add(p.end - p.start));
         bytes.min(1 << 30) as usize
+    }
+
+    /// Symbols of the `.cold` pieces.
+    pub fn cold_symbols(&self) -> &[u32] {
+        self.rare.as_ref().map_or(&[], |rare| &rare.cold_symbols)
+    }
+
+    /// Labels inside: symbol, piece, offset in the section.
+    pub fn labels(&self) -> &[(u32, usize, u64)] {
+        self.rare.as_ref().map_or(&[], |rare| &rare.labels)
+    }
+
+    /// The thing that it lies inside of, and where: thing, piece, offset in the section.
+    pub fn inside(&self) -> Option<(usize, usize, u64)> {
+        self.rare.as_ref()?.inside
+    }
+
+    fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
     }
 
     /// What the file says of its symbols, the one that names it first.
@@ -244,10 +266,8 @@ impl<'d> Finder<'_, 'd> {
             kind,
             symbols,
             pieces: piece.into_iter().collect(),
-            cold_symbols: Vec::new(),
-            labels: Vec::new(),
-            inside: None,
             inferred_size,
+            rare: None,
         });
     }
 
@@ -318,7 +338,7 @@ impl<'d> Finder<'_, 'd> {
             }
             if let Some(thing) = self.owner.things.get_mut(owner) {
                 thing.pieces.extend(pieces);
-                thing.cold_symbols.extend(symbols);
+                thing.rare().cold_symbols.extend(symbols);
             }
         }
     }
@@ -363,7 +383,7 @@ impl<'d> Finder<'_, 'd> {
             }
             let Some(inside) = self.owner.at(section, symbol.value) else { continue };
             if let Some(thing) = self.owner.things.get_mut(inside.thing) {
-                thing.labels.push((index as u32, inside.piece, symbol.value));
+                thing.rare().labels.push((index as u32, inside.piece, symbol.value));
             }
         }
     }
@@ -389,10 +409,10 @@ impl<'d> Finder<'_, 'd> {
                 continue;
             };
             if let Some(thing) = self.owner.things.get_mut(outer as usize) {
-                thing.labels.push((symbol, piece as usize, start));
+                thing.rare().labels.push((symbol, piece as usize, start));
             }
             if let Some(thing) = self.owner.things.get_mut(inner as usize) {
-                thing.inside = Some((outer as usize, piece as usize, start));
+                thing.rare().inside = Some((outer as usize, piece as usize, start));
             }
         }
     }

@@ -322,7 +322,7 @@ impl<'d> Model<'d> {
     /// Where a branch without a relocation surely stays inside this piece of its function: nothing else lies in
     /// there, and the function's entry may be someone else's too. Empty where that is not sure.
     pub fn inner(&self, thing: usize, piece: usize) -> std::ops::Range<i64> {
-        match self.owner.things.get(thing).and_then(|t| Some((t.labels.is_empty(), t.pieces.get(piece)?))) {
+        match self.owner.things.get(thing).and_then(|t| Some((t.labels().is_empty(), t.pieces.get(piece)?))) {
             Some((true, p)) => {
                 p.start.cast_signed().saturating_add(i64::from(piece == 0))..p.end.cast_signed()
             }

@@ -26,7 +26,7 @@ use super::attributes;
 use super::closure::Closure;
 use super::collector::Collector;
 use super::facts::{Definition, Relocation, Symbol, before};
-use super::fingerprint::{Item, Kind, PartKind, Scope, Traits};
+use super::fingerprint::{Item, Kind, PartKind, RareTraits, Scope, Traits};
 use super::machine::Opcode;
 use super::names;
 use super::ownership::Thing;
@@ -194,11 +194,14 @@ fn item(model: &Model<'_>, thing: &Thing, first: &Symbol<'_>, traits: Traits) ->
 
 fn traits(known: &Known<'_, '_>, thing: &Thing, first: &Symbol<'_>) -> Traits {
     let section = thing.pieces.first().and_then(|p| known.model.section(p.section));
+    let cold = thing
+        .pieces
+        .get(1)
+        .and_then(|p| Some((known.model.section(p.section)?.name.into(), p.start, p.end - p.start)));
+    let origin = names::clone_origin(first.name).map(BString::from);
+    let is_rare = cold.is_some() || origin.is_some();
     Traits {
-        cold: thing.pieces.get(1).and_then(|p| {
-            Some(Box::new((known.model.section(p.section)?.name.into(), p.start, p.end - p.start)))
-        }),
-        origin: names::clone_origin(first.name).map(|name| Box::new(name.into())),
+        rare: is_rare.then(|| Box::new(RareTraits { cold, origin, perhaps: Vec::new() })),
         inferred_size: thing.inferred_size,
         zero_filled: section
             .map_or(first.definition == Definition::Common, super::facts::Section::is_zero_filled),

@@ -41,7 +41,7 @@ impl Size {
                 Kind::Function => {
                     size.functions += 1;
                     size.code = size.code.saturating_add(code(item));
-                    size.cold += usize::from(item.traits.cold.is_some());
+                    size.cold += usize::from(item.traits.cold().is_some());
                 }
                 Kind::Data if !item.traits.zero_filled => {
                     size.data = size.data.saturating_add(item.size);
@@ -55,7 +55,7 @@ impl Size {
 
 /// Bytes of a function, its `.cold` piece included.
 pub fn code(item: &Item) -> u64 {
-    item.size.saturating_add(item.traits.cold.as_ref().map_or(0, |cold| cold.2))
+    item.size.saturating_add(item.traits.cold().map_or(0, |cold| cold.2))
 }
 
 /// A function that A and B do not have alike.
@@ -130,7 +130,7 @@ impl UnitCost {
             .filter(|finding| finding.kind == FindingKind::Function && finding.change == Change::Removed);
         cost.clones_gone = gone
             .filter_map(|finding| {
-                let origin = named(a, finding.symbol.as_bstr())?.traits.origin.as_deref()?.clone();
+                let origin = named(a, finding.symbol.as_bstr())?.traits.origin()?.clone();
                 Some(CloneGone { symbol: finding.symbol.clone(), origin })
             })
             .collect();

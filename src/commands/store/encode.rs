@@ -235,7 +235,7 @@ fn traits(item: &Item) -> Object {
     };
     object.insert("hook".into(), hook);
     object.insert("instructions".into(), traits.instructions.into());
-    let cold = traits.cold.as_deref().map(|(section, address, size)| {
+    let cold = traits.cold().map(|(section, address, size)| {
         let mut cold = Object::new();
         bytes::put(&mut cold, "section", section.as_bstr());
         cold.insert("address".into(), (*address).into());
@@ -243,11 +243,12 @@ fn traits(item: &Item) -> Object {
         cold
     });
     object.insert("cold".into(), cold.into());
-    optional(&mut object, "origin", traits.origin.as_deref());
+    optional(&mut object, "origin", traits.origin());
     object.insert("inferred_size".into(), traits.inferred_size.into());
     object.insert("layout".into(), json!({"start": traits.layout.start, "len": traits.layout.len}));
     object.insert("zero_filled".into(), traits.zero_filled.into());
     object.insert("writable".into(), traits.writable.into());
+    object.insert("perhaps".into(), traits.perhaps().into());
     object
 }
 
