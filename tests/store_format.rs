@@ -5,7 +5,8 @@ mod store_support;
 use bstr::BString;
 use lpcc::argv::Language;
 use lpcc::object::{
-    Basis, Fingerprints, Hash, Image, Item, Kind, Part, PartKind, RareTraits, Reference, Scope, StreamRange, Traits,
+    Basis, Fingerprints, Hash, Image, Item, Kind, Part, PartKind, RareTraits, Reference, Scope, StreamRange,
+    Traits,
 };
 use lpcc::policy::{Action, Decision};
 use lpcc::store::container::{Builder, Container, ENTRY, HEAD, MAGIC, VERSION, Version};

@@ -53,10 +53,13 @@ pub fn find(model: &Model<'_>, followed: Vec<Biased>) -> Vec<Biased> {
 /// that is position-independent takes the address of the datum itself; i386's by its distance from the GOT is like absolute.)
 fn may_be_biased(model: &Model<'_>, one: &Use) -> bool {
     let follows = model.machine.is_some_and(|machine| machine.rules().is_some());
-    let machine = model.facts.image.machine;
-    let from_got = machine == elf::EM_386.0 && one.kind == elf::R_386_GOTOFF.0;
-    let absolute = || arch::shape(machine, one.kind).is_some_and(|shape| !shape.relative && shape.size == 4);
-    !follows && one.access == 0 && (from_got || absolute())
+    !follows && one.access == 0 && may_hold_index(model.facts.image.machine, one.kind)
+}
+
+/// Whether a relocation may be for an address with an index's constant part in it.
+pub fn may_hold_index(machine: u16, kind: u32) -> bool {
+    let from_got = machine == elf::EM_386.0 && kind == elf::R_386_GOTOFF.0;
+    from_got || arch::shape(machine, kind).is_some_and(|shape| !shape.relative && shape.size == 4)
 }
 
 /// Where an address lies that may not mean what lies there: not at the start of a datum.

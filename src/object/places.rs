@@ -282,7 +282,8 @@ impl<'d> Model<'d> {
         let Some(machine) = self.machine else { return };
         let mut relocations = section.relocations_in(piece.start, piece.end);
         let inner = self.inner(thing, at_piece);
-        for (at, instruction) in (number..).zip(list) {
+        let labels = || self.labels(piece, list);
+        for (position, (at, instruction)) in (number..).zip(list).enumerate() {
             let end = u64::from(instruction.start) + u64::from(instruction.length);
             while let Some((relocation, rest)) = relocations.split_first().filter(|(r, _)| r.offset < end) {
                 relocations = rest;
@@ -291,7 +292,13 @@ impl<'d> Model<'d> {
                     Reach::Literal(place) => place.wrapping_sub(relocation.offset.cast_signed()),
                     _ => machine.bias(instruction.start.into(), end, relocation.offset),
                 };
-                let place = self.resolve(section, relocation, bias);
+                let mut place = self.resolve(section, relocation, bias);
+                if instruction.access == 0
+                    && let Some(at) = self.nameless(relocation, section)
+                    && let Some(least) = machine.least_offset(section.data, list, position, &labels)
+                {
+                    place = self.table_behind(at, least).unwrap_or(place);
+                }
                 let text = || section.bytes(instruction.start.into(), end);
                 if let Some(before) = self.end_of_another(place)
                     && machine.compares(text(), field)
@@ -308,6 +315,48 @@ impl<'d> Model<'d> {
                 Reach::None | Reach::Literal(_) | Reach::Undecodable => continue,
             };
             uses.push(Use { at, field: instruction.field, access: instruction.access, kind: DIRECT, place });
+        }
+    }
+
+    /// Offsets in a piece that its branches lead to, or that others name, sorted.
+    fn labels(&self, piece: &Piece, list: &[Instruction]) -> Vec<u32> {
+        let branches = list.iter().filter_map(|one| match one.reach() {
+            Reach::Branch(target) => u32::try_from(target).ok(),
+            _ => None,
+        });
+        let mut labels: Vec<u32> = branches.chain(self.marks.of(piece.section).iter().copied()).collect();
+        labels.sort_unstable();
+        labels
+    }
+
+    /// The section and offset that a relocation means where an index's constant part may be folded into it, and no name says
+    /// whose address it is.
+    fn nameless(&self, relocation: &Relocation, section: &Section<'_>) -> Option<(usize, i64)> {
+        let machine = self.facts.image.machine;
+        if !super::biased::may_hold_index(machine, relocation.kind) {
+            return None;
+        }
+        let symbol = self.facts.symbols.get(relocation.symbol as usize)?;
+        let Definition::Section(at) = symbol.definition else { return None };
+        if !(symbol.is_section() || symbol.name.starts_with(b".L")) || self.section(at)?.is_executable() {
+            return None;
+        }
+        let shape = arch::shape(machine, relocation.kind)?;
+        let addend = addend(section, relocation, self.machine, shape.size, self.facts.image.little_endian);
+        Some((at, symbol.value.cast_signed().wrapping_add(addend)))
+    }
+
+    /// What an address means that is `least` bytes before the first byte read by it.
+    fn table_behind(&self, (section, offset): (usize, i64), least: i64) -> Option<Place> {
+        let first = offset.checked_add(least).filter(|_| least != 0)?;
+        let home = self.section(section)?;
+        let start = u64::try_from(first).ok().filter(|start| *start < home.size)?;
+        match self.containing(section, first) {
+            Place::Private(..) if !home.is_mergeable() => {
+                Some(Place::Beyond(section, start, least.checked_neg()?))
+            }
+            Place::Thing(thing, inside, None) => Some(Place::Thing(thing, inside.checked_sub(least)?, None)),
+            _ => None,
         }
     }
 

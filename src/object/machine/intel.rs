@@ -2,7 +2,7 @@
 
 use super::super::arch::{self, Shape};
 use super::super::x86::{self, Instruction};
-use super::{Machine, Opcode, Run};
+use super::{Machine, Opcode, Run, bounds};
 
 /// x86 of one width.
 #[derive(Debug)]
@@ -71,6 +71,17 @@ impl Machine for Intel {
         let is_last = usize::from(field) + 4 == instruction.len();
         is_last
             && matches!(rest, [0x3d, _, _, _, _] | [0x81, 0x38..=0x3f | 0x78..=0x7f | 0xb8..=0xbf | 0xf8..=0xff, ..])
+    }
+
+    fn least_offset(
+        &self,
+        bytes: &[u8],
+        list: &[Instruction],
+        at: usize,
+        labels: &dyn Fn() -> Vec<u32>,
+    ) -> Option<i64> {
+        let code = bounds::Code { bits: self.bits, bytes, list };
+        code.is_indexed(at).then(|| code.least(at, &labels()))?
     }
 
     fn entry_mark(&self, bytes: &[u8]) -> usize {

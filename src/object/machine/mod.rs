@@ -17,6 +17,7 @@
 
 pub mod aarch64;
 pub mod arm;
+pub mod bounds;
 pub mod distances;
 mod fields;
 mod fill;
@@ -155,6 +156,18 @@ pub trait Machine: std::fmt::Debug + Sync {
     /// Whether an instruction does nothing with the address in this field but compare with it.
     fn compares(&self, _instruction: &[u8], _field: u8) -> bool {
         false
+    }
+
+    /// How far behind the address in its field the access at this position of the list begins at least, in bytes, where a check
+    /// of its index tells. `labels` are offsets that others lead to, sorted.
+    fn least_offset(
+        &self,
+        _bytes: &[u8],
+        _list: &[Instruction],
+        _at: usize,
+        _labels: &dyn Fn() -> Vec<u32>,
+    ) -> Option<i64> {
+        None
     }
 
     /// Whether compilers align the heads of loops on this machine.
