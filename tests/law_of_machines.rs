@@ -418,6 +418,68 @@ fn an_element_before_the_first_has_its_reader() {
     }
 }
 
+/// Switches that become tables of values, whose cases begin beside 0; another one in front where `AFTER` is defined.
+const TABLES: &str = r"
+INT g(INT);
+#ifdef AFTER
+INT front(INT x) {
+    switch (x) { case 20: return 40; case 21: return 31; case 22: return 92; case 23: return 17; case 24: return 64; case 25: return 505; }
+    return 3;
+}
+#endif
+INT f(INT x) {
+    switch (x) { case 0: return 48; case 1: return 3; case 2: return 9; case 3: return 1; case 4: return 6; case 5: return 455; }
+    return 3;
+}
+INT above(INT x) {
+    switch (x) { case 13: return 4; case 14: return 30; case 15: return ABOVE; case 16: return 17; case 17: return 6; case 18: return 655; }
+    return g(x) + x;
+}
+INT below(INT x) {
+    switch (x) { case -3: return 5; case -2: return BELOW; case -1: return 10; case 0: return 8; case 1: return 29; case 2: return 855; }
+    return g(x) + x;
+}
+";
+
+/// The first case's number may be part of the address that a table is read by; the table is its function's all the same, alone,
+/// and what lies in front of it nobody's else.
+#[test]
+fn a_table_behind_a_check_of_bounds_is_its_functions_alone() {
+    for cross in machines::installed() {
+        let clang = cxx(cross).into_iter().filter(|(compiler, _)| compiler.starts_with("clang"));
+        let clang = clang.map(|(compiler, target)| (compiler.replace("clang++", "clang"), target));
+        // (What lies behind an anchor is another distance in the assembler text, too.)
+        let gcc = (cross.compiler.to_owned(), "-fno-section-anchors".to_owned());
+        for (compiler, target) in clang.chain([gcc]) {
+            for (int, flags) in ["int", "long"]
+                .into_iter()
+                .flat_map(|int| ["-O2", "-fno-pic", "-fPIC", "-Os"].map(|set| (int, set)))
+            {
+                let dir = tempfile::tempdir().unwrap();
+                let int = format!("-DINT={int}");
+                let compiled = |defined: [&str; 2], more: &[&str]| {
+                    let flags = [&["-O2", &target, flags, &int, defined[0], defined[1]], more].concat();
+                    object::fingerprint(&compile_source(dir.path(), &compiler, &flags, TABLES)).unwrap()
+                };
+                let (above, below) = ("-DABOVE=91", "-DBELOW=71");
+                let old = compiled([above, below], &[]);
+                let changed = |new: &object::Fingerprints| -> Vec<String> {
+                    let told = analysis::compare(&old, new).into_iter();
+                    let functions = told.filter(|f| f.kind == analysis::FindingKind::Function);
+                    functions
+                        .filter(|f| f.change != analysis::Change::New)
+                        .map(|f| f.symbol.to_string())
+                        .collect()
+                };
+                let said = format!("{compiler} {target} {flags} {int}");
+                assert_eq!(changed(&compiled([above, below], &["-DAFTER"])), [""; 0], "{said}");
+                assert_eq!(changed(&compiled(["-DABOVE=95", below], &[])), ["above"], "{said}");
+                assert_eq!(changed(&compiled([above, "-DBELOW=72"], &[])), ["below"], "{said}");
+            }
+        }
+    }
+}
+
 /// C++ that jumps by tables, throws and catches, with more of that in front of it where `AFTER` is defined.
 const IN_FRONT: &str = r"
 extern int x(int), y(int); struct E { int v; virtual ~E(); }; struct F : E { F(int); virtual int w(); };
