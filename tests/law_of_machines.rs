@@ -445,37 +445,41 @@ INT below(INT x) {
 /// and what lies in front of it nobody's else.
 #[test]
 fn a_table_behind_a_check_of_bounds_is_its_functions_alone() {
+    let mut calls: Vec<(String, String)> = Vec::new();
     for cross in machines::installed() {
         let clang = cxx(cross).into_iter().filter(|(compiler, _)| compiler.starts_with("clang"));
-        let clang = clang.map(|(compiler, target)| (compiler.replace("clang++", "clang"), target));
+        calls.extend(clang.map(|(compiler, target)| (compiler.replace("clang++", "clang"), target)));
         // (What lies behind an anchor is another distance in the assembler text, too.)
-        let gcc = (cross.compiler.to_owned(), "-fno-section-anchors".to_owned());
-        for (compiler, target) in clang.chain([gcc]) {
-            for (int, flags) in ["int", "long"]
-                .into_iter()
-                .flat_map(|int| ["-O2", "-fno-pic", "-fPIC", "-Os"].map(|set| (int, set)))
-            {
-                let dir = tempfile::tempdir().unwrap();
-                let int = format!("-DINT={int}");
-                let compiled = |defined: [&str; 2], more: &[&str]| {
-                    let flags = [&["-O2", &target, flags, &int, defined[0], defined[1]], more].concat();
-                    object::fingerprint(&compile_source(dir.path(), &compiler, &flags, TABLES)).unwrap()
-                };
-                let (above, below) = ("-DABOVE=91", "-DBELOW=71");
-                let old = compiled([above, below], &[]);
-                let changed = |new: &object::Fingerprints| -> Vec<String> {
-                    let told = analysis::compare(&old, new).into_iter();
-                    let functions = told.filter(|f| f.kind == analysis::FindingKind::Function);
-                    functions
-                        .filter(|f| f.change != analysis::Change::New)
-                        .map(|f| f.symbol.to_string())
-                        .collect()
-                };
-                let said = format!("{compiler} {target} {flags} {int}");
-                assert_eq!(changed(&compiled([above, below], &["-DAFTER"])), [""; 0], "{said}");
-                assert_eq!(changed(&compiled(["-DABOVE=95", below], &[])), ["above"], "{said}");
-                assert_eq!(changed(&compiled([above, "-DBELOW=72"], &[])), ["below"], "{said}");
-            }
+        calls.push((cross.compiler.to_owned(), "-fno-section-anchors".to_owned()));
+    }
+    for compiler in ["gcc", "clang", "clang-14", "clang-19"].into_iter().filter(|c| machines::is_there(c)) {
+        calls.extend(["-m32", "-m64"].map(|width| (compiler.to_owned(), width.to_owned())));
+    }
+    for (compiler, target) in calls {
+        for (int, flags) in ["int", "long"]
+            .into_iter()
+            .flat_map(|int| ["-O2", "-fno-pic", "-fPIC", "-Os"].map(|set| (int, set)))
+        {
+            let dir = tempfile::tempdir().unwrap();
+            let int = format!("-DINT={int}");
+            let compiled = |defined: [&str; 2], more: &[&str]| {
+                let flags = [&["-O2", &target, flags, &int, defined[0], defined[1]], more].concat();
+                object::fingerprint(&compile_source(dir.path(), &compiler, &flags, TABLES)).unwrap()
+            };
+            let (above, below) = ("-DABOVE=91", "-DBELOW=71");
+            let old = compiled([above, below], &[]);
+            let changed = |new: &object::Fingerprints| -> Vec<String> {
+                let told = analysis::compare(&old, new).into_iter();
+                let functions = told.filter(|f| f.kind == analysis::FindingKind::Function);
+                functions
+                    .filter(|f| f.change != analysis::Change::New)
+                    .map(|f| f.symbol.to_string())
+                    .collect()
+            };
+            let said = format!("{compiler} {target} {flags} {int}");
+            assert_eq!(changed(&compiled([above, below], &["-DAFTER"])), [""; 0], "{said}");
+            assert_eq!(changed(&compiled(["-DABOVE=95", below], &[])), ["above"], "{said}");
+            assert_eq!(changed(&compiled([above, "-DBELOW=72"], &[])), ["below"], "{said}");
         }
     }
 }
