@@ -118,6 +118,8 @@ pub fn find(model: &Model<'_>, workers: Workers) -> Vec<Neighbours> {
         for reached in &one.reached {
             let Some(kind) = judge.kind(model, reached) else { continue };
             for (offset, width) in others(model, reached) {
+                // With an index added, any element may be meant.
+                let width = if reached.evidence == Evidence::Proof { width } else { 0 };
                 let here = kept.entry((reached.at, reached.anchor.0, offset)).or_insert((width, kind));
                 here.0 = if width == 0 { 0 } else { here.0.max(width) };
             }
@@ -170,23 +172,21 @@ fn others(model: &Model<'_>, reached: &Reached) -> Vec<(i64, u32)> {
     let Some(home) = model.section(section) else { return Vec::new() };
     let datum = |offset: i64| {
         let at = u64::try_from(offset).ok().filter(|at| *at < home.size)?;
-        let inside = model.owner.at(section, at)?;
-        let thing = model.owner.things.get(inside.thing)?;
-        Some((inside.thing, thing.pieces.get(inside.piece)?.end.cast_signed()))
+        model.owner.datum_at(section, at)
     };
-    let own = datum(from).map(|(thing, _)| thing);
+    let own = datum(from);
     let end = reached.offset.saturating_add(reached.width.max(1).into()).min(home.size.cast_signed());
     let mut at = reached.offset.max(0);
     let mut found = Vec::new();
     while at < end {
         let here = datum(at);
         let next = match here {
-            Some((_, next)) => next,
-            None => model.owner.next_start(section, at.cast_unsigned()).map_or(end, u64::cast_signed),
+            Some((_, next)) => next.cast_signed(),
+            None => model.owner.next_datum(section, at.cast_unsigned()).map_or(end, u64::cast_signed),
         };
         let next = next.clamp(at + 1, end);
         let apart = match here {
-            Some((thing, _)) => own != Some(thing),
+            Some(datum) => own != Some(datum),
             // Nameless bytes behind a nameless address may be the same constant.
             None => own.is_some() || reached.width > 0 && at != from,
         };
@@ -254,20 +254,20 @@ impl Judge {
 /// Whether something reached is the end of the datum at the address.
 fn is_end(model: &Model<'_>, reached: &Reached) -> bool {
     let (section, from) = reached.anchor;
-    let inside = u64::try_from(from).ok().and_then(|at| model.owner.at(section, at));
-    let piece = inside.and_then(|inside| model.owner.things.get(inside.thing)?.pieces.get(inside.piece));
-    piece.is_none_or(|piece| piece.end.cast_signed() == reached.offset)
+    let datum = u64::try_from(from).ok().and_then(|at| model.owner.datum_at(section, at));
+    datum.is_none_or(|(_, end)| end.cast_signed() == reached.offset)
 }
 
 fn is_named(model: &Model<'_>, (section, offset): Anchor) -> bool {
-    u64::try_from(offset).is_ok_and(|at| model.owner.at(section, at).is_some())
+    u64::try_from(offset).is_ok_and(|at| model.owner.datum_at(section, at).is_some())
 }
 
 /// Whether a nameless address is that of a table of places in code.
 fn leads_into_code(model: &Model<'_>, (section, offset): Anchor) -> bool {
     let (Some(home), Ok(at)) = (model.section(section), u64::try_from(offset)) else { return false };
     let first = home.relocations_in(at, at.saturating_add(1)).first();
-    let place = first.filter(|_| model.owner.at(section, at).is_none()).map(|r| model.resolve(home, r, 0));
+    let place =
+        first.filter(|_| model.owner.datum_at(section, at).is_none()).map(|r| model.resolve(home, r, 0));
     matches!(place, Some(Place::Code(..)))
 }
 

@@ -92,6 +92,8 @@ pub struct Ownership {
     ranges: Vec<Ranges>,
     /// Per symbol: its thing.
     by_symbol: Vec<Option<u32>>,
+    /// Per section: nameless data that a symbol of the compiler's sizes (`CSWTCH.5`), as start and end, sorted.
+    constants: Vec<Vec<(u64, u64)>>,
     /// Labels at places that nothing owns (a section's end): symbol indices per section.
     pub loose_labels: Vec<Vec<u32>>,
 }
@@ -147,6 +149,25 @@ impl Ownership {
         None
     }
 
+    /// The bounds of the datum, named or not, that contains the place.
+    pub fn datum_at(&self, section: usize, offset: u64) -> Option<(u64, u64)> {
+        if let Some(inside) = self.at(section, offset) {
+            let piece = self.things.get(inside.thing)?.pieces.get(inside.piece)?;
+            return Some((piece.start, piece.end));
+        }
+        let constants = self.constants.get(section)?;
+        let before = constants.partition_point(|(start, _)| *start <= offset).checked_sub(1)?;
+        constants.get(before).copied().filter(|(_, end)| offset < *end)
+    }
+
+    /// Where the next datum behind the place begins, named or not.
+    pub fn next_datum(&self, section: usize, offset: u64) -> Option<u64> {
+        let constants = self.constants.get(section).map_or(&[][..], Vec::as_slice);
+        let constant =
+            constants.get(constants.partition_point(|(start, _)| *start <= offset)).map(|(start, _)| *start);
+        self.next_start(section, offset).into_iter().chain(constant).min()
+    }
+
     /// The thing that ends exactly at the place: what a pointer one past the end means.
     pub fn ending_at(&self, section: usize, offset: u64) -> Option<Inside> {
         let ranges = self.ranges.get(section)?;
@@ -180,6 +201,7 @@ pub fn find(facts: &Facts<'_>) -> Ownership {
             things: Vec::with_capacity(facts.defining),
             ranges: facts.sections.iter().map(|_| Ranges::default()).collect(),
             by_symbol: vec![None; facts.symbols.len()],
+            constants: vec![Vec::new(); facts.sections.len()],
             loose_labels: vec![Vec::new(); facts.sections.len()],
         },
     };
@@ -226,7 +248,13 @@ impl<'d> Finder<'_, 'd> {
             match symbol.definition {
                 Definition::Common | Definition::Absolute => alone.push(index),
                 Definition::Section(at) if self.section(at).is_some_and(Section::is_allocated) => {
-                    if names::is_private(symbol.name) || names::is_mapping(symbol) {
+                    if names::is_private(symbol.name) {
+                        if symbol.size > 0
+                            && let Some(constants) = self.owner.constants.get_mut(at)
+                        {
+                            constants.push((symbol.value, symbol.value.saturating_add(symbol.size)));
+                        }
+                    } else if names::is_mapping(symbol) {
                     } else if symbol.size == 0 {
                         without_size.push((at, symbol.value, index));
                     } else {
@@ -236,6 +264,7 @@ impl<'d> Finder<'_, 'd> {
                 _ => {}
             }
         }
+        self.owner.constants.iter_mut().for_each(|constants| constants.sort_unstable());
         sized.sort_unstable();
         for group in sized.chunk_by(|a, b| (a.0, a.1, a.2) == (b.0, b.1, b.2)) {
             let Some(&(section, start, size, _)) = group.first() else { continue };

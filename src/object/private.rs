@@ -212,6 +212,13 @@ impl Privates {
         if access > 0 {
             return Some(Extent { section, start: offset, end: access_end, string: false });
         }
+        let labelled = self.sized_names(section).binary_search_by_key(&offset, |(start, ..)| *start).ok();
+        let labelled = labelled.and_then(|at| self.sized_names(section).get(at));
+        if let Some((_, size, _)) = labelled.filter(|(_, size, _)| *size > 0) {
+            // It says itself how far it reaches.
+            let end = offset.saturating_add(*size).min(home.size);
+            return Some(Extent { section, start: offset, end, string: false });
+        }
         let cuts = self.sections.get(section)?;
         let at = cuts.partition_point(|c| c.offset <= offset);
         let end = match at.checked_sub(1).and_then(|i| cuts.get(i)) {

@@ -384,8 +384,8 @@ impl<'m, 'd> Path<'m, 'd> {
 
     /// Whether a datum, or a jump table, begins at an address.
     fn begins(&self, anchor: Anchor) -> bool {
-        matches!(self.model.containing(anchor.0, anchor.1), Place::Thing(_, 0, _))
-            || leads_into_code(self.model, anchor)
+        let datum = u64::try_from(anchor.1).ok().and_then(|at| self.model.owner.datum_at(anchor.0, at));
+        datum.is_some_and(|(start, _)| start.cast_signed() == anchor.1) || leads_into_code(self.model, anchor)
     }
 
     fn put_aside(&mut self, item: &Item, register: Register, step: &Step) {
