@@ -142,10 +142,16 @@ fn passing(model: &Model<'_>, machine: &dyn Machine, judge: &Judge, found: &Foun
     let mut anchors: Vec<Anchor> = found.anchors.iter().map(|(_, anchor)| *anchor).collect();
     anchors.sort_unstable();
     anchors.dedup();
-    anchors.retain(|anchor| !found.own.contains(anchor) && is_named(model, *anchor));
+    anchors.retain(|anchor| !found.own.contains(anchor));
     for anchor in anchors.into_iter().take(MOST_PASSING) {
         let mut reached = found.reached.iter().filter(|r| r.anchor == anchor).peekable();
-        let counts = |r: &Reached| r.evidence == Evidence::Proof || judge.is_anchor(anchor);
+        // What is nameless, as the address is, may be the same constant, of which an access at a known distance reads no more than that.
+        let is_other = |r: &Reached| {
+            is_named(model, anchor)
+                || is_named(model, (anchor.0, r.offset))
+                || r.evidence == Evidence::Proof && r.width > 0
+        };
+        let counts = |r: &Reached| is_other(r) && (r.evidence == Evidence::Proof || judge.is_anchor(anchor));
         if reached.peek().is_none() || !reached.all(counts) {
             continue;
         }
@@ -175,6 +181,10 @@ fn others(model: &Model<'_>, reached: &Reached) -> Vec<(i64, u32)> {
         model.owner.datum_at(section, at)
     };
     let own = datum(from);
+    let is_divided = |one: i64, other: i64| {
+        let next = model.owner.next_datum(section, one.min(other).max(0).cast_unsigned());
+        next.is_some_and(|next| next.cast_signed() <= one.max(other))
+    };
     let end = reached.offset.saturating_add(reached.width.max(1).into()).min(home.size.cast_signed());
     let mut at = reached.offset.max(0);
     let mut found = Vec::new();
@@ -188,7 +198,7 @@ fn others(model: &Model<'_>, reached: &Reached) -> Vec<(i64, u32)> {
         let apart = match here {
             Some(datum) => own != Some(datum),
             // Nameless bytes behind a nameless address may be the same constant.
-            None => own.is_some() || reached.width > 0 && at != from,
+            None => own.is_some() || reached.width > 0 && at != from || is_divided(from, at),
         };
         if apart {
             found.push((at, if reached.width == 0 { 0 } else { next.abs_diff(at) as u32 }));
