@@ -63,6 +63,12 @@ pub fn mentions(w: u32, register: Register) -> usize {
             },
             _ => &[0, 5, 10, 16],
         },
+        // Of floating point and vectors: conversions, moves and copies alone have to do with general registers.
+        0b0111 | 0b1111 => match () {
+            () if w & 0x5f20_fc00 == 0x1e20_0000 || w & 0x5f20_0000 == 0x1e00_0000 => &[0, 5],
+            () if w & 0x9fe0_8400 == 0x0e00_0400 => &[0, 5],
+            () => &[],
+        },
         _ => &[0, 5, 10, 16],
     };
     count(w, register, fields)
@@ -258,6 +264,26 @@ mod tests {
         assert_eq!(first(0x4c40_a061), access(3, 0, 32)); // ld1 {v1.16b, v2.16b}, [x3]
         assert_eq!(first(0xf862_7b21).and_then(|a| a.index), Some(2)); // ldr x1, [x25, x2, lsl #3]
         assert_eq!(first(0x1100_0421), None); // add w1, w1, #1
+    }
+
+    #[test]
+    fn general_registers_are_counted_where_fields_may_name_them() {
+        for (word, register, count) in [
+            (0x1e21_1001, 1, 0), // fmov s1, 3.0
+            (0x1e21_0821, 1, 0), // fmul s1, s1, s1
+            (0x9e78_0001, 1, 1), // fcvtzs x1, d0
+            (0x9e62_0020, 1, 1), // scvtf d0, x1
+            (0x1e02_fc20, 1, 1), // scvtf s0, w1, #1
+            (0x4e08_0c20, 1, 1), // dup v0.2d, x1
+            (0x0e04_3c01, 1, 1), // umov w1, v0.s[0]
+            (0x4ea1_8421, 1, 0), // add v1.4s, v1.4s, v1.4s
+            (0x9e66_0001, 1, 1), // fmov x1, d0
+            (0x8b01_0021, 1, 3), // add x1, x1, x1
+            (0xf900_0021, 1, 2), // str x1, [x1]
+            (0x3d80_0021, 1, 1), // str q1, [x1]
+        ] {
+            assert_eq!(mentions(word, register), count, "{word:#x}");
+        }
     }
 
     #[test]

@@ -31,6 +31,7 @@ pub fn mentions(bytes: &[u8], register: Register) -> usize {
     let fields: &[u32] = match w >> 26 {
         16 | 18 | 19 => &[],
         10 | 11 | 48..=55 | 57 | 61 => &[16], // comparisons, and of floating point
+        59 | 63 => &[],
         7 | 8 | 12..=15 | 20 | 21 | 24..=29 | 32..=47 | 58 | 62 => &[16, 21],
         _ => &[6, 11, 16, 21],
     };

@@ -74,6 +74,9 @@ pub fn mentions(w: u32, register: Register) -> usize {
     let fields: &[u32] = match w & 0x7f {
         0x03 | 0x13 | 0x1b | 0x67 => &[7, 15],
         0x07 | 0x27 => &[15], // of floating point
+        0x43 | 0x47 | 0x4b | 0x4f => &[],
+        // Sums, products, roots, signs, least and greatest, other widths: no general register.
+        0x53 if matches!(w >> 27, 0..=5 | 8 | 11) => &[],
         0x23 | 0x63 => &[15, 20],
         0x17 | 0x37 | 0x6f => &[7],
         _ => &[7, 15, 20],
