@@ -14,6 +14,7 @@ use object::elf;
 use super::arch;
 use super::facts::Definition;
 use super::fingerprint::Kind;
+use super::follow::leads_into_code;
 use super::places::{Model, Place, Use};
 
 /// How far behind an address a datum is one of those that may be meant, in bytes: an index's constant part is small, or some
@@ -70,7 +71,7 @@ fn doubtful(model: &Model<'_>, place: Place) -> Option<(usize, i64)> {
             let piece = thing.pieces.first()?;
             (piece.section, piece.start.cast_signed().checked_add(offset)?)
         }
-        Place::Private(section, offset) => (section, offset),
+        Place::Private(section, offset) if !leads_into_code(model, (section, offset)) => (section, offset),
         _ => return None,
     };
     model.section(at.0).filter(|s| s.is_allocated() && !s.is_executable()).map(|_| at)

@@ -273,7 +273,7 @@ fn is_named(model: &Model<'_>, (section, offset): Anchor) -> bool {
 }
 
 /// Whether a nameless address is that of a table of places in code.
-fn leads_into_code(model: &Model<'_>, (section, offset): Anchor) -> bool {
+pub fn leads_into_code(model: &Model<'_>, (section, offset): Anchor) -> bool {
     let (Some(home), Ok(at)) = (model.section(section), u64::try_from(offset)) else { return false };
     let first = home.relocations_in(at, at.saturating_add(1)).first();
     let place =

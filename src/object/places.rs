@@ -346,9 +346,10 @@ impl<'d> Model<'d> {
         Some((at, symbol.value.cast_signed().wrapping_add(addend)))
     }
 
-    /// What an address means that is `least` bytes before the first byte read by it.
+    /// What an address means that is `least` bytes before the first byte read by it. (Where that is 0, too, it is known whose
+    /// the address is: nothing of an index is in it.)
     fn table_behind(&self, (section, offset): (usize, i64), least: i64) -> Option<Place> {
-        let first = offset.checked_add(least).filter(|_| least != 0)?;
+        let first = offset.checked_add(least)?;
         let home = self.section(section)?;
         let start = u64::try_from(first).ok().filter(|start| *start < home.size)?;
         match self.containing(section, first) {
