@@ -295,7 +295,8 @@ impl<'d> Model<'d> {
                 let mut place = self.resolve(section, relocation, bias);
                 if instruction.access == 0
                     && let Some(at) = self.nameless(relocation, section)
-                    && let Some(least) = machine.least_offset(section.data, list, position, &labels)
+                    && let Some(least) =
+                        machine.least_offset(section.data, list, position, relocation.kind, &labels)
                 {
                     place = self.table_behind(at, least).unwrap_or(place);
                 }

@@ -191,7 +191,7 @@ impl<'m, 'd> Path<'m, 'd> {
                 }
             }
             for (register, slot) in numbers.iter_mut().enumerate() {
-                if step.kills >> register & 1 == 1 || step.flow == Flow::Call {
+                if (step.kills | step.perhaps) >> register & 1 == 1 || step.flow == Flow::Call {
                     *slot = step.number.filter(|_| step.kills == 1 << register);
                 }
             }
@@ -208,11 +208,10 @@ impl<'m, 'd> Path<'m, 'd> {
             };
             let own = [one.at];
             for at in pools.get(&one.at).map_or(&own[..], Vec::as_slice) {
-                let Some(done) = self.code.get(*at as usize).filter(|d| d.step.kills.is_power_of_two())
-                else {
+                let Some(written) = self.code.get(*at as usize).and_then(|done| done.step.written()) else {
                     continue;
                 };
-                let location = Location::Register(done.step.kills.trailing_zeros() as Register);
+                let location = Location::Register(written);
                 self.anchors.push((*at, anchor));
                 let start =
                     Item { at: *at, location, anchor, distance: 0, exact: true, sums: [0; SUMS], count: 0 };

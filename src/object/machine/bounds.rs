@@ -31,6 +31,8 @@ pub struct Code<'a> {
     pub bytes: &'a [u8],
     /// The instructions of one piece.
     pub list: &'a [Instruction],
+    /// The field holds a distance from the GOT, whose address is in a register.
+    pub from_got: bool,
 }
 
 /// A register that holds another value plus a number.
@@ -50,14 +52,10 @@ impl Code<'_> {
     /// nothing tells. `labels` are the offsets that branches lead to, or that others name, sorted.
     pub fn least(&self, at: usize, labels: &[u32]) -> Option<i64> {
         let access = self.decoded(at)?;
-        let scaled = (access.memory_index(), i64::from(access.memory_index_scale()));
-        let alone = (access.memory_base(), 1);
-        [scaled, alone]
-            .into_iter()
-            .filter(|(register, scale)| register.is_gpr() && (*scale > 1 || access.memory_index_scale() == 1))
-            .find_map(|(register, scale)| {
-                self.least_index(at, register.full_register(), labels)?.checked_mul(scale)
-            })
+        let of = |(register, scale): (Register, i64)| {
+            self.least_index(at, register.full_register(), labels)?.checked_mul(scale)
+        };
+        self.indexes(&access).into_iter().flatten().find_map(of)
     }
 
     fn decoded(&self, at: usize) -> Option<Decoded> {
@@ -66,6 +64,20 @@ impl Code<'_> {
         let bytes = self.bytes.get(start..start + usize::from(one.length))?;
         let decoded = Decoder::with_ip(self.bits, bytes, one.start.into(), DecoderOptions::NONE).decode();
         (!decoded.is_invalid()).then_some(decoded)
+    }
+
+    /// The registers that may be the index, and what each is multiplied by. Where two are added to an address, neither
+    /// alone says where the access begins; to a distance from the GOT, one of them is the GOT's address.
+    fn indexes(&self, access: &Decoded) -> [Option<(Register, i64)>; 2] {
+        let (base, index) = (access.memory_base(), access.memory_index());
+        let scale = i64::from(access.memory_index_scale());
+        match (base.is_gpr(), index.is_gpr()) {
+            (false, true) => [Some((index, scale)), None],
+            (true, false) => [Some((base, 1)), None],
+            (true, true) if base == index => [Some((index, scale + 1)), None],
+            (true, true) if self.from_got => [Some((index, scale)), (scale == 1).then_some((base, 1))],
+            _ => [None, None],
+        }
     }
 
     /// Whether calls keep a register (System V psABIs).

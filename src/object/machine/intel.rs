@@ -78,9 +78,11 @@ impl Machine for Intel {
         bytes: &[u8],
         list: &[Instruction],
         at: usize,
+        kind: u32,
         labels: &dyn Fn() -> Vec<u32>,
     ) -> Option<i64> {
-        let code = bounds::Code { bits: self.bits, bytes, list };
+        let from_got = self.bits == 32 && kind == object::elf::R_386_GOTOFF.0;
+        let code = bounds::Code { bits: self.bits, bytes, list, from_got };
         code.is_indexed(at).then(|| code.least(at, &labels()))?
     }
 

@@ -96,6 +96,8 @@ pub struct Step {
     pub slots: Option<Slots>,
     /// Registers surely overwritten, as bits.
     pub kills: u64,
+    /// Registers overwritten where a condition holds, as bits.
+    pub perhaps: u64,
     /// The number that the one overwritten register gets, where no access multiplies it.
     pub number: Option<i64>,
     /// The same where one may (an index with a shift).
@@ -184,7 +186,13 @@ impl Step {
             Flow::Jump | Flow::End => Flow::Branch,
             other => other,
         };
-        Self { kills: 0, flow, ..self }
+        Self { kills: 0, perhaps: self.kills | self.perhaps, flow, ..self }
+    }
+
+    /// The one register that it writes, surely or where a condition holds.
+    pub fn written(&self) -> Option<Register> {
+        let written = self.kills | self.perhaps;
+        written.is_power_of_two().then(|| written.trailing_zeros() as Register)
     }
 }
 
