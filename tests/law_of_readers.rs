@@ -127,29 +127,7 @@ fn program(random: &mut Random) -> (String, Vec<Vec<Usage>>, Vec<Datum>) {
     (text, uses, data)
 }
 
-/// Compilers with the flags of each.
-fn calls() -> Vec<(String, Vec<String>)> {
-    let mut calls = Vec::new();
-    let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
-    let sets = ["-O2", "-Os", "-O2 -fno-pic", "-O2 -fPIC", "-O1 -fdata-sections", "-O3", "-O0"];
-    let mut compilers = vec![("gcc".to_owned(), String::new()), ("clang".to_owned(), String::new())];
-    compilers.push(("gcc".to_owned(), "-m32".to_owned()));
-    compilers.push(("clang".to_owned(), "-m32".to_owned()));
-    for cross in machines::installed() {
-        compilers.push((cross.compiler.to_owned(), String::new()));
-        let target = cross.compiler.trim_end_matches("-gcc");
-        compilers.push(("clang".to_owned(), format!("--target={target}")));
-        if ["aarch64-linux-gnu", "arm-linux-gnueabihf"].contains(&target) {
-            compilers.push(("clang".to_owned(), format!("--target={target} -mglobal-merge")));
-        }
-    }
-    for (compiler, flag) in compilers.into_iter().filter(|(compiler, _)| machines::is_there(compiler)) {
-        calls.extend(sets.iter().map(|set| (compiler.clone(), words(&format!("{flag} {set}")))));
-    }
-    let only = std::env::var("LPCC_COMPILERS").unwrap_or_default();
-    calls.retain(|(compiler, flags)| format!("{compiler} {}", flags.join(" ")).contains(&only));
-    calls
-}
+const SETS: [&str; 7] = ["-O2", "-Os", "-O2 -fno-pic", "-O2 -fPIC", "-O1 -fdata-sections", "-O3", "-O0"];
 
 fn compile(dir: &Path, compiler: &str, flags: &[String], change: Option<usize>) -> object::Fingerprints {
     let mut command = Command::new(compiler);
@@ -165,7 +143,7 @@ fn who_uses_a_datum_is_told() {
     eprintln!("LPCC_SEED={seed} LPCC_PROGRAMS={programs}");
     let mut random = Random(seed);
     let (mut asked, mut missed) = (0, Vec::new());
-    let calls = calls();
+    let calls = machines::calls(&SETS);
     for number in 0..programs {
         let (text, uses, data) = program(&mut random);
         for (compiler, flags) in &calls {

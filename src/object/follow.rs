@@ -130,13 +130,24 @@ pub fn find(model: &Model<'_>, workers: Workers) -> Vec<Neighbours> {
         });
         let uses: Vec<Use> = uses.collect();
         let passing = if uses.is_empty() { Vec::new() } else { passing(model, machine, &judge, &one) };
-        all.push(Neighbours { thing: one.thing, uses, passing, biased: one.biased });
+        let mut biased = one.biased;
+        biased.extend(passing.iter().flat_map(|anchor| &anchor.biased));
+        let passing = passing.into_iter().flat_map(|anchor| anchor.uses).collect();
+        all.push(Neighbours { thing: one.thing, uses, passing, biased });
     }
     all
 }
 
-/// The references of a function to anchors whose own datum it has nothing to do with.
-fn passing(model: &Model<'_>, machine: &dyn Machine, judge: &Judge, found: &Found) -> Vec<(usize, usize)> {
+/// An anchor whose own datum a function has nothing to do with.
+struct Passing {
+    /// The references to it: their number among the function's, and the section.
+    uses: Vec<(usize, usize)>,
+    /// Where an index was added to the address: with a number folded into it, it may be the datum's own after all.
+    biased: Option<Biased>,
+}
+
+/// The anchors whose own datum a function has nothing to do with.
+fn passing(model: &Model<'_>, machine: &dyn Machine, judge: &Judge, found: &Found) -> Vec<Passing> {
     let mut all = Vec::new();
     let Some(body) = model.bodies.get(found.thing) else { return all };
     let mut anchors: Vec<Anchor> = found.anchors.iter().map(|(_, anchor)| *anchor).collect();
@@ -151,7 +162,9 @@ fn passing(model: &Model<'_>, machine: &dyn Machine, judge: &Judge, found: &Foun
                 || is_named(model, (anchor.0, r.offset))
                 || r.evidence == Evidence::Proof && r.width > 0
         };
-        let counts = |r: &Reached| is_other(r) && (r.evidence == Evidence::Proof || judge.is_anchor(anchor));
+        let is_anchor = judge.has_anchors && judge.is_anchor(anchor);
+        let counts = |r: &Reached| is_other(r) && (r.evidence == Evidence::Proof || is_anchor);
+        let indexed = found.reached.iter().find(|r| r.anchor == anchor && r.evidence != Evidence::Proof);
         if reached.peek().is_none() || !reached.all(counts) {
             continue;
         }
@@ -166,7 +179,9 @@ fn passing(model: &Model<'_>, machine: &dyn Machine, judge: &Judge, found: &Foun
                 .is_some_and(|one| machine.is_upper(one.kind) || found.anchors.contains(&(one.at, anchor)))
         };
         if here.iter().all(is_taken) {
-            all.extend(here.into_iter().map(|index| (index, anchor.0)));
+            let (section, offset) = anchor;
+            let biased = indexed.map(|r| Biased { thing: found.thing, at: r.at, section, offset });
+            all.push(Passing { uses: here.into_iter().map(|index| (index, section)).collect(), biased });
         }
     }
     all
@@ -210,6 +225,8 @@ fn others(model: &Model<'_>, reached: &Reached) -> Vec<(i64, u32)> {
 
 /// Which addresses are anchors.
 struct Judge {
+    /// Whether the file says that GCC made it, which reaches data from anchors.
+    has_anchors: bool,
     proved: FxHashSet<Anchor>,
     excluded: FxHashSet<Anchor>,
 }
@@ -219,7 +236,8 @@ impl Judge {
         let proof = |r: &&Reached| r.evidence == Evidence::Proof && !others(model, r).is_empty();
         let proved = found.iter().flat_map(|f| &f.reached).filter(proof).map(|r| r.anchor).collect();
         let mut excluded = FxHashSet::default();
-        if is_one_unit(model) {
+        let has_anchors = is_one_unit(model);
+        if has_anchors {
             let mut all: Vec<Anchor> = found.iter().flat_map(|f| &f.anchors).map(|a| a.1).collect();
             all.sort_unstable();
             all.dedup();
@@ -240,7 +258,7 @@ impl Judge {
                 excluded.extend(section.iter().filter(|a| is_other(a)).copied());
             }
         }
-        Self { proved, excluded }
+        Self { has_anchors, proved, excluded }
     }
 
     /// What kind of reference something reached is, if any. An access, or an address further on than the end of the datum, counts

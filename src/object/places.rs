@@ -354,7 +354,7 @@ impl<'d> Model<'d> {
         let home = self.section(section)?;
         let start = u64::try_from(first).ok().filter(|start| *start < home.size)?;
         match self.containing(section, first) {
-            Place::Private(..) if !home.is_mergeable() => {
+            Place::Private(..) if !home.is_strings() => {
                 Some(Place::Beyond(section, start, least.checked_neg()?))
             }
             Place::Thing(thing, inside, None) => Some(Place::Thing(thing, inside.checked_sub(least)?, None)),

@@ -88,3 +88,33 @@ pub fn installed() -> Vec<&'static Cross> {
     }
     there
 }
+
+/// Compilers, x86's and those of other machines, with each of these sets of flags; those alone whose call has
+/// `LPCC_COMPILERS` in it.
+#[allow(
+    dead_code,
+    clippy::disallowed_methods,
+    reason = "not every test; the settings of a test come from the environment"
+)]
+pub fn calls(sets: &[&str]) -> Vec<(String, Vec<String>)> {
+    let mut compilers = Vec::new();
+    for flag in ["", "-m32"] {
+        compilers.extend(["gcc", "clang"].map(|compiler| (compiler.to_owned(), flag.to_owned())));
+    }
+    for cross in installed() {
+        compilers.push((cross.compiler.to_owned(), String::new()));
+        let target = cross.compiler.trim_end_matches("-gcc");
+        compilers.push(("clang".to_owned(), format!("--target={target}")));
+        if ["aarch64-linux-gnu", "arm-linux-gnueabihf"].contains(&target) {
+            compilers.push(("clang".to_owned(), format!("--target={target} -mglobal-merge")));
+        }
+    }
+    let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    let mut calls = Vec::new();
+    for (compiler, flag) in compilers.into_iter().filter(|(compiler, _)| is_there(compiler)) {
+        calls.extend(sets.iter().map(|set| (compiler.clone(), words(&format!("{flag} {set}")))));
+    }
+    let only = std::env::var("LPCC_COMPILERS").unwrap_or_default();
+    calls.retain(|(compiler, flags)| format!("{compiler} {}", flags.join(" ")).contains(&only));
+    calls
+}
