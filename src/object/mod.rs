@@ -12,6 +12,7 @@ pub mod dwarf;
 pub mod facts;
 pub mod fingerprint;
 pub mod follow;
+mod indexed;
 pub mod leftover;
 pub mod listing;
 pub mod lsda;
