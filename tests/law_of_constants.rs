@@ -203,3 +203,24 @@ fn a_function_is_told_of_its_own_constants_alone() {
     eprintln!("{asked} values that changed");
     assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
 }
+
+/// Arm takes an address in instructions that a condition holds for: whoever does so reads what lies there all the same.
+#[test]
+fn an_address_taken_under_a_condition_has_its_reader() {
+    let source = r#"
+        int first(int x) { switch (x) { case 0: return 41; case 1: return 3; case 2: return 99; case 3: return 7; case 4: return 26; } return x; }
+        const char *f(unsigned x) {
+            switch (x) { case 13: return "one"; case 14: return "two"; case 15: return "three"; case 16: return TEXT;
+                         case 17: return "five"; case 18: return "six"; case 19: return "seven"; }
+            return "none";
+        }"#;
+    for cross in machines::installed() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("x.c"), source).unwrap();
+        let flags = ["-O3", "-fno-pic"].map(str::to_owned);
+        let [old, new] = ["-DTEXT=\"four\"", "-DTEXT=\"4\""]
+            .map(|text| compile(dir.path(), cross.compiler, &flags, Some(text.to_owned())).1);
+        let told = told(&old, &new);
+        assert!(told.contains("f"), "{}: {told:?}", cross.name);
+    }
+}

@@ -14,7 +14,10 @@ impl Model<'_> {
             Reach::Branch(target) => u32::try_from(target).ok(),
             _ => None,
         });
-        let mut labels: Vec<u32> = branches.chain(self.marks.of(piece.section).iter().copied()).collect();
+        let marks = self.marks.of(piece.section);
+        let from = marks.partition_point(|at| u64::from(*at) < piece.start);
+        let inside = marks.iter().skip(from).copied().take_while(|at| u64::from(*at) < piece.end);
+        let mut labels: Vec<u32> = branches.chain(inside).collect();
         labels.sort_unstable();
         labels
     }

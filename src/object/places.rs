@@ -5,6 +5,7 @@
 //! thing is the same reference wherever the thing lies.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 
 use object::elf;
 use rustc_hash::FxHashSet;
@@ -282,7 +283,8 @@ impl<'d> Model<'d> {
         let Some(machine) = self.machine else { return };
         let mut relocations = section.relocations_in(piece.start, piece.end);
         let inner = self.inner(thing, at_piece);
-        let labels = || self.labels(piece, list);
+        let labels = OnceCell::new();
+        let labels = || labels.get_or_init(|| self.labels(piece, list)).as_slice();
         for (position, (at, instruction)) in (number..).zip(list).enumerate() {
             let end = u64::from(instruction.start) + u64::from(instruction.length);
             while let Some((relocation, rest)) = relocations.split_first().filter(|(r, _)| r.offset < end) {

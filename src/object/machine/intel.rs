@@ -73,17 +73,17 @@ impl Machine for Intel {
             && matches!(rest, [0x3d, _, _, _, _] | [0x81, 0x38..=0x3f | 0x78..=0x7f | 0xb8..=0xbf | 0xf8..=0xff, ..])
     }
 
-    fn least_offset(
+    fn least_offset<'l>(
         &self,
         bytes: &[u8],
         list: &[Instruction],
         at: usize,
         kind: u32,
-        labels: &dyn Fn() -> Vec<u32>,
+        labels: &dyn Fn() -> &'l [u32],
     ) -> Option<i64> {
         let from_got = self.bits == 32 && kind == object::elf::R_386_GOTOFF.0;
         let code = bounds::Code { bits: self.bits, bytes, list, from_got };
-        code.is_indexed(at).then(|| code.least(at, &labels()))?
+        code.is_indexed(at).then(|| code.least(at, labels()))?
     }
 
     fn entry_mark(&self, bytes: &[u8]) -> usize {

@@ -160,13 +160,13 @@ pub trait Machine: std::fmt::Debug + Sync {
 
     /// How far behind the address in its field the access at this position of the list begins at least, in bytes, where a check
     /// of its index tells. The field's relocation is of this type; `labels` are offsets that others lead to, sorted.
-    fn least_offset(
+    fn least_offset<'l>(
         &self,
         _bytes: &[u8],
         _list: &[Instruction],
         _at: usize,
         _kind: u32,
-        _labels: &dyn Fn() -> Vec<u32>,
+        _labels: &dyn Fn() -> &'l [u32],
     ) -> Option<i64> {
         None
     }
