@@ -12,7 +12,10 @@
 //! A large object's recording touches some three thousand pages, and half of its time goes there: the kernel takes as
 //! long to hand out some thirty pages singly as the 512 of one huge page (measured: 1.4 microseconds a page, 43 for 2
 //! MiB in use again, 95 for fresh ones), and the decoder's tables alone fill a hundred. So whatever outlives the first
-//! chunk is asked for in huge pages, where the kernel gives them to those who ask.
+//! chunk is asked for in huge pages, where the kernel gives them to those who ask: [`ranges`] has further chunks and long
+//! blocks.
+
+mod ranges;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -20,8 +23,10 @@ use std::ptr::null_mut;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Larger blocks, in bytes, are mapped one by one; those that want more than [`UNIT`] of alignment are the C library's.
+/// Larger blocks, in bytes, are ranges; those that want more than [`UNIT`] of alignment are the C library's.
 const LARGEST: usize = 512 << 10;
+/// Still larger blocks than this, in bytes, are mapped one by one.
+const LONGEST_RANGE: usize = 16 << 20;
 /// Every block's alignment and the smallest one's size, in bytes.
 const UNIT: usize = 16;
 /// Up to here there is a class for each multiple of [`UNIT`]; above, four for each power of two.
@@ -30,8 +35,8 @@ const FINE_CLASSES: usize = FINE / UNIT;
 const CLASSES: usize = class_of(LARGEST) + 1;
 /// Bytes of the first chunk: enough for a call that is passed on, too few to be worth a huge page.
 const FIRST_CHUNK: usize = 128 << 10;
-/// Bytes of a further chunk: some huge pages.
-const CHUNK: usize = 2 * HUGE_PAGE;
+/// Bytes of a further chunk: as few as hold the longest block, so that they fit where a long block was freed.
+const CHUNK: usize = LARGEST;
 /// A chunk with more bytes left than this is not given up for a block that does not fit.
 const WORTH_KEEPING: usize = 64 << 10;
 /// Bytes of a huge page, on x86-64 and on the other machines where pages are of 4 KiB.
@@ -106,9 +111,14 @@ fn is_small(layout: Layout) -> bool {
     layout.size() <= LARGEST && layout.align() <= UNIT
 }
 
-/// What a large block is: a mapping of its own, or the C library's.
+/// A range of huge pages' worth, which is kept when freed.
+fn is_range(layout: Layout) -> bool {
+    layout.size() > LARGEST && layout.size() <= LONGEST_RANGE && layout.align() <= UNIT
+}
+
+/// A mapping of its own.
 fn is_mapped(layout: Layout) -> bool {
-    layout.size() > LARGEST && layout.align() <= UNIT
+    layout.size() > LONGEST_RANGE && layout.align() <= UNIT
 }
 
 /// The length of the mapping that holds so many bytes; too many where no mapping can.
@@ -141,6 +151,30 @@ fn map(size: usize) -> *mut u8 {
     }
 }
 
+/// Maps `length` bytes, some huge pages, at `place`. Null where something lies there, or nothing can.
+fn map_at(place: *mut u8, length: usize) -> *mut u8 {
+    let (access, private) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
+    // SAFETY: what lies there already is left alone; a kernel that does not know the flag may choose another place.
+    unsafe {
+        let block = libc::mmap(place.cast(), length, access, private | libc::MAP_FIXED_NOREPLACE, -1, 0);
+        if block == libc::MAP_FAILED {
+            return null_mut();
+        }
+        if block != place.cast() {
+            libc::munmap(block, length);
+            return null_mut();
+        }
+        libc::madvise(block, length, libc::MADV_HUGEPAGE);
+    }
+    place
+}
+
+/// Gives back what was mapped.
+fn unmap(block: *mut u8, length: usize) {
+    // SAFETY: the caller has it from `map`, and nobody else has.
+    unsafe { libc::munmap(block.cast(), length) };
+}
+
 impl Own {
     /// A block of `class`; null where memory is exhausted.
     fn take(&self, class: usize) -> *mut u8 {
@@ -170,7 +204,7 @@ impl Own {
     fn take_elsewhere(&self, class: usize) -> *mut u8 {
         if self.left.get() > WORTH_KEEPING {
             // A long block that does not fit is no reason to give the rest of the chunk away.
-            return map(size_of_class(class));
+            return ranges::take(size_of_class(class));
         }
         // Where the chunk is no new one, the list has another thread's blocks, or memory is exhausted.
         let has_list = || self.lists.get(class).is_some_and(|list| !list.get().is_null());
@@ -197,7 +231,7 @@ impl Own {
                 // SAFETY: the size is not zero and the alignment a power of two.
                 (unsafe { System.alloc(Layout::from_size_align_unchecked(FIRST_CHUNK, UNIT)) }, FIRST_CHUNK)
             } else {
-                (map(CHUNK), CHUNK)
+                (ranges::take(CHUNK), CHUNK)
             };
         if chunk.is_null() {
             return false;
@@ -243,6 +277,8 @@ unsafe impl GlobalAlloc for Memory {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         checked(if is_small(layout) {
             OWN.with(|own| own.take(class_of(layout.size())))
+        } else if is_range(layout) {
+            ranges::take(layout.size())
         } else if is_mapped(layout) {
             map(layout.size())
         } else {
@@ -257,7 +293,7 @@ unsafe impl GlobalAlloc for Memory {
             if is_mapped(layout) {
                 return checked(map(layout.size()));
             }
-            if !is_small(layout) {
+            if !is_small(layout) && !is_range(layout) {
                 return checked(System.alloc_zeroed(layout));
             }
             let block = self.alloc(layout);
@@ -271,9 +307,10 @@ unsafe impl GlobalAlloc for Memory {
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         if is_small(layout) {
             OWN.with(|own| own.give(class_of(layout.size()), block));
+        } else if is_range(layout) {
+            ranges::give(block, layout.size());
         } else if is_mapped(layout) {
-            // SAFETY: of that size, so a mapping of its own.
-            unsafe { libc::munmap(block.cast(), mapped_length(layout.size())) };
+            unmap(block, mapped_length(layout.size()));
         } else {
             // SAFETY: not small, so it came from there.
             unsafe { System.dealloc(block, layout) }
@@ -288,11 +325,15 @@ unsafe impl GlobalAlloc for Memory {
                 if class_of(old.size()) == class_of(size) {
                     return block;
                 }
+            } else if is_range(old) && is_range(new) {
+                if ranges::resize(block, old.size(), size) {
+                    return block;
+                }
             } else if is_mapped(old) && is_mapped(new) {
                 let (length, new_length) = (mapped_length(old.size()), mapped_length(size));
                 let moved = libc::mremap(block.cast(), length, new_length, libc::MREMAP_MAYMOVE);
                 return checked(if moved == libc::MAP_FAILED { null_mut() } else { moved.cast() });
-            } else if ![old, new].into_iter().any(|layout| is_small(layout) || is_mapped(layout)) {
+            } else if old.align() > UNIT {
                 return checked(System.realloc(block, old, size));
             }
             let moved = self.alloc(new);
@@ -318,7 +359,6 @@ mod tests {
         }
         let sizes: Vec<usize> = (0..CLASSES).map(size_of_class).collect();
         assert!(sizes.is_sorted() && sizes.last() == Some(&LARGEST));
-        const { assert!(LARGEST <= CHUNK, "a block must fit into a chunk") };
     }
 
     /// A block that grows from a chunk's into a mapping, and back.
@@ -334,8 +374,41 @@ mod tests {
             block.shrink_to_fit();
         }
         assert!(block.iter().all(|byte| *byte == (LARGEST / 3 % 251) as u8));
-        let zeros = vec![0_u8; 3 * HUGE_PAGE];
-        assert!(zeros.iter().all(|byte| *byte == 0) && zeros.as_ptr().align_offset(HUGE_PAGE) == 0);
+        drop(block);
+        for size in [3 * HUGE_PAGE, LONGEST_RANGE + 1] {
+            let zeros = vec![0_u8; size];
+            assert!(zeros.iter().all(|byte| *byte == 0), "{size}");
+        }
+        let block = vec![1_u8; LONGEST_RANGE + 1];
+        assert_eq!(block.as_ptr().align_offset(HUGE_PAGE), 0);
+    }
+
+    /// Long blocks of all sizes at a time, in any order, by several threads.
+    #[test]
+    fn ranges_keep_what_is_written() {
+        let work = |seed: usize| {
+            let mut blocks: Vec<Vec<usize>> = Vec::new();
+            for round in seed..seed + 400 {
+                let random = round.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 20;
+                let length = (LARGEST / 8 + random % (LARGEST / 2)) & !1;
+                match (random >> 20) % 4 {
+                    0 | 1 if blocks.len() < 12 => blocks.push(vec![round; length]),
+                    _ if blocks.is_empty() => {}
+                    2 => {
+                        let at = random % blocks.len();
+                        let value = blocks[at][0];
+                        blocks[at].resize(length, value);
+                        blocks[at].shrink_to_fit();
+                    }
+                    _ => {
+                        let block = blocks.swap_remove(random % blocks.len());
+                        assert!(block.iter().all(|value| *value == block[0]));
+                    }
+                }
+            }
+            assert!(blocks.iter().all(|block| block.iter().all(|value| *value == block[0])));
+        };
+        std::thread::scope(|scope| [1, 10_000, 20_000].map(|seed| scope.spawn(move || work(seed))).map(drop));
     }
 
     /// Blocks of all sizes, grown and shrunk, freed by other threads than those that took them.
