@@ -109,7 +109,7 @@ impl<'a> Solver<'a> {
     /// different items: the one with the same body, then the one with the most names in common. Then the primary
     /// names, then any alias.
     fn by_own_name(&mut self) {
-        let has_aliases = self.old.has_aliases() || self.new.has_aliases();
+        let has_aliases = self.old.has_aliases || self.new.has_aliases;
         if has_aliases {
             self.by_several_names();
         }

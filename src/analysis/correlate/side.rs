@@ -33,13 +33,21 @@ pub struct Name<'a> {
     all: &'a BStr,
 }
 
+impl<'a> Name<'a> {
+    fn of(kind: Kind, name: &'a BString) -> Self {
+        Self { kind, first: first_bytes(name), all: name.as_bstr() }
+    }
+}
+
 /// An item under one of its names.
 pub type Named<'a> = (Name<'a>, u32);
 
 pub struct Side<'a> {
     items: &'a [Item],
-    /// Whether each item's name is one of several that only their numbers tell apart.
-    numbered: Vec<bool>,
+    /// The items whose names are not of several that only their numbers tell apart.
+    own: Vec<Named<'a>>,
+    /// Whether some item has several names.
+    pub has_aliases: bool,
     /// The token of the pair that each item belongs to.
     settled: Vec<Option<u32>>,
     open: FxHashMap<u32, Open>,
@@ -49,9 +57,14 @@ pub struct Side<'a> {
 
 impl<'a> Side<'a> {
     pub fn new(items: &'a [Item]) -> Self {
+        // Names lie all over the memory: they are looked at once.
+        let named = (0..).zip(items).filter(|(_, item)| stem(item).is_none());
+        let mut own = Vec::with_capacity(items.len());
+        own.extend(named.map(|(at, item)| (Name::of(item.kind, &item.name), at)));
         Self {
             items,
-            numbered: items.iter().map(|item| stem(item).is_some()).collect(),
+            own,
+            has_aliases: items.iter().any(|item| !item.aliases.is_empty()),
             settled: vec![None; items.len()],
             open: FxHashMap::default(),
             bodies: RefCell::default(),
@@ -113,20 +126,16 @@ impl<'a> Side<'a> {
         (0..).zip(&self.settled).filter(|(_, token)| token.is_none()).map(|(index, _)| index)
     }
 
-    /// Whether some item has several names.
-    pub fn has_aliases(&self) -> bool {
-        self.items.iter().any(|item| !item.aliases.is_empty())
-    }
-
     /// Unsettled items by kind and own name, sorted, but for the names that several of them have.
     pub fn unique_names(&self, aliases: bool) -> Vec<Named<'a>> {
-        let mut all: Vec<Named<'a>> = Vec::with_capacity(self.items.len());
-        for at in self.unsettled().filter(|at| self.numbered.get(*at as usize) == Some(&false)) {
-            let Some(item) = self.item(at) else { continue };
-            let names = item.names().take(if aliases { usize::MAX } else { 1 });
-            let of =
-                |name: &'a BString| Name { kind: item.kind, first: first_bytes(name), all: name.as_bstr() };
-            all.extend(names.map(|name| (of(name), at)));
+        let unsettled = self.own.iter().filter(|(_, at)| !self.is_settled(*at));
+        let mut all: Vec<Named<'a>> = unsettled.copied().collect();
+        if aliases {
+            let others = all.iter().filter_map(|(_, at)| Some((*at, self.item(*at)?)));
+            let others = others.flat_map(|(at, item)| {
+                item.aliases.iter().map(move |alias| (Name::of(item.kind, alias), at))
+            });
+            all.extend(others.collect::<Vec<_>>());
         }
         // Items come sorted by kind and name: a sort that knows runs has little to do.
         all.sort();

@@ -1,6 +1,7 @@
 //! Reading one object: its bytes, or its record.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::fs;
 
 use super::{Object, Source, system_says};
@@ -14,8 +15,8 @@ use crate::store::{Identity, UnitEntry};
 /// What is known of an object without its fingerprints, and the way to those.
 #[derive(Debug)]
 pub enum Loaded<'a> {
-    /// The bytes.
-    Bytes(Hash, Cow<'a, [u8]>),
+    /// The bytes, and their hash where it was asked for.
+    Bytes(OnceCell<Hash>, Cow<'a, [u8]>),
     /// The record.
     Record(&'a UnitEntry),
 }
@@ -30,7 +31,7 @@ pub fn load(object: &Object) -> Result<Loaded<'_>, String> {
             Cow::Borrowed(archive.get(range).ok_or("reaches beyond the archive")?)
         }
     };
-    Ok(Loaded::Bytes(Hash::of(&bytes), bytes))
+    Ok(Loaded::Bytes(OnceCell::new(), bytes))
 }
 
 /// What differs in how two objects were built, compiler first: by their records where both have one, else by what the
@@ -38,7 +39,7 @@ pub fn load(object: &Object) -> Result<Loaded<'_>, String> {
 pub fn built_otherwise(old: &Loaded<'_>, new: &Loaded<'_>) -> Vec<Finding> {
     match (old.identity(), new.identity()) {
         (Some(old), Some(new)) => inputs::compare(old, new),
-        _ if old.hash() == new.hash() => Vec::new(),
+        _ if old.has_bytes_of(new) => Vec::new(),
         _ => inputs::compare_built(&old.built(), &new.built()),
     }
 }
@@ -52,11 +53,20 @@ impl Loaded<'_> {
         }
     }
 
-    /// The hash of the object's bytes; `None` where a record has no variant.
+    /// The hash of the object's bytes; `None` where a record has no variant, or the bytes are gone.
     pub fn hash(&self) -> Option<Hash> {
         match self {
-            Self::Bytes(hash, _) => Some(*hash),
+            Self::Bytes(_, bytes) if bytes.is_empty() => None,
+            Self::Bytes(hash, bytes) => Some(*hash.get_or_init(|| Hash::of(bytes))),
             Self::Record(unit) => unit.identity.variants.first().map(|variant| variant.hash),
+        }
+    }
+
+    /// Whether both are surely the same bytes.
+    pub fn has_bytes_of(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Bytes(_, own), Self::Bytes(_, others)) => own == others,
+            _ => self.hash().is_some() && self.hash() == other.hash(),
         }
     }
 
