@@ -14,8 +14,7 @@ use object::elf;
 use super::arch;
 use super::facts::Definition;
 use super::fingerprint::Kind;
-use super::follow::leads_into_code;
-use super::places::{Model, Place, Use};
+use super::places::{Body, Model, Place, Use};
 
 /// How far behind an address a datum is one of those that may be meant, in bytes: an index's constant part is small, or some
 /// character of ASCII, times the size of an element.
@@ -44,6 +43,11 @@ pub fn find(model: &Model<'_>, followed: Vec<Biased>) -> Vec<Biased> {
         let named = body.uses.iter().filter(|one| may_be_biased(model, one));
         all.extend(named.filter_map(|one| {
             let (section, offset) = doubtful(model, one.place)?;
+            if matches!(one.place, Place::Private(..))
+                && is_jump_table(model, (thing, body), one, (section, offset))
+            {
+                return None;
+            }
             Some(Biased { thing, at: one.at, section, offset })
         }));
     }
@@ -71,10 +75,53 @@ fn doubtful(model: &Model<'_>, place: Place) -> Option<(usize, i64)> {
             let piece = thing.pieces.first()?;
             (piece.section, piece.start.cast_signed().checked_add(offset)?)
         }
-        Place::Private(section, offset) if !leads_into_code(model, (section, offset)) => (section, offset),
+        Place::Private(section, offset) => (section, offset),
         _ => return None,
     };
     model.section(at.0).filter(|s| s.is_allocated() && !s.is_executable()).map(|_| at)
+}
+
+/// Whether a nameless address is that of a table of jumps in the code of whoever takes it: it surely is where the instruction jumps
+/// through it. Else what leads into others' code lies before somebody's array, and so may what is no table's start.
+fn is_jump_table(
+    model: &Model<'_>,
+    (thing, body): (usize, &Body),
+    one: &Use,
+    (section, offset): (usize, i64),
+) -> bool {
+    let (Some(home), Ok(at)) = (model.section(section), u64::try_from(offset)) else { return false };
+    let leads_into_own = |at: u64| {
+        let first = home
+            .relocations_in(at, at.saturating_add(1))
+            .first()
+            .filter(|_| model.owner.datum_at(section, at).is_none());
+        let place = first.map(|relocation| model.resolve(home, relocation, 0));
+        matches!(place, Some(Place::Code(owner, ..)) if owner == thing)
+    };
+    let entry = u64::from(model.facts.image.bits / 8);
+    let is_start = || {
+        !at.checked_sub(entry).is_some_and(leads_into_own) && !at.checked_sub(4).is_some_and(leads_into_own)
+    };
+    leads_into_own(at) && (is_start() || jumps(model, (thing, body), one))
+}
+
+/// Whether the instruction of a reference jumps to where its memory operand says.
+fn jumps(model: &Model<'_>, (thing, body): (usize, &Body), one: &Use) -> bool {
+    let found = || {
+        let mut number = one.at as usize;
+        let mut pieces = body.pieces.iter().enumerate();
+        let (piece, list) = pieces.find(|(_, list)| {
+            let is_here = number < list.len();
+            number -= if is_here { 0 } else { list.len() };
+            is_here
+        })?;
+        let instruction = list.get(number)?;
+        let section = model.owner.things.get(thing)?.pieces.get(piece)?.section;
+        let start = u64::from(instruction.start);
+        let text = model.section(section)?.bytes(start, start + u64::from(instruction.length));
+        Some(model.machine?.jumps_through(text, one.field))
+    };
+    found().unwrap_or(false)
 }
 
 /// The data that may be meant by each address, what lies there among them: thing and datum, sorted, each once.

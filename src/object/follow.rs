@@ -242,7 +242,10 @@ impl Judge {
             all.sort_unstable();
             all.dedup();
             // A jump table stands before all data, and is none of them.
-            all.retain(|anchor| !leads_into_code(model, *anchor));
+            let distances = model.bodies.iter().flat_map(|body| &body.distances);
+            let tables: FxHashSet<Anchor> =
+                distances.map(|d| (d.table.0, d.table.1.cast_signed())).collect();
+            all.retain(|anchor| !leads_into_code(model, *anchor) && !tables.contains(anchor));
             for section in all.chunk_by(|a, b| a.0 == b.0) {
                 let named: Vec<i64> = section.iter().filter(|a| is_named(model, **a)).map(|a| a.1).collect();
                 let is_other = |anchor: &Anchor| {
@@ -282,8 +285,12 @@ impl Judge {
 /// Whether something reached is the end of the datum at the address.
 fn is_end(model: &Model<'_>, reached: &Reached) -> bool {
     let (section, from) = reached.anchor;
-    let datum = u64::try_from(from).ok().and_then(|at| model.owner.datum_at(section, at));
-    datum.is_none_or(|(_, end)| end.cast_signed() == reached.offset)
+    let Ok(from) = u64::try_from(from) else { return true };
+    match model.owner.datum_at(section, from) {
+        Some((_, end)) => end.cast_signed() == reached.offset,
+        // What is nameless ends where the next datum begins.
+        None => model.owner.next_datum(section, from).is_none_or(|next| next.cast_signed() >= reached.offset),
+    }
 }
 
 fn is_named(model: &Model<'_>, (section, offset): Anchor) -> bool {

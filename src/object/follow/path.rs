@@ -10,7 +10,7 @@ use self::control::Hidden;
 use super::super::facts::Section;
 use super::super::machine::Machine;
 use super::super::machine::mapping::Mode;
-use super::super::machine::steps::{Access, Flow, Move, Register, Rules, Slots, Step};
+use super::super::machine::steps::{Flow, Move, Register, Rules, Slots, Step};
 use super::super::places::{Body, DIRECT, Model, Place, Use};
 use super::super::x86::Reach;
 use super::{Anchor, Evidence, Reached, leads_into_code, others};
@@ -25,6 +25,8 @@ const FIRST: i64 = 0x800;
 /// How many numbers are tried for an index, and what an access multiplies them by.
 const NUMBERS: usize = 16;
 const SCALES: [i64; 4] = [1, 2, 4, 8];
+/// The same where an index may be subtracted.
+const BOTH_WAYS: [i64; 8] = [1, 2, 4, 8, -1, -2, -4, -8];
 
 /// How many sums an address is followed through with its distance known.
 const SUMS: usize = 4;
@@ -183,9 +185,9 @@ impl<'m, 'd> Path<'m, 'd> {
             {
                 let known = |register: Register| numbers.get(usize::from(register)).copied().flatten();
                 match (known(access.base), known(index)) {
-                    (_, Some(number)) => *access = Access { index: None, displacement: number, ..*access },
+                    (_, Some(number)) => *access = access.at(access.base, number),
                     (Some(number), None) => {
-                        *access = Access { base: index, index: None, displacement: number, ..*access };
+                        *access = access.at(index, number);
                     }
                     (None, None) => {}
                 }
@@ -352,7 +354,8 @@ impl<'m, 'd> Path<'m, 'd> {
             self.reach(Reached { at: item.at, anchor: item.anchor, offset, width, evidence });
             let other = if access.base == register { access.index } else { Some(access.base) };
             let numbers = self.numbers.iter().filter(|(index, _)| Some(*index) == other).take(NUMBERS);
-            let distances = numbers.flat_map(|(_, number)| SCALES.map(|scale| number.wrapping_mul(scale)));
+            let scales = if self.rules.subtracts { &BOTH_WAYS[..] } else { &SCALES };
+            let distances = numbers.flat_map(|(_, number)| scales.iter().map(|by| number.wrapping_mul(*by)));
             let room = LAID.saturating_sub(self.biased.len());
             let places = distances.map(|by| (item.at, item.anchor.0, offset.wrapping_add(by)));
             self.biased.extend(places.take(room));

@@ -73,6 +73,14 @@ impl Machine for Intel {
             && matches!(rest, [0x3d, _, _, _, _] | [0x81, 0x38..=0x3f | 0x78..=0x7f | 0xb8..=0xbf | 0xf8..=0xff, ..])
     }
 
+    fn jumps_through(&self, instruction: &[u8], field: u8) -> bool {
+        // jmp: ff with /4 in ModRM, which an index's SIB may follow.
+        let before = instruction.get(..usize::from(field)).unwrap_or_default();
+        let is_jump = |modrm: &u8| modrm & 0xf8 == 0x20 || modrm & 0xf8 == 0xa0;
+        matches!(before, [.., 0xff, modrm, _] if is_jump(modrm) && modrm & 7 == 4)
+            || matches!(before, [.., 0xff, modrm] if is_jump(modrm) && modrm & 7 != 4)
+    }
+
     fn least_offset<'l>(
         &self,
         bytes: &[u8],

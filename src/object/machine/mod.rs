@@ -158,6 +158,11 @@ pub trait Machine: std::fmt::Debug + Sync {
         false
     }
 
+    /// Whether an instruction jumps to the address that lies in memory at the one in this field, an index added or not.
+    fn jumps_through(&self, _instruction: &[u8], _field: u8) -> bool {
+        false
+    }
+
     /// How far behind the address in its field the access at this position of the list begins at least, in bytes, where a check
     /// of its index tells. The field's relocation is of this type; `labels` are offsets that others lead to, sorted.
     fn least_offset<'l>(
@@ -206,7 +211,7 @@ pub trait Machine: std::fmt::Debug + Sync {
     }
 
     /// How many fields of an instruction may name this general register, be it read or written: at least so many as do.
-    fn mentions(&self, _bytes: &[u8], _register: steps::Register) -> usize {
+    fn mentions(&self, _bytes: &[u8], _mode: mapping::Mode, _register: steps::Register) -> usize {
         usize::MAX
     }
 

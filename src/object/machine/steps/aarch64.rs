@@ -14,6 +14,7 @@ pub const RULES: Rules = Rules {
     stack: 1 << 31 | 1 << 29,
     below: 256,
     apart: Some(4352),
+    subtracts: false,
 };
 
 /// Kills a general register, unless it is the zero register.
@@ -87,8 +88,9 @@ fn immediate(w: u32) -> Step {
             }
         }
         4 if w >> 29 & 3 == 1 => Step::kill(rd), // orr: also of sp
-        5 if w >> 29 & 3 == 2 && rd != 31 => {
-            Step::counter(rd, i64::from(w >> 5 & 0xffff) << (16 * (w >> 21 & 3))) // movz
+        5 if w >> 29 & 1 == 0 && rd != 31 => {
+            let value = i64::from(w >> 5 & 0xffff) << (16 * (w >> 21 & 3));
+            Step::counter(rd, if w >> 30 & 1 == 1 { value } else { !value }) // movz, movn
         }
         _ => kill(rd),
     }

@@ -4,16 +4,19 @@
 //! Anchors are 4344 bytes apart in Thumb-2, 8184 in Arm encoding. (In the first Thumb, 128: one of two anchors so near
 //! counts where an access at a known displacement proves it.)
 
+pub mod mentions;
+
 use super::{Flow, Rules, Step};
 
-/// r0 to r3, r12, r14. The stack by r7, r11, r13.
+/// r0 to r3, r12, r14. Arguments and results in r0 to r3. The stack by r7, r11, r13.
 pub const RULES: Rules = Rules {
     clobbered: 0x0000_ffff_0000_500f,
-    arguments: u64::MAX,
-    results: u64::MAX,
+    arguments: 15,
+    results: 15,
     stack: 1 << 7 | 1 << 11 | 1 << 13,
     below: 4095,
     apart: Some(4344),
+    subtracts: true,
 };
 
 /// The program counter.
@@ -63,6 +66,7 @@ fn processing(w: u32) -> Step {
         (11, 0) if w & 0xff0 == 0xf10 => step,                 // clz
         (8..=11, _) => Step::default(),
         (13, _) if immediate => written(rd, Step::counter(rd, value), PC),
+        (15, _) if immediate => written(rd, Step::counter(rd, !value), PC), // mvn
         (13, _) if plain => written(rd, step.moved(rd, rm, 0, true), rm),
         (4, _) if immediate && rn != PC => written(rd, Step::sum(rd, rn, value), rn),
         (2, _) if immediate && rn != PC => written(rd, Step::sum(rd, rn, -value), rn),

@@ -37,6 +37,14 @@ pub struct Access {
     pub width: u32,
 }
 
+impl Access {
+    /// The same by this register alone, so many bytes further.
+    #[must_use]
+    pub fn at(self, base: Register, by: i64) -> Self {
+        Self { base, index: None, displacement: self.displacement.wrapping_add(by), ..self }
+    }
+}
+
 /// An access without an index, for the tables' tests.
 #[cfg(test)]
 fn access(base: Register, displacement: i64, width: u32) -> Option<Access> {
@@ -201,6 +209,11 @@ fn count(word: u32, register: Register, fields: &[u32]) -> usize {
     fields.iter().filter(|low| word >> **low & 31 == u32::from(register)).count()
 }
 
+/// How many of these fields hold this register.
+fn held(register: Register, fields: &[u32]) -> usize {
+    fields.iter().filter(|field| **field == u32::from(register)).count()
+}
+
 /// What the rules of calls and the compilers' habits say of a machine's registers.
 #[derive(Debug)]
 pub struct Rules {
@@ -217,4 +230,6 @@ pub struct Rules {
     /// Two anchors of a section are at least so far apart, and no datum of a block is reached but from an anchor;
     /// `None` where some are reached by their own address all the same.
     pub apart: Option<i64>,
+    /// An index may be subtracted.
+    pub subtracts: bool,
 }

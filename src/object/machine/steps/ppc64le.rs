@@ -14,6 +14,7 @@ pub const RULES: Rules = Rules {
     stack: 1 << 1 | 1 << 31,
     below: 0,
     apart: None,
+    subtracts: false,
 };
 
 /// What an instruction of four or, with a prefix, eight bytes does.

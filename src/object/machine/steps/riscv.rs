@@ -14,6 +14,7 @@ pub const RULES: Rules = Rules {
     stack: 1 << 2 | 1 << 8,
     below: 2048,
     apart: Some(4096),
+    subtracts: false,
 };
 
 /// Kills a general register, unless it is the one that reads as zero.

@@ -2,6 +2,8 @@
 //!
 //! Source: Arm Architecture Reference Manual (ARMv7-A), A6.
 
+pub mod mentions;
+
 use super::arm::{multiple, structures, vector};
 use super::{Flow, Step};
 
@@ -121,7 +123,8 @@ pub fn word(first: u32, second: u32) -> Step {
                 _ if sets_flags && rd == PC => Step::default(), // tst, teq, cmn, cmp
                 8 if rn != PC => Step::sum(rd, rn, value),
                 13 if rn != PC => Step::sum(rd, rn, -value),
-                2 if rn == PC => Step::counter(rd, value), // mov.w
+                2 if rn == PC => Step::counter(rd, value),  // mov.w
+                3 if rn == PC => Step::counter(rd, !value), // mvn.w
                 _ => Step::kill(rd),
             }
         }
