@@ -243,8 +243,7 @@ impl Judge {
             all.dedup();
             // A jump table stands before all data, and is none of them.
             let distances = model.bodies.iter().flat_map(|body| &body.distances);
-            let tables: FxHashSet<Anchor> =
-                distances.map(|d| (d.table.0, d.table.1.cast_signed())).collect();
+            let tables: FxHashSet<Anchor> = distances.map(|d| (d.table.0, d.table.1.cast_signed())).collect();
             all.retain(|anchor| !leads_into_code(model, *anchor) && !tables.contains(anchor));
             for section in all.chunk_by(|a, b| a.0 == b.0) {
                 let named: Vec<i64> = section.iter().filter(|a| is_named(model, **a)).map(|a| a.1).collect();

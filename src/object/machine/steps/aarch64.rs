@@ -53,6 +53,8 @@ pub fn mentions(w: u32, register: Register) -> usize {
             0xd6 | 0xd7 => &[5, 0],
             _ => &[],
         },
+        // casp: of pairs
+        _ if w & 0xbfa0_7c00 == 0x0820_7c00 => return usize::MAX,
         group if group & 0b0101 == 0b0100 => match (w >> 27 & 7, w >> 26 & 1) {
             (0b101, 0) => &[0, 5, 10],
             (0b101, _) => &[5],
