@@ -8,11 +8,11 @@ pub mod mentions;
 
 use super::{Flow, Rules, Step};
 
-/// r0 to r3, r12, r14. Arguments and results in r0 to r3. The stack by r7, r11, r13.
+/// r0 to r3, r12, r14. Arguments in r0 to r3, results in r0 and r1. The stack by r7, r11, r13.
 pub const RULES: Rules = Rules {
     clobbered: 0x0000_ffff_0000_500f,
     arguments: 15,
-    results: 15,
+    results: 3,
     stack: 1 << 7 | 1 << 11 | 1 << 13,
     below: 4095,
     apart: Some(4344),
