@@ -182,3 +182,44 @@ fn who_uses_a_datum_is_told() {
     eprintln!("{asked} uses of data that changed");
     assert!(missed.is_empty(), "{} missed:\n{}", missed.len(), missed.join("\n"));
 }
+
+/// Whether a function is told as one that reads, or may read, what changes with `-DLAST=`.
+fn is_reader(source: &str, compiler: &str, flags: &[&str], function: &str) -> bool {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("x.c"), source).unwrap();
+    let [old, new] = ["-DLAST=77", "-DLAST=78"].map(|last| {
+        let mut command = Command::new(compiler);
+        command.current_dir(dir.path()).args(flags).args([last, "-w", "-c", "x.c", "-o", "x.o"]);
+        assert!(command.status().unwrap().success(), "{compiler} {flags:?}");
+        object::fingerprint(&std::fs::read(dir.path().join("x.o")).unwrap()).unwrap()
+    });
+    analysis::compare(&old, &new).iter().any(|finding| {
+        finding.symbol == function
+            || finding.readers.iter().chain(&finding.perhaps).any(|reader| *reader == function)
+    })
+}
+
+/// i386's address of an element before the first may lie in a table of jumps, which is another function's.
+#[test]
+fn an_element_before_the_first_may_lie_in_a_table_of_jumps() {
+    let source = "long ext(long); static const short datum[6] = {61, 38, 3, 16, 5, LAST};
+        __attribute__((noinline)) long f(long i, long s) { return ext(s ^ datum[i - 6]); }
+        long g(long x) { switch (x) { case 0: x = ext(1); break; case 1: x += ext(9); break; case 2: return ext(4);
+            case 3: x -= ext(2); break; case 4: x ^= ext(8); break; case 5: return ext(x); } return x + 1; }";
+    for flags in [["-m32", "-O2"], ["-m32", "-Os"]] {
+        assert!(is_reader(source, "clang", &flags, "f"), "{flags:?}");
+    }
+}
+
+/// Arm subtracts an index that counts up to nought.
+#[test]
+fn an_index_that_is_subtracted_leads_to_its_datum() {
+    let source = "long ext(long); static short first[16] = {3, 5, 62, 115, 114}; static short second[18] = {78, 89, 6, LAST};
+        __attribute__((noinline)) long f(long i, long s) {
+            s = ext(s + first[i]);
+            for (long j = 17; j >= 0; j--) { s += second[j]; ext(s); }
+            return s; }
+        __attribute__((noinline)) long g(long i) { first[i] = 1; second[i]++; return ext(second[i]); }";
+    let flags = ["--target=arm-linux-gnueabihf", "-mglobal-merge", "-Os"];
+    assert!(is_reader(source, "clang", &flags, "f"));
+}

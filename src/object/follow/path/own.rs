@@ -17,8 +17,18 @@ impl Path<'_, '_> {
         let offset = item.anchor.1.wrapping_add(item.distance);
         let here =
             Reached { at: item.at, anchor: item.anchor, offset, width: 0, evidence: Evidence::Perhaps };
-        let is_own = others(self.model, &here).is_empty();
-        if is_own && (self.leaves(item.at, register, step) || !self.is_explained(item.at, register, step)) {
+        if !others(self.model, &here).is_empty() {
+            return;
+        }
+        if self.leaves(item.at, register, step) {
+            // Of bytes without a name none tell where one constant ends and the next begins.
+            let handed = Reached { width: 1, evidence: Evidence::Handed, ..here };
+            if item.exact && item.distance > 0 && !others(self.model, &handed).is_empty() {
+                self.reached.push(handed);
+            } else {
+                self.own.insert(item.anchor);
+            }
+        } else if !self.is_explained(item.at, register, step) {
             self.own.insert(item.anchor);
         }
     }
