@@ -231,11 +231,11 @@ fn an_address_taken_under_a_condition_has_its_reader() {
 /// that one's.
 #[test]
 fn a_constant_that_is_handed_on_has_its_reader() {
-    let list = |from: usize, last: &str| {
-        let numbers: Vec<_> = (0..25).map(|number| (from + number * 7).to_string()).collect();
+    let list = |from: usize, count: usize, last: &str| {
+        let numbers: Vec<_> = (0..count).map(|number| (from + number * 7).to_string()).collect();
         format!("int a[] = {{{}, {last}}}; use(a);", numbers.join(", "))
     };
-    let functions = [list(3, "1"), list(5, "2"), list(8, "LAST"), list(4, "3")];
+    let functions = [list(3, 14, "1"), list(5, 9, "2"), list(8, 25, "LAST"), list(4, 25, "3")];
     let functions =
         functions.iter().enumerate().map(|(index, body)| format!("void f{index}(void) {{ {body} }}\n"));
     // A table of jumps is no anchor.

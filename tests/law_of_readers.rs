@@ -214,12 +214,17 @@ fn an_element_before_the_first_may_lie_in_a_table_of_jumps() {
 /// Arm subtracts an index that counts up to nought.
 #[test]
 fn an_index_that_is_subtracted_leads_to_its_datum() {
-    let source = "long ext(long); static short first[16] = {3, 5, 62, 115, 114}; static short second[18] = {78, 89, 6, LAST};
-        __attribute__((noinline)) long f(long i, long s) {
-            s = ext(s + first[i]);
-            for (long j = 17; j >= 0; j--) { s += second[j]; ext(s); }
-            return s; }
-        __attribute__((noinline)) long g(long i) { first[i] = 1; second[i]++; return ext(second[i]); }";
+    // Small ones in between are more than are held possible behind an address.
+    let small: String = (0..11).map(|n| format!("static short small{n}[2] = {{{n}, 5}};\n")).collect();
+    let uses: String = (0..11).map(|n| format!("s += small{n}[i & 1]; small{n}[s & 1] = i;\n")).collect();
+    let source = format!(
+        "long ext(long); static short last[18] = {{78, 89, 6, LAST}};\n{small}
+        __attribute__((noinline)) long f(long i, long s) {{
+            s = ext(s + small0[i]);
+            for (long j = 17; j >= 0; j--) {{ s += last[j]; ext(s); }}
+            return s; }}
+        long g(long i, long s) {{ {uses} last[i]++; return ext(last[s] + s); }}"
+    );
     let flags = ["--target=arm-linux-gnueabihf", "-mglobal-merge", "-Os"];
-    assert!(is_reader(source, "clang", &flags, "f"));
+    assert!(is_reader(&source, "clang", &flags, "f"));
 }
