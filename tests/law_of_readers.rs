@@ -215,8 +215,9 @@ fn an_element_before_the_first_may_lie_in_a_table_of_jumps() {
 #[test]
 fn an_index_that_is_subtracted_leads_to_its_datum() {
     // Small ones in between are more than are held possible behind an address.
-    let small: String = (0..11).map(|n| format!("static short small{n}[2] = {{{n}, 5}};\n")).collect();
-    let uses: String = (0..11).map(|n| format!("s += small{n}[i & 1]; small{n}[s & 1] = i;\n")).collect();
+    let small: Vec<_> = (0..11).map(|n| format!("static short small{n}[2] = {{{n}, 5}};\n")).collect();
+    let uses: Vec<_> = (0..11).map(|n| format!("s += small{n}[i & 1]; small{n}[s & 1] = i;\n")).collect();
+    let (small, uses) = (small.concat(), uses.concat());
     let source = format!(
         "long ext(long); static short last[18] = {{78, 89, 6, LAST}};\n{small}
         __attribute__((noinline)) long f(long i, long s) {{

@@ -4,6 +4,9 @@
 //! has nothing to do with that one, and another first datum changes nothing for it. But if it reads the first datum, or hands
 //! the address on (an argument, a result, a store, a comparison), it does. So every field of an instruction that may name the
 //! register must be accounted for by an access, a sum or what it overwrites; else the address counts as that of its datum.
+//!
+//! Constants without a name lie behind each other with nothing between them that tells. What is handed on at a known distance from
+//! an address is the start of one ([`Evidence::Handed`]).
 
 use super::super::super::machine::mapping::Mode;
 use super::super::super::machine::steps::{Access, Flow, Register, Step};
