@@ -436,7 +436,7 @@ impl<'m, 'd> Closure<'m, 'd> {
         } else {
             out.byte(1);
             let relocations = home.relocations_in(start, end);
-            if relocations.iter().any(|r| r.implicit) {
+            if relocations.iter().any(Relocation::is_implicit) {
                 out.blob(&self.masked(home, start, end, relocations));
             } else {
                 out.blob(home.bytes(start, end));
@@ -477,14 +477,14 @@ impl<'m, 'd> Closure<'m, 'd> {
                 let Some(shape) = arch::shape(machine, relocation.kind) else { return false };
                 let follows = relocation.offset == end;
                 end = end.saturating_add(shape.size.into());
-                follows && shape.relative && !relocation.implicit
+                follows && shape.relative && !relocation.is_implicit()
             })
     }
 
     /// Contents with the fields zeroed that hold an addend (`SHT_REL`): the addend is part of the target.
     pub fn masked(&self, home: &Section<'_>, start: u64, end: u64, relocations: &[Relocation]) -> BString {
         let mut bytes = home.bytes(start, end).to_vec();
-        for relocation in relocations.iter().filter(|r| r.implicit) {
+        for relocation in relocations.iter().filter(|r| r.is_implicit()) {
             let size = arch::shape(self.model.facts.image.machine, relocation.kind).map_or(4, |s| s.size);
             let from = (relocation.offset - start) as usize;
             let to = from.saturating_add(size.into()).min(bytes.len());

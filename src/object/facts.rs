@@ -99,19 +99,38 @@ impl Section<'_> {
     }
 }
 
-/// One relocation.
+/// One relocation. A large object has some hundred thousand, hence the bit beside the symbol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Relocation {
     /// Offset of the field in its section.
     pub offset: u64,
-    /// `r_type`.
-    pub kind: u32,
-    /// Index into [`Facts::symbols`]; 0 is none.
-    pub symbol: u32,
     /// The addend: explicit (`SHT_RELA`), or 0 where it lies in the field (`SHT_REL`).
     pub addend: i64,
-    /// The addend lies in the field.
-    pub implicit: bool,
+    /// `r_type`.
+    pub kind: u32,
+    /// Index of the symbol, and [`IMPLICIT`].
+    symbol: u32,
+}
+
+/// In [`Relocation::symbol`]: the addend lies in the field. (No table has so many symbols.)
+const IMPLICIT: u32 = 1 << 31;
+
+impl Relocation {
+    /// One of these; the addend is `None` where it lies in the field.
+    pub fn new(offset: u64, kind: u32, symbol: u32, addend: Option<i64>) -> Self {
+        let form = if addend.is_none() { IMPLICIT } else { 0 };
+        Self { offset, addend: addend.unwrap_or(0), kind, symbol: symbol.min(IMPLICIT - 1) | form }
+    }
+
+    /// Index into [`Facts::symbols`]; 0 is none.
+    pub fn symbol(&self) -> u32 {
+        self.symbol & !IMPLICIT
+    }
+
+    /// Whether the addend lies in the field.
+    pub fn is_implicit(&self) -> bool {
+        self.symbol & IMPLICIT != 0
+    }
 }
 
 /// Those of these relocations, sorted by offset, that lie before a place: mostly few.
@@ -432,22 +451,15 @@ impl Relocations<'_, '_> {
         let dynamic = self.linked && raw.sh_flags(endian).0 & elf::SHF_ALLOC.0 != 0;
         if let Some((rels, link)) = raw.rela(endian, data).map_err(|e| error(e, place()))? {
             let base = self.symbol_base(link);
-            let all = rels.iter().map(|r| Relocation {
-                offset: r.r_offset(endian).into(),
-                kind: r.r_type(endian, false).0,
-                symbol: r.r_sym(endian, false),
-                addend: r.r_addend(endian).into(),
-                implicit: false,
+            let all = rels.iter().map(|r| {
+                let (kind, symbol) = (r.r_type(endian, false).0, r.r_sym(endian, false));
+                Relocation::new(r.r_offset(endian).into(), kind, symbol, Some(r.r_addend(endian).into()))
             });
             self.place(all, target, dynamic, base);
         } else if let Some((rels, link)) = raw.rel(endian, data).map_err(|e| error(e, place()))? {
             let base = self.symbol_base(link);
-            let all = rels.iter().map(|r| Relocation {
-                offset: r.r_offset(endian).into(),
-                kind: r.r_type(endian).0,
-                symbol: r.r_sym(endian),
-                addend: 0,
-                implicit: true,
+            let all = rels.iter().map(|r| {
+                Relocation::new(r.r_offset(endian).into(), r.r_type(endian).0, r.r_sym(endian), None)
             });
             self.place(all, target, dynamic, base);
         }
@@ -486,8 +498,10 @@ impl Relocations<'_, '_> {
                 continue;
             }
             relocation.offset -= start;
-            relocation.symbol =
-                if relocation.symbol == 0 { 0 } else { relocation.symbol.saturating_add(base) };
+            if relocation.symbol() != 0 {
+                let form = relocation.symbol & IMPLICIT;
+                relocation.symbol = relocation.symbol().saturating_add(base).min(IMPLICIT - 1) | form;
+            }
             if let Some(section) = self.sections.get_mut(index) {
                 section.relocations.push(relocation);
             }

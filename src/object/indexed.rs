@@ -29,7 +29,7 @@ impl Model<'_> {
         if !biased::may_hold_index(machine, relocation.kind) {
             return None;
         }
-        let symbol = self.facts.symbols.get(relocation.symbol as usize)?;
+        let symbol = self.facts.symbols.get(relocation.symbol() as usize)?;
         let Definition::Section(at) = symbol.definition else { return None };
         if !(symbol.is_section() || symbol.name.starts_with(b".L")) || self.section(at)?.is_executable() {
             return None;

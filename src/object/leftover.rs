@@ -310,7 +310,7 @@ fn as_they_stand(known: &Known<'_, '_>, section: &Section<'_>, (start, end): (u6
         out.number(relocation.offset - start);
         out.number(relocation.kind.into());
         out.byte(target::SECTION);
-        let symbol = known.model.facts.symbols.get(relocation.symbol as usize);
+        let symbol = known.model.facts.symbols.get(relocation.symbol() as usize);
         let home = symbol.and_then(|s| match s.definition {
             Definition::Section(at) => known.model.section(at),
             _ => None,

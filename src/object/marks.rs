@@ -81,7 +81,7 @@ fn jump_tables(facts: &Facts<'_>) -> FxHashSet<usize> {
     };
     for section in facts.sections.iter().filter(|section| section.is_executable()) {
         for relocation in &section.relocations {
-            let home = facts.symbols.get(relocation.symbol as usize).map(|symbol| symbol.definition);
+            let home = facts.symbols.get(relocation.symbol() as usize).map(|symbol| symbol.definition);
             if let Some(Definition::Section(at)) = home
                 && facts.sections.get(at).is_some_and(belongs)
             {
@@ -110,7 +110,7 @@ fn named(
     relocation: &Relocation,
     has_tables: bool,
 ) -> Option<(usize, u32)> {
-    let symbol = facts.symbols.get(relocation.symbol as usize)?;
+    let symbol = facts.symbols.get(relocation.symbol() as usize)?;
     let Definition::Section(home) = symbol.definition else { return None };
     let shape = arch::shape(facts.image.machine, relocation.kind)?;
     let bias = if section.is_executable() {

@@ -80,7 +80,7 @@ pub fn find(model: &Model<'_>) -> Option<Orc> {
         && home.relocations.windows(2).all(|pair| matches!(pair, [one, next] if one.kind == next.kind));
     let mut raw = Vec::with_capacity(home.relocations.len());
     for (number, relocation) in (0..count).filter(|_| fits).zip(&home.relocations) {
-        if relocation.offset != number * PLACE || relocation.implicit {
+        if relocation.offset != number * PLACE || relocation.is_implicit() {
             return None;
         }
         let (section, offset) = address(model, model.resolve(home, relocation, 0))?;

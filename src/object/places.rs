@@ -349,27 +349,27 @@ impl<'d> Model<'d> {
         if shape.is_some_and(|s| s.relative) {
             addend = addend.wrapping_add(bias);
         }
-        if relocation.symbol == 0 {
+        if relocation.symbol() == 0 {
             let means = self.machine.is_none_or(|m| !m.is_mark(relocation.kind));
             return self.number(if means { addend } else { 0 });
         }
         // A number beyond the table names nothing, and is not the number 0.
-        let Some(symbol) = self.facts.symbols.get(relocation.symbol as usize) else {
-            return Place::External(relocation.symbol, addend);
+        let Some(symbol) = self.facts.symbols.get(relocation.symbol() as usize) else {
+            return Place::External(relocation.symbol(), addend);
         };
         match symbol.definition {
-            Definition::Undefined => Place::External(relocation.symbol, addend),
-            Definition::Absolute | Definition::Common => match self.owner.of_symbol(relocation.symbol) {
-                Some(thing) => Place::Thing(thing, addend, Some(relocation.symbol)),
-                None => Place::External(relocation.symbol, addend),
+            Definition::Undefined => Place::External(relocation.symbol(), addend),
+            Definition::Absolute | Definition::Common => match self.owner.of_symbol(relocation.symbol()) {
+                Some(thing) => Place::Thing(thing, addend, Some(relocation.symbol())),
+                None => Place::External(relocation.symbol(), addend),
             },
             Definition::Section(at) => {
                 let offset = symbol.value.cast_signed().wrapping_add(addend);
-                match self.owner.of_symbol(relocation.symbol) {
-                    Some(thing) => self.in_thing(thing, at, offset, relocation.symbol),
+                match self.owner.of_symbol(relocation.symbol()) {
+                    Some(thing) => self.in_thing(thing, at, offset, relocation.symbol()),
                     None if addend != 0
-                        && (self.is_kept_label(relocation.symbol)
-                            || self.leaves_its_unit(relocation.symbol, at, offset)) =>
+                        && (self.is_kept_label(relocation.symbol())
+                            || self.leaves_its_unit(relocation.symbol(), at, offset)) =>
                     {
                         Place::Beyond(at, symbol.value, addend)
                     }
@@ -553,7 +553,7 @@ pub fn addend(
     size: u8,
     little_endian: bool,
 ) -> i64 {
-    if !relocation.implicit {
+    if !relocation.is_implicit() {
         return relocation.addend;
     }
     let field = section.bytes(relocation.offset, relocation.offset.saturating_add(4));

@@ -320,7 +320,7 @@ fn literal(model: &Model<'_>, bytes: &[u8], start: u64, relocations: &[Relocatio
             machine.clear_repeated(relocation.kind, relocation.addend, instruction);
         }
     }
-    for relocation in relocations.iter().filter(|r| r.implicit) {
+    for relocation in relocations.iter().filter(|r| r.is_implicit()) {
         let size = super::arch::shape(model.facts.image.machine, relocation.kind).map_or(4, |s| s.size);
         let at = from + (relocation.offset - start) as usize;
         let end = (at + usize::from(size)).min(out.len());

@@ -189,7 +189,7 @@ pub fn field(model: &Model<'_>, section: &Section<'_>, at: usize, size: usize, o
     if let Some(relocation) = section.relocations_in(at as u64, at as u64 + 1).first() {
         out.number(u64::from(relocation.kind) + 1);
         let mut bytes = section.bytes(at as u64, (at + size) as u64).to_vec();
-        if relocation.implicit {
+        if relocation.is_implicit() {
             clear_implicit(model, relocation.kind, &mut bytes);
         }
         out.blob(&bytes);
@@ -255,7 +255,7 @@ fn sum(model: &Model<'_>, section: &Section<'_>, at: usize) -> Option<u64> {
             Term::Minus => from,
             Term::Set | Term::Plus => to,
         };
-        let symbol = model.facts.symbols.get(relocation.symbol as usize)?;
+        let symbol = model.facts.symbols.get(relocation.symbol() as usize)?;
         let Definition::Section(home) = symbol.definition else { return None };
         let place = (home, symbol.value.wrapping_add_signed(relocation.addend));
         if end.replace(place).is_some() {
@@ -268,13 +268,13 @@ fn sum(model: &Model<'_>, section: &Section<'_>, at: usize) -> Option<u64> {
 
 /// Whether a relocation names the end of a piece by a label of the compiler's.
 fn is_end_label(model: &Model<'_>, relocation: &Relocation, (thing, piece): (usize, usize)) -> bool {
-    let symbol = model.facts.symbols.get(relocation.symbol as usize);
+    let symbol = model.facts.symbols.get(relocation.symbol() as usize);
     let piece = model.owner.things.get(thing).and_then(|t| t.pieces.get(piece));
     symbol.zip(piece).is_some_and(|(symbol, piece)| {
         symbol.definition == Definition::Section(piece.section)
             && symbol.value == piece.end
             && (symbol.name.is_empty() || symbol.name.starts_with(b".L"))
-            && (relocation.addend, relocation.implicit) == (0, false)
+            && (relocation.addend, relocation.is_implicit()) == (0, false)
     })
 }
 

@@ -256,7 +256,7 @@ mod tests {
             list.len()
         };
         assert_eq!(decode(&[]), 3);
-        let align = Relocation { offset: 2, kind: ALIGN, symbol: 0, addend: 6, implicit: false };
+        let align = Relocation::new(2, ALIGN, 0, Some(6));
         assert_eq!(decode(&[align]), 6);
     }
 }
