@@ -63,8 +63,6 @@ struct Reached {
 enum Evidence {
     /// An access at a known distance: where it leaves the datum, the address is an anchor.
     Proof,
-    /// An address at a known distance that is handed on: nameless bytes begin there.
-    Handed,
     /// An array's end, or an unknown index, would explain it too.
     Perhaps,
     /// The function was not followed.
@@ -171,14 +169,11 @@ fn passing(model: &Model<'_>, machine: &dyn Machine, judge: &Judge, found: &Foun
         let is_other = |r: &Reached| {
             is_named(model, anchor)
                 || is_named(model, (anchor.0, r.offset))
-                || matches!(r.evidence, Evidence::Proof | Evidence::Handed) && r.width > 0
+                || r.evidence == Evidence::Proof && r.width > 0
         };
         let is_anchor = judge.has_anchors && judge.is_anchor(anchor);
         let counts = |r: &Reached| is_other(r) && (r.evidence == Evidence::Proof || is_anchor);
-        let indexed = found
-            .reached
-            .iter()
-            .find(|r| r.anchor == anchor && !matches!(r.evidence, Evidence::Proof | Evidence::Handed));
+        let indexed = found.reached.iter().find(|r| r.anchor == anchor && r.evidence != Evidence::Proof);
         if reached.peek().is_none() || !reached.all(counts) {
             continue;
         }
@@ -282,7 +277,7 @@ impl Judge {
     fn kind(&self, model: &Model<'_>, reached: &Reached) -> Option<u32> {
         let is_anchor = self.is_anchor(reached.anchor);
         match reached.evidence {
-            Evidence::Proof | Evidence::Handed => Some(REACHED),
+            Evidence::Proof => Some(REACHED),
             Evidence::Perhaps if is_anchor => Some(REACHED),
             Evidence::Perhaps if reached.width > 0 || !is_end(model, reached) => Some(REACHED_PERHAPS),
             Evidence::Laid if is_anchor => Some(REACHED_PERHAPS),

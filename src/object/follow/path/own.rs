@@ -4,9 +4,6 @@
 //! has nothing to do with that one, and another first datum changes nothing for it. But if it reads the first datum, or hands
 //! the address on (an argument, a result, a store, a comparison), it does. So every field of an instruction that may name the
 //! register must be accounted for by an access, a sum or what it overwrites; else the address counts as that of its datum.
-//!
-//! Constants without a name lie behind each other with nothing between them that tells. What is handed on at a known distance from
-//! an address is the start of one ([`Evidence::Handed`]).
 
 use super::super::super::machine::mapping::Mode;
 use super::super::super::machine::steps::{Access, Flow, Register, Step};
@@ -20,18 +17,8 @@ impl Path<'_, '_> {
         let offset = item.anchor.1.wrapping_add(item.distance);
         let here =
             Reached { at: item.at, anchor: item.anchor, offset, width: 0, evidence: Evidence::Perhaps };
-        if !others(self.model, &here).is_empty() {
-            return;
-        }
-        if self.leaves(item.at, register, step) {
-            // Of bytes without a name none tell where one constant ends and the next begins.
-            let handed = Reached { width: 1, evidence: Evidence::Handed, ..here };
-            if item.exact && item.distance > 0 && !others(self.model, &handed).is_empty() {
-                self.reached.push(handed);
-            } else {
-                self.own.insert(item.anchor);
-            }
-        } else if !self.is_explained(item.at, register, step) {
+        let is_own = others(self.model, &here).is_empty();
+        if is_own && (self.leaves(item.at, register, step) || !self.is_explained(item.at, register, step)) {
             self.own.insert(item.anchor);
         }
     }
@@ -57,6 +44,9 @@ impl Path<'_, '_> {
 
     /// Whether the fields that may name the register are all known to be bases, indexes, terms or what is overwritten.
     fn is_explained(&self, at: u32, register: Register, step: &Step) -> bool {
+        if !self.rules.tells_anchors {
+            return false;
+        }
         let Some((text, mode)) = self.text(at) else { return false };
         let mentions = self.machine.mentions(text, mode, register);
         if mentions == 0 {

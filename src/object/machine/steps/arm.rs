@@ -17,6 +17,7 @@ pub const RULES: Rules = Rules {
     below: 4095,
     apart: Some(4344),
     subtracts: true,
+    tells_anchors: false,
 };
 
 /// The program counter.

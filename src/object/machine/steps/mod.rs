@@ -232,4 +232,7 @@ pub struct Rules {
     pub apart: Option<i64>,
     /// An index may be subtracted.
     pub subtracts: bool,
+    /// Whether an address that is taken for its neighbours' sake alone is told from one that is taken for its own datum; else all
+    /// who take it count as readers of that.
+    pub tells_anchors: bool,
 }

@@ -16,6 +16,7 @@ pub const RULES: Rules = Rules {
     below: 0,
     apart: None,
     subtracts: false,
+    tells_anchors: false,
 };
 
 /// The first register, the second or the index, and the base and displacement of 12 and of 20 bits.
@@ -226,8 +227,7 @@ fn halfword(bytes: &[u8], f: Fields) -> Step {
         4 => Step::to(if f.first == 15 { Flow::Jump } else { Flow::Branch }),
         5 => Step::to(Flow::Call),
         6 | 7 => Step::to(Flow::Branch),
-        8 | 9 => Step::number(f.first, immediate(bytes)), // lhi, lghi
-        10 | 12 | 13 => Step::kill(f.first),
+        8..=10 | 12 | 13 => Step::kill(f.first),
         11 => Step::sum(f.first, f.first, immediate(bytes)), // aghi
         _ => Step::default(),
     }
@@ -269,11 +269,10 @@ fn relative(first: u8, opcode: u8, bytes: &[u8], f: Fields) -> Step {
         (0xc0, 4) if f.first == 0 => Step::default(),
         (0xc0, 4) => Step::to(if f.first == 15 { Flow::Jump } else { Flow::Branch }),
         (0xc0, 5) => Step::to(Flow::Call),
-        (0xc0, 1) => Step::number(f.first, value.cast_signed().into()), // lgfi
-        (0xc0, _) => Step::kill(f.first),                               // larl, and, or
+        (0xc0, _) => Step::kill(f.first), // larl, and, or
         (0xc2, 8) => Step::sum(f.first, f.first, value.cast_signed().into()), // agfi
-        (0xc2, 10) => Step::sum(f.first, f.first, value.into()),        // algfi
-        (0xc2, 4) => Step::sum(f.first, f.first, -i64::from(value)),    // slgfi
+        (0xc2, 10) => Step::sum(f.first, f.first, value.into()), // algfi
+        (0xc2, 4) => Step::sum(f.first, f.first, -i64::from(value)), // slgfi
         (0xc2, 0 | 1 | 5 | 9 | 11) => Step::kill(f.first),
         (0xc4, 2 | 4..=6 | 8 | 12..=14) => Step::kill(f.first), // lrl and their like
         (0xc6, 0) => Step { executes: true, ..Step::default() }, // exrl
