@@ -43,12 +43,8 @@ pub fn find(model: &Model<'_>, followed: Vec<Biased>) -> Vec<Biased> {
         let named = body.uses.iter().filter(|one| may_be_biased(model, one));
         all.extend(named.filter_map(|one| {
             let (section, offset) = doubtful(model, one.place)?;
-            if matches!(one.place, Place::Private(..))
-                && is_jump_table(model, (thing, body), one, (section, offset))
-            {
-                return None;
-            }
-            Some(Biased { thing, at: one.at, section, offset })
+            let is_table = is_jump_table(model, (thing, body), one, (section, offset));
+            (!is_table).then_some(Biased { thing, at: one.at, section, offset })
         }));
     }
     all

@@ -74,8 +74,6 @@ enum Evidence {
 struct Found {
     thing: usize,
     anchors: Vec<(u32, Anchor)>,
-    /// The references that name them, where it is known which registers get the address.
-    followed: Vec<(u32, Anchor)>,
     reached: Vec<Reached>,
     biased: Vec<Biased>,
     own: FxHashSet<Anchor>,
@@ -103,18 +101,11 @@ pub fn find(model: &Model<'_>, workers: Workers) -> Vec<Neighbours> {
             let body = model.bodies.get(thing).filter(|b| !b.pieces.is_empty())?;
             let mut path = Path::of(model, machine, rules, thing, body)?;
             path.walk();
-            let Path { anchors, followed, reached, mut biased, own, .. } = path;
+            let Path { anchors, reached, mut biased, own, .. } = path;
             biased.sort_unstable();
             biased.dedup();
             let named = |(at, section, offset)| Biased { thing, at, section, offset };
-            Some(Found {
-                thing,
-                anchors,
-                followed,
-                reached,
-                biased: biased.into_iter().map(named).collect(),
-                own,
-            })
+            Some(Found { thing, anchors, reached, biased: biased.into_iter().map(named).collect(), own })
         };
         run.filter_map(function).collect::<Vec<_>>()
     });
@@ -185,7 +176,7 @@ fn passing(model: &Model<'_>, machine: &dyn Machine, judge: &Judge, found: &Foun
         let is_taken = |index: &usize| {
             body.uses
                 .get(*index)
-                .is_some_and(|one| machine.is_upper(one.kind) || found.followed.contains(&(one.at, anchor)))
+                .is_some_and(|one| machine.is_upper(one.kind) || found.anchors.contains(&(one.at, anchor)))
         };
         if here.iter().all(is_taken) {
             let (section, offset) = anchor;

@@ -76,8 +76,6 @@ pub struct Path<'m, 'd> {
     firsts: Vec<usize>,
     /// The addresses, and the instructions that take them.
     pub anchors: Vec<(u32, Anchor)>,
-    /// The references that name them (of a word in a pool: its own place), where every register that gets one is known.
-    pub followed: Vec<(u32, Anchor)>,
     pending: Vec<Item>,
     /// Per instruction: whether a branch leads there. Only there can ways meet that were not one before.
     heads: Vec<bool>,
@@ -126,7 +124,6 @@ impl<'m, 'd> Path<'m, 'd> {
             code: code(model, machine, thing, body),
             firsts: Vec::with_capacity(body.pieces.len()),
             anchors: Vec::new(),
-            followed: Vec::new(),
             pending: Vec::new(),
             heads: Vec::new(),
             seen: FxHashSet::default(),
@@ -206,29 +203,22 @@ impl<'m, 'd> Path<'m, 'd> {
     /// Finds the addresses that come to lie in a register, and where.
     fn take(&mut self) {
         let pools = self.pools();
-        let mut starts = Vec::new();
         for one in &self.body.uses {
             let upper = self.upper(one);
             let Some(anchor) = taken(self.model, self.machine, upper.as_ref().unwrap_or(one)) else {
                 continue;
             };
             let own = [one.at];
-            let loads = pools.get(&one.at).map_or(&own[..], Vec::as_slice);
-            let written = |at: u32| self.code.get(at as usize).and_then(|done| done.step.written());
-            if loads.iter().all(|at| written(*at).is_some()) {
-                self.followed.push((one.at, anchor));
-            }
-            for at in loads {
-                let Some(written) = written(*at) else { continue };
+            for at in pools.get(&one.at).map_or(&own[..], Vec::as_slice) {
+                let Some(written) = self.code.get(*at as usize).and_then(|done| done.step.written()) else {
+                    continue;
+                };
                 let location = Location::Register(written);
                 self.anchors.push((*at, anchor));
                 let start =
                     Item { at: *at, location, anchor, distance: 0, exact: true, sums: [0; SUMS], count: 0 };
-                starts.push(start);
+                self.go_on(*at, start);
             }
-        }
-        for start in starts {
-            self.go_on(start.at, start);
         }
     }
 

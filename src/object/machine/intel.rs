@@ -98,3 +98,20 @@ impl Machine for Intel {
         if bytes.starts_with(&[0xf3, 0x0f, 0x1e, 0xfa]) { 4 } else { 0 }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn jumps_through_memory() {
+        let jumps = |text: &[u8], field| X86_64.jumps_through(text, field);
+        assert!(jumps(&[0xff, 0x24, 0xc5, 0, 0, 0, 0], 3)); // jmp *0(,%rax,8)
+        assert!(jumps(&[0x3e, 0xff, 0x24, 0xc5, 0, 0, 0, 0], 4)); // notrack
+        assert!(jumps(&[0xff, 0xa0, 0, 0, 0, 0], 2)); // jmp *0(%rax)
+        assert!(jumps(&[0xff, 0x25, 0, 0, 0, 0], 2)); // jmp *0 (i386)
+        assert!(!jumps(&[0xff, 0x14, 0xc5, 0, 0, 0, 0], 3)); // call *0(,%rax,8)
+        assert!(!jumps(&[0x48, 0x8b, 0x04, 0xc5, 0, 0, 0, 0], 4)); // mov 0(,%rax,8), %rax
+        assert!(!jumps(&[0xff, 0xe0], 2)); // jmp *%rax
+    }
+}

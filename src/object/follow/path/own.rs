@@ -5,8 +5,7 @@
 //! the address on (an argument, a result, a store, a comparison), it does. So every field of an instruction that may name the
 //! register must be accounted for by an access, a sum or what it overwrites; else the address counts as that of its datum.
 
-use super::super::super::machine::mapping::Mode;
-use super::super::super::machine::steps::{Access, Flow, Register, Step};
+use super::super::super::machine::steps::{Flow, Register, Step};
 use super::super::super::x86::Reach;
 use super::super::{Evidence, Reached, others};
 use super::{Item, Path};
@@ -44,21 +43,12 @@ impl Path<'_, '_> {
 
     /// Whether the fields that may name the register are all known to be bases, indexes, terms or what is overwritten.
     fn is_explained(&self, at: u32, register: Register, step: &Step) -> bool {
-        if !self.rules.tells_anchors {
-            return false;
-        }
-        let Some((text, mode)) = self.text(at) else { return false };
-        let mentions = self.machine.mentions(text, mode, register);
+        let Some(text) = self.text(at) else { return false };
+        let mentions = self.machine.mentions(text, register);
         if mentions == 0 {
             return true;
         }
         let accesses = || step.accesses.iter().flatten();
-        // Whether a displacement beside an index is the address's (then it leads to a neighbour) or the index's, nothing tells.
-        let is_either =
-            |a: &Access| a.displacement != 0 && a.index.is_some_and(|i| a.base == register || i == register);
-        if accesses().any(is_either) {
-            return false;
-        }
         let named =
             accesses().map(|a| usize::from(a.base == register) + usize::from(a.index == Some(register)));
         let moves = step.moves.iter().flatten();
@@ -66,7 +56,7 @@ impl Path<'_, '_> {
         let moves_on = is_base && moves.clone().any(|m| m.to == register && m.from == register);
         let terms =
             if accesses().next().is_some() { 0 } else { moves.filter(|m| m.from == register).count() };
-        let overwritten = usize::from((step.kills | step.perhaps) >> register & 1 == 1 && !moves_on);
+        let overwritten = usize::from(step.kills >> register & 1 == 1 && !moves_on);
         let put_aside = step.slots.filter(|slots| {
             let on_stack = accesses().next().is_some_and(|a| self.rules.stack >> a.base & 1 == 1);
             !slots.load && on_stack
@@ -78,14 +68,13 @@ impl Path<'_, '_> {
         named.sum::<usize>() + terms + overwritten + put_aside >= mentions
     }
 
-    /// The bytes of an instruction, and what they are.
-    fn text(&self, at: u32) -> Option<(&[u8], Mode)> {
+    /// The bytes of an instruction.
+    fn text(&self, at: u32) -> Option<&[u8]> {
         let piece = self.code.get(at as usize)?.piece;
         let index = (at as usize).checked_sub(*self.firsts.get(piece)?)?;
         let one = self.body.pieces.get(piece)?.get(index)?;
         let section = self.model.owner.things.get(self.thing)?.pieces.get(piece)?.section;
         let start = u64::from(one.start);
-        let mode = self.model.maps.get(section).map_or(Mode::Code, |map| map.at(start));
-        Some((self.model.section(section)?.bytes(start, start + u64::from(one.length)), mode))
+        Some(self.model.section(section)?.bytes(start, start + u64::from(one.length)))
     }
 }

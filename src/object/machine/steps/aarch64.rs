@@ -15,7 +15,6 @@ pub const RULES: Rules = Rules {
     below: 256,
     apart: Some(4352),
     subtracts: false,
-    tells_anchors: true,
 };
 
 /// Kills a general register, unless it is the zero register.

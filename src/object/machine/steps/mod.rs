@@ -209,11 +209,6 @@ fn count(word: u32, register: Register, fields: &[u32]) -> usize {
     fields.iter().filter(|low| word >> **low & 31 == u32::from(register)).count()
 }
 
-/// How many of these fields hold this register.
-fn held(register: Register, fields: &[u32]) -> usize {
-    fields.iter().filter(|field| **field == u32::from(register)).count()
-}
-
 /// What the rules of calls and the compilers' habits say of a machine's registers.
 #[derive(Debug)]
 pub struct Rules {
@@ -232,7 +227,4 @@ pub struct Rules {
     pub apart: Option<i64>,
     /// An index may be subtracted.
     pub subtracts: bool,
-    /// Whether an address that is taken for its neighbours' sake alone is told from one that is taken for its own datum; else all
-    /// who take it count as readers of that.
-    pub tells_anchors: bool,
 }

@@ -15,7 +15,6 @@ pub const RULES: Rules = Rules {
     below: 0,
     apart: None,
     subtracts: false,
-    tells_anchors: true,
 };
 
 /// What an instruction of four or, with a prefix, eight bytes does.

@@ -15,7 +15,6 @@ pub const RULES: Rules = Rules {
     below: 2048,
     apart: Some(4096),
     subtracts: false,
-    tells_anchors: true,
 };
 
 /// Kills a general register, unless it is the one that reads as zero.
