@@ -226,3 +226,36 @@ fn an_address_taken_under_a_condition_has_its_reader() {
         assert!(told.contains("f"), "{}: {told:?}", cross.name);
     }
 }
+
+/// A table of jumps without relocations (aarch64) lies before all data and is no anchor: what is reached from the address behind it is
+/// not the end of what lies there.
+#[test]
+fn a_table_of_jumps_is_no_anchor() {
+    let list = |count: usize, last: &str| {
+        let numbers: Vec<_> = (0..count).map(|number| (number * 7 % 89).to_string()).collect();
+        format!("int a[] = {{{}, {last}}}; use(a);", numbers.join(", "))
+    };
+    let source = format!(
+        "long ext(long); void use(void *);
+        void first(void) {{ {} }}
+        int table(int x) {{ switch (x) {{ case -20: return 36; case -19: return 76; case -18: return 63; case -17: return 34;
+            case -16: return 22; }} return ext(x) + 6; }}
+        void last(void) {{ {} }}
+        int jumps(int x) {{ int r = ext(x); switch (x) {{ case 1: r += ext(107); break; case 2: r += ext(82); return r;
+            case 3: r += ext(87); r ^= x; break; case 4: r += ext(76); return r; case 5: r += ext(96); return r;
+            case 6: r += ext(11); return r; case 7: r += ext(14); r ^= x; break; case 8: r += ext(16); break; }} return r + x; }}",
+        list(29, "1"),
+        list(25, "LAST")
+    );
+    for cross in machines::installed() {
+        for level in ["-O1", "-O2", "-Os"] {
+            let dir = tempfile::tempdir().unwrap();
+            std::fs::write(dir.path().join("x.c"), &source).unwrap();
+            let [old, new] = ["-DLAST=77", "-DLAST=78"].map(|last| {
+                compile(dir.path(), cross.compiler, &[level.to_owned()], Some(last.to_owned())).1
+            });
+            let told = told(&old, &new);
+            assert!(told.contains("last"), "{} {level}: {told:?}", cross.name);
+        }
+    }
+}
