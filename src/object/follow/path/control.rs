@@ -75,9 +75,11 @@ impl Path<'_, '_> {
                 _ => {}
             }
         }
+        let mut starts: Vec<(usize, i64)> = self.body.uses.iter().filter_map(|u| private(u.place)).collect();
+        starts.sort_unstable();
         for one in &self.body.uses {
             self.number_of(one.place).into_iter().for_each(&mut enter);
-            listed.extend(self.listed_at(one));
+            listed.extend(self.listed_at(one, &starts));
         }
         for table in &self.body.distances {
             let Some(home) = self.model.section(table.table.0) else { continue };
@@ -93,8 +95,9 @@ impl Path<'_, '_> {
         Hidden { orphans: orphans.collect(), listed }
     }
 
-    /// Instructions of this function that a table lists whose address is taken.
-    fn listed_at(&self, one: &Use) -> Vec<u32> {
+    /// Instructions of this function that a table lists whose address is taken. `starts` are all nameless addresses that the
+    /// function takes, sorted: at one of them another table may begin, whose entries count from there.
+    fn listed_at(&self, one: &Use, starts: &[(usize, i64)]) -> Vec<u32> {
         let (section, start) = match one.place {
             Place::Private(section, offset) => (section, offset.max(0).cast_unsigned()),
             Place::Thing(thing, ..) => {
@@ -109,10 +112,15 @@ impl Path<'_, '_> {
         };
         let machine = self.model.facts.image.machine;
         let entries = home.relocations_in(start, home.size).iter().take(ENTRIES);
+        let next = starts.partition_point(|at| *at <= (section, start.cast_signed()));
+        let next = starts.get(next).filter(|at| at.0 == section).map_or(u64::MAX, |at| at.1.cast_unsigned());
         let place = |relocation: &Relocation| {
             let mut at = *relocation;
             // Entries may count from the start of the table.
             if arch::shape(machine, at.kind).is_some_and(|s| s.relative) {
+                if at.offset >= next {
+                    return None;
+                }
                 at.addend = at.addend.wrapping_sub(at.offset.wrapping_sub(start).cast_signed());
             }
             self.number_of(self.model.resolve(home, &at, 0))
@@ -166,5 +174,13 @@ impl Path<'_, '_> {
         }
         self.callees.insert(thing, kills & all);
         kills & all
+    }
+}
+
+/// Section and offset of a nameless place.
+fn private(place: Place) -> Option<(usize, i64)> {
+    match place {
+        Place::Private(section, offset) => Some((section, offset)),
+        _ => None,
     }
 }
