@@ -9,7 +9,7 @@ use rayon::prelude::*;
 
 use super::side::{self, Loaded, Object, Side};
 use crate::analysis::{self, Change, ObjectDiff, Status, differ, inputs, pairing, rewritten};
-use crate::object::{Basis, Fingerprints};
+use crate::object::{Basis, Fingerprints, Workers};
 use crate::report::error::{DIFFERENT, SAME, TROUBLE};
 use crate::report::progress::Progress;
 use crate::report::{Comparison, Format, diff_json, diff_text, output, shown};
@@ -69,10 +69,11 @@ fn compare(sides: &(Side, Side), mut troubles: Vec<String>, args: &Args) -> Comp
     let names = |side: &Side| side.objects.iter().map(|object| object.name.clone()).collect::<Vec<_>>();
     let matches = pairing::pair(&names(&sides.0), &names(&sides.1));
     let progress = Progress::new(matches.len());
+    let workers = if matches.len() == 1 { Workers::FEW } else { Workers::ONE };
     let compared = |(name, old, new): (BString, Option<usize>, Option<usize>)| {
         let old = old.and_then(|index| sides.0.objects.get(index));
         let new = new.and_then(|index| sides.1.objects.get(index));
-        let mut result = objects(name, old, new, args.code);
+        let mut result = objects(name, old, new, (args.code, workers));
         narrow(&mut result.0, &args.symbol);
         progress.step();
         result
@@ -100,7 +101,7 @@ fn objects(
     name: BString,
     old: Option<&Object>,
     new: Option<&Object>,
-    code: bool,
+    (code, workers): (bool, Workers),
 ) -> (ObjectDiff, Vec<String>) {
     let mut diff = ObjectDiff {
         object: name,
@@ -119,7 +120,7 @@ fn objects(
     }
     let mut prints = |object: Option<&Object>, loaded: Option<&mut Loaded<'_>>| {
         let loaded = loaded?;
-        let mut prints = loaded.fingerprints();
+        let mut prints = loaded.fingerprints_by(workers);
         loaded.let_go();
         if let Ok(prints) = &mut prints {
             prints.streams.shrink_to_fit();

@@ -9,7 +9,7 @@ use bstr::BString;
 use super::side::{self, Loaded, Object, Side, Source};
 use super::{located, rewritten};
 use crate::analysis::kernel;
-use crate::object::Hash;
+use crate::object::{Hash, Workers};
 use crate::report::error::{SAME, TROUBLE};
 use crate::report::shown::{Shown, Standing};
 use crate::report::{Format, output, show_json, show_text};
@@ -106,11 +106,11 @@ impl Show<'_> {
             }
             (_, None) if self.args.recorded => return Err("has no record in the store".into()),
             (_, Some(record)) => {
-                let prints = loaded.fingerprints()?;
+                let prints = loaded.fingerprints_by(Workers::FEW)?;
                 let standing = standing(&loaded, &prints.items, record);
                 (prints, standing)
             }
-            (_, None) => (loaded.fingerprints()?, None),
+            (_, None) => (loaded.fingerprints_by(Workers::FEW)?, None),
         };
         let identity = record.as_ref().map(|record| &record.identity).or(loaded.identity());
         let mut notes = identity.map(|identity| identity.notes.clone()).unwrap_or_default();

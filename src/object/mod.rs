@@ -25,6 +25,7 @@ pub mod ownership;
 pub mod parallel;
 pub mod places;
 pub mod private;
+pub mod ranks;
 pub mod recipe;
 pub mod search;
 pub mod sites;

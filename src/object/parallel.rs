@@ -14,11 +14,14 @@ pub struct Workers(usize);
 /// long as a few kilobytes.
 const WORTH_A_THREAD: usize = 64 << 10;
 /// Runs to a worker, where there are several workers. What is made of each has to be put together.
-const RUNS_EACH: usize = 4;
+const RUNS_EACH: usize = 1;
 
 impl Workers {
     /// The thread that asks, alone.
     pub const ONE: Self = Self(1);
+
+    /// As many as one object may have: there is mostly other work beside it.
+    pub const FEW: Self = Self(4);
 
     /// As many as there are processors for, up to `most`.
     pub const fn up_to(most: usize) -> Self {

@@ -21,6 +21,7 @@ use super::names;
 use super::ownership::{Ownership, Piece, Thing};
 use super::parallel::Workers;
 use super::private;
+use super::ranks::Ranks;
 use super::x86::{Instruction, Reach};
 
 /// `r_type` of a reference that has no relocation: the assembler or the linker resolved it.
@@ -73,6 +74,8 @@ pub struct Use {
 pub struct Body {
     /// Per piece: its instructions. Empty for data, and for machines without a decoder.
     pub pieces: SmallVec<[Vec<Instruction>; 1]>,
+    /// Per piece: the numbers of its instructions by their offsets. Empty where all pieces are short.
+    pub ranks: Vec<Ranks>,
     /// References in the order of their place.
     pub uses: Vec<Use>,
     /// Tables of distances that it reads.
@@ -214,7 +217,7 @@ impl<'d> Model<'d> {
                 number += list.len() as u32;
             }
         }
-        Body { pieces, uses: scratch.uses.clone(), distances }
+        Body { ranks: Ranks::of_all(&pieces), pieces, uses: scratch.uses.clone(), distances }
     }
 
     fn instructions(&self, machine: &dyn Machine, piece: &Piece, list: &mut Vec<Instruction>) {
@@ -247,7 +250,10 @@ impl<'d> Model<'d> {
         let Some(body) = self.bodies.get(thing) else { return (0, 0) };
         let before: usize = body.pieces.iter().take(piece).map(Vec::len).sum();
         let Some(list) = body.pieces.get(piece) else { return (before as u32, 0) };
-        let at = list.partition_point(|i| u64::from(i.start) < offset);
+        let at = match body.ranks.get(piece) {
+            Some(ranks) => ranks.before(list, offset),
+            None => list.partition_point(|i| u64::from(i.start) < offset),
+        };
         let here = (before + at) as u32;
         let Some(previous) = at.checked_sub(1).and_then(|i| list.get(i)) else { return (here, 0) };
         let start = u64::from(previous.start);

@@ -30,8 +30,6 @@ const SMALL: u64 = 1 << 20;
 
 /// The name of the variant that the build asked for.
 pub const PRIMARY: &str = "primary";
-/// Threads that fingerprint one object at most: a build has other compiles to run beside this one.
-const MOST_WORKERS: usize = 4;
 
 /// Exit status of the child that records.
 const RECORDED: u8 = 0;
@@ -268,7 +266,7 @@ impl Attempt<'_> {
             return true;
         }
         let started = Instant::now();
-        let outcome = match object::fingerprint_with(&object, Workers::up_to(MOST_WORKERS)) {
+        let outcome = match object::fingerprint_with(&object, Workers::FEW) {
             Ok(prints) => Outcome::Read(prints),
             Err(error) => Outcome::Unreadable(error.to_string()),
         };

@@ -8,7 +8,7 @@ use super::{Object, Source, system_says};
 use crate::analysis::producers::{self, Built};
 use crate::analysis::{Finding, inputs};
 use crate::object::fingerprint::RECIPE;
-use crate::object::{self, Fingerprints, Hash};
+use crate::object::{self, Fingerprints, Hash, Workers};
 use crate::store::record::Inputs;
 use crate::store::{Identity, UnitEntry};
 
@@ -95,8 +95,15 @@ impl Loaded<'_> {
 
     /// The fingerprints of the primary variant, with their streams.
     pub fn fingerprints(&self) -> Result<Fingerprints, String> {
+        self.fingerprints_by(Workers::ONE)
+    }
+
+    /// [`Loaded::fingerprints`], by several threads where they are worth it.
+    pub fn fingerprints_by(&self, workers: Workers) -> Result<Fingerprints, String> {
         let unit = match self {
-            Self::Bytes(_, bytes) => return object::fingerprint(bytes).map_err(|error| error.to_string()),
+            Self::Bytes(_, bytes) => {
+                return object::fingerprint_with(bytes, workers).map_err(|error| error.to_string());
+            }
             Self::Record(unit) => unit,
         };
         let primary = unit.identity.variants.first().ok_or("the record has no variant")?;
