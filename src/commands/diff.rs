@@ -9,7 +9,7 @@ use rayon::prelude::*;
 
 use super::side::{self, Loaded, Object, Side};
 use crate::analysis::{self, Change, ObjectDiff, Status, differ, inputs, pairing, rewritten};
-use crate::object::{Basis, Fingerprints, Workers};
+use crate::object::{Basis, Fingerprints};
 use crate::report::error::{DIFFERENT, SAME, TROUBLE};
 use crate::report::progress::Progress;
 use crate::report::{Comparison, Format, diff_json, diff_text, output, shown};
@@ -69,11 +69,10 @@ fn compare(sides: &(Side, Side), mut troubles: Vec<String>, args: &Args) -> Comp
     let names = |side: &Side| side.objects.iter().map(|object| object.name.clone()).collect::<Vec<_>>();
     let matches = pairing::pair(&names(&sides.0), &names(&sides.1));
     let progress = Progress::new(matches.len());
-    let workers = if matches.len() == 1 { Workers::FEW } else { Workers::ONE };
     let compared = |(name, old, new): (BString, Option<usize>, Option<usize>)| {
         let old = old.and_then(|index| sides.0.objects.get(index));
         let new = new.and_then(|index| sides.1.objects.get(index));
-        let mut result = objects(name, old, new, (args.code, workers));
+        let mut result = objects(name, old, new, args.code);
         narrow(&mut result.0, &args.symbol);
         progress.step();
         result
@@ -101,7 +100,7 @@ fn objects(
     name: BString,
     old: Option<&Object>,
     new: Option<&Object>,
-    (code, workers): (bool, Workers),
+    code: bool,
 ) -> (ObjectDiff, Vec<String>) {
     let mut diff = ObjectDiff {
         object: name,
@@ -120,7 +119,7 @@ fn objects(
     }
     let mut prints = |object: Option<&Object>, loaded: Option<&mut Loaded<'_>>| {
         let loaded = loaded?;
-        let mut prints = loaded.fingerprints_by(workers);
+        let mut prints = loaded.fingerprints();
         loaded.let_go();
         if let Ok(prints) = &mut prints {
             prints.streams.shrink_to_fit();

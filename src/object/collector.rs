@@ -5,6 +5,8 @@
 //! there were. References are kept as they were met, since an item's number is not known before all items are.
 
 use bstr::BString;
+use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
 
 use super::closure::{Closure, Concrete};
 use super::facts::Facts;
@@ -12,7 +14,12 @@ use super::fingerprint::{
     Basis, Fingerprints, Hash, Item, Kind, Part, PartKind, RECIPE, Reference, StreamRange,
 };
 use super::names;
+use super::parallel::TOGETHER;
 use super::places::Model;
+
+/// The longest stream that is looked for among those met before, in bytes: one block of the hash. Most functions of a file have
+/// the same attributes, and many the same frame.
+const SHORT: usize = 64;
 
 /// Collects items and their streams.
 #[derive(Debug, Default)]
@@ -26,6 +33,9 @@ pub struct Collector {
     /// Which thing became which item.
     by_thing: Vec<(usize, usize)>,
     streams: Blocks,
+    /// Short streams of the things since the last whole [`TOGETHER`], with their hashes and where they lie. (Of those alone: what
+    /// is kept must not tell where one thread's things ended.)
+    met: FxHashMap<SmallVec<[u8; SHORT]>, (Hash, StreamRange)>,
     /// How many bytes of streams are kept at most.
     most: usize,
     /// Bytes of nameless data written for what serves nobody.
@@ -40,10 +50,37 @@ impl Collector {
         Self { most, ..Self::default() }
     }
 
-    /// Makes room for so many items and bytes of streams; what is not written to costs nothing.
-    pub fn reserve(&mut self, items: usize, streams: usize) {
+    /// Makes room for so many items, bytes of streams and references; what is not written to costs nothing, and a list that
+    /// grows is written to twice.
+    pub fn reserve(&mut self, items: usize, streams: usize, references: usize) {
         self.items.reserve_exact(items);
+        self.counts.reserve_exact(items);
+        self.by_thing.reserve_exact(items);
+        self.concrete.reserve_exact(references);
+        self.covered.reserve_exact(2 * items);
         self.streams.blocks.push(Vec::with_capacity(streams));
+    }
+
+    /// Says that the streams of this thing, by its number, come next.
+    pub fn begin(&mut self, thing: usize) {
+        if thing.is_multiple_of(TOGETHER) {
+            self.met.clear();
+        }
+    }
+
+    /// The hash of a stream, and where it is kept.
+    fn hashed(&mut self, stream: &[u8]) -> (Hash, StreamRange) {
+        if stream.len() > SHORT {
+            return (Hash::of(stream), self.keep(stream));
+        }
+        if let Some(known) = self.met.get(stream) {
+            return *known;
+        }
+        let made = (Hash::of(stream), self.keep(stream));
+        if made.1.len > 0 {
+            self.met.insert(SmallVec::from_slice(stream), made);
+        }
+        made
     }
 
     /// Keeps a stream and says where. A file that makes items repeat each other's bytes without end (thousands of
@@ -74,7 +111,8 @@ impl Collector {
         let written = parts.iter().filter(|(_, stream)| !stream.is_empty());
         item.parts.reserve_exact(written.clone().count());
         for (kind, stream) in written {
-            item.parts.push(Part { kind: *kind, hash: Hash::of(stream), stream: self.keep(stream) });
+            let (hash, stream) = self.hashed(stream);
+            item.parts.push(Part { kind: *kind, hash, stream });
         }
         self.covered.extend_from_slice(&closure.covered);
         self.by_thing.extend(thing.map(|thing| (thing, self.items.len())));

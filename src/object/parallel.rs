@@ -13,8 +13,10 @@ pub struct Workers(usize);
 /// What is worth a thread, in the weights of [`Workers::map_runs`], which count bytes of code: to start one takes as
 /// long as a few kilobytes.
 const WORTH_A_THREAD: usize = 64 << 10;
+/// Runs begin at multiples of so many items, so that what is made of so many does not tell how many runs there were.
+pub const TOGETHER: usize = 32;
 /// Runs to a worker, where there are several workers. What is made of each has to be put together.
-const RUNS_EACH: usize = 1;
+const RUNS_EACH: usize = 4;
 
 impl Workers {
     /// The thread that asks, alone.
@@ -64,13 +66,13 @@ impl Workers {
     }
 }
 
-/// Runs of `list` that weigh `each` or a little more, the last perhaps less; at least one.
+/// Runs of `list` that weigh `each` or somewhat more, the last perhaps less; at least one. All begin at multiples of [`TOGETHER`].
 fn cut<T>(list: &[T], weight: impl Fn(&T) -> usize, each: usize) -> Vec<Range<usize>> {
     let mut runs = Vec::new();
     let (mut start, mut weighed) = (0, 0_usize);
     for (index, item) in list.iter().enumerate() {
         weighed = weighed.saturating_add(weight(item));
-        if weighed >= each && index + 1 < list.len() {
+        if weighed >= each && index + 1 < list.len() && (index + 1).is_multiple_of(TOGETHER) {
             runs.push(start..index + 1);
             (start, weighed) = (index + 1, 0);
         }

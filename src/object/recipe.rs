@@ -65,16 +65,18 @@ pub fn things(known: &Known<'_, '_>, workers: Workers) -> Collector {
     let most_bytes = known.model.facts.sections.iter().map(|s| s.data.len()).sum::<usize>();
     let mut runs = workers.map_runs(things, Thing::weight, |run| {
         let mut collector = Collector::new(KEPT_ALWAYS + KEPT_PER_BYTE * most_bytes);
-        if run.start == 0 {
-            // It takes in the others in the end.
-            let bytes = things.iter().map(Thing::weight).sum::<usize>().min(most_bytes);
-            collector
-                .reserve(things.len() + known.model.facts.sections.len() + SOME, bytes.saturating_mul(4));
-        }
+        // The first takes in the others in the end.
+        let all = if run.start == 0 { 0..things.len() } else { run.clone() };
+        let more = if run.start == 0 { known.model.facts.sections.len() + SOME } else { 0 };
+        let bytes = things.get(all.clone()).unwrap_or_default().iter().map(Thing::weight).sum::<usize>();
+        let bodies = known.model.bodies.get(all.clone()).unwrap_or_default();
+        let references = bodies.iter().map(|body| body.uses.len()).sum();
+        collector.reserve(all.len() + more, bytes.min(most_bytes).saturating_mul(4), references);
         let mut streams = Streams::default();
         let mut closure = Closure::new(known.model, known.privates);
         for index in run {
             if let Some(thing) = things.get(index) {
+                collector.begin(index);
                 write(known, index, thing, &mut closure, &mut streams, &mut collector);
             }
         }
@@ -82,6 +84,7 @@ pub fn things(known: &Known<'_, '_>, workers: Workers) -> Collector {
     });
     let mut collector = runs.next().unwrap_or_default();
     runs.for_each(|run| collector.append(run));
+    collector.begin(0); // what is left over is nobody's neighbour
     collector
 }
 

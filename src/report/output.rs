@@ -3,16 +3,46 @@
 //! Rust ignores SIGPIPE, so that `lpcc show x.o | head` would end in an error or a panic; here a reader that
 //! went away ends the output quietly, and any other failure to write is trouble.
 
+use std::borrow::Cow;
 use std::io::{ErrorKind, IsTerminal, Write};
 
+use anstream::ColorChoice;
 use anyhow::Context;
 
 /// Writes `text` to standard output; its styles only where that is a terminal and colour is wanted.
 pub fn print(text: &str) -> anyhow::Result<()> {
-    let mut out = anstream::AutoStream::auto(std::io::stdout().lock());
+    let mut out = std::io::stdout().lock();
+    // All at once: a stream that strips writes every line for itself, and a table has thousands.
+    let text = match anstream::AutoStream::choice(&out) {
+        ColorChoice::Never => Cow::Owned(without_styles(text)),
+        _ => Cow::Borrowed(text),
+    };
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         result => result.context("cannot write to standard output"),
+    }
+}
+
+/// Text without the sequences that style it. All that a report has are styles of ours in text that is printable; what else there
+/// may be is left to a state machine that looks at every byte.
+fn without_styles(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut pieces = text.split('\x1b');
+    plain.push_str(pieces.next().unwrap_or_default());
+    for piece in pieces {
+        let codes = piece
+            .strip_prefix('[')
+            .map(|rest| rest.trim_start_matches(|c: char| c.is_ascii_digit() || c == ';'));
+        let Some(rest) = codes.and_then(|codes| codes.strip_prefix('m')) else {
+            return anstream::adapter::strip_str(text).to_string();
+        };
+        plain.push_str(rest);
+    }
+    let is_control = |byte: &u8| byte.is_ascii_control() && *byte != b'\n';
+    if plain.as_bytes().iter().any(is_control) {
+        anstream::adapter::strip_str(text).to_string()
+    } else {
+        plain
     }
 }
 
@@ -28,4 +58,23 @@ pub fn width() -> Option<usize> {
         return None;
     }
     terminal_size::terminal_size().map(|(width, _)| usize::from(width.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn what_is_left_is_what_a_terminal_would_show(
+            parts in prop::collection::vec(prop_oneof![
+                "[a-zé \\n]{0,5}", Just("\x1b[2m".to_owned()), Just("\x1b[1;31m".to_owned()), Just("\x1b[0m".to_owned()),
+                Just("\x1b".to_owned()), Just("\x1b[3".to_owned()), Just("\t\x07\x7f".to_owned()), Just("\x1b]8;;x\x1b\\".to_owned()),
+            ], 0..12),
+        ) {
+            let text = parts.concat();
+            prop_assert_eq!(without_styles(&text), anstream::adapter::strip_str(&text).to_string());
+        }
+    }
 }

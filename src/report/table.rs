@@ -29,7 +29,8 @@ impl Cell {
     }
 
     fn width(&self) -> usize {
-        self.text.chars().count()
+        // (Counting characters takes a while for tables of many thousand rows.)
+        if self.text.is_ascii() { self.text.len() } else { self.text.chars().count() }
     }
 }
 
@@ -56,10 +57,15 @@ pub fn write(out: &mut String, indent: &str, rows: &[Vec<Cell>]) {
                 (false, true) => (0, 0),
                 (false, false) => (0, pad),
             };
-            let gap = if last { "" } else { "  " };
-            let (style, text) = (cell.style, &cell.text);
-            // Writing to a String cannot fail.
-            let _ = write!(out, "{:before$}{style}{text}{style:#}{:after$}{gap}", "", "");
+            out.extend(std::iter::repeat_n(' ', before));
+            if cell.style.is_plain() {
+                out.push_str(&cell.text);
+            } else {
+                let (style, text) = (cell.style, &cell.text);
+                // Writing to a String cannot fail.
+                let _ = write!(out, "{style}{text}{style:#}");
+            }
+            out.extend(std::iter::repeat_n(' ', if last { after } else { after + 2 }));
         }
         out.push('\n');
     }
