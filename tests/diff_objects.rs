@@ -310,7 +310,10 @@ fn by_how_many_threads_does_not_show() {
              for (int i = 0; i < x; i++) d{n} += x * {n} + (x ^ i) % 7; return d{n}; }}\n"
         )
     };
-    std::fs::write(top.path().join("x.c"), (0..4000).map(function).collect::<String>()).unwrap();
+    // What is nobody's, with the bytes of data that were met last.
+    let nameless = |n: usize| format!("const int c{n} = {n}; asm(\".section .nameless{n},\\\"a\\\"; .long {n}; .text\");\n");
+    let source = (0..4000).map(function).chain((3900..4000).map(nameless)).collect::<String>();
+    std::fs::write(top.path().join("x.c"), source).unwrap();
     let compile = Command::new("gcc").args(["-c", "x.c"]).current_dir(top.path()).status().unwrap();
     assert!(compile.success());
     let bytes = std::fs::read(top.path().join("x.o")).unwrap();
