@@ -79,7 +79,7 @@ fn function(random: &mut Random, index: usize) -> (String, usize) {
         }
         6 => {
             let float = ["double", "float", "long double"][random.below(3)];
-            format!("{float} f{index}({float} x) {{ return x * ({float})({mine} + 0.25) + ext(3); }}")
+            format!("{float} f{index}({float} x) {{ return x * ({float})({mine} + 0.25) + ext({index}); }}")
         }
         7 => {
             let count = 6 + random.below(25);

@@ -9,6 +9,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use self::control::Hidden;
 use super::super::facts::Section;
 use super::super::machine::Machine;
+use super::super::machine::distances::Distances;
 use super::super::machine::mapping::Mode;
 use super::super::machine::steps::{Flow, Move, Register, Rules, Slots, Step};
 use super::super::places::{Body, DIRECT, Model, Place, Use};
@@ -352,6 +353,9 @@ impl<'m, 'd> Path<'m, 'd> {
             let evidence = if known { Evidence::Proof } else { Evidence::Perhaps };
             let width = if access.index.is_some() { 1 } else { access.width.max(1) };
             self.reach(Reached { at: item.at, anchor: item.anchor, offset, width, evidence });
+            if offset == item.anchor.1 && self.lists_code(item.anchor) {
+                continue; // an index of a jump table
+            }
             let other = if access.base == register { access.index } else { Some(access.base) };
             let numbers = self.numbers.iter().filter(|(index, _)| Some(*index) == other).take(NUMBERS);
             let scales = if self.rules.subtracts { &BOTH_WAYS[..] } else { &SCALES };
@@ -387,7 +391,13 @@ impl<'m, 'd> Path<'m, 'd> {
     /// Whether a datum, or a jump table, begins at an address.
     fn begins(&self, anchor: Anchor) -> bool {
         let datum = u64::try_from(anchor.1).ok().and_then(|at| self.model.owner.datum_at(anchor.0, at));
-        datum.is_some_and(|(start, _)| start.cast_signed() == anchor.1) || leads_into_code(self.model, anchor)
+        datum.is_some_and(|(start, _)| start.cast_signed() == anchor.1) || self.lists_code(anchor)
+    }
+
+    /// Whether a jump table begins at an address: one of addresses, or one of distances that this function reads.
+    fn lists_code(&self, anchor: Anchor) -> bool {
+        let is_here = |d: &Distances| (d.table.0, d.table.1.cast_signed()) == anchor;
+        self.body.distances.iter().any(is_here) || leads_into_code(self.model, anchor)
     }
 
     fn put_aside(&mut self, item: &Item, register: Register, step: &Step) {
