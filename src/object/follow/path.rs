@@ -537,6 +537,9 @@ fn may_be_anchor(model: &Model<'_>, one: &Use) -> bool {
 
 /// The address that a reference brings into a register whole.
 fn taken(model: &Model<'_>, machine: &dyn Machine, one: &Use) -> Option<Anchor> {
+    if machine.is_upper(one.kind) {
+        return None; // half of it
+    }
     let place = match one.place {
         // The address was loaded (`.toc`).
         Place::Private(section, offset) if one.access > 0 => {
@@ -544,7 +547,7 @@ fn taken(model: &Model<'_>, machine: &dyn Machine, one: &Use) -> Option<Anchor> 
             let relocation = home.relocations_in(at, at.saturating_add(1)).first()?;
             model.resolve(home, relocation, 0)
         }
-        place if one.access == 0 && !machine.is_upper(one.kind) => place,
+        place if one.access == 0 => place,
         _ => return None,
     };
     let anchor = position(model, place)?;
