@@ -217,7 +217,8 @@ fn whoever_reaches_another_datum_by_a_displacement_is_told() {
                 continue;
             }
             for flags in [&["-O2"][..], &["-Os", "-fno-pic"], &["-O3", "-fPIC"]] {
-                let dir = tempfile::tempdir().unwrap();
+                let mut dir = tempfile::tempdir().unwrap();
+                dir.disable_cleanup(std::env::var_os("LPCC_KEEP").is_some());
                 let anchored = [flags, &["-fsection-anchors"]].concat();
                 let plain = [flags, &["-fno-section-anchors"]].concat();
                 let build = |name: &str, flags: &[&str], text: &str| {

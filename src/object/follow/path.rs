@@ -374,8 +374,12 @@ impl<'m, 'd> Path<'m, 'd> {
             self.biased.push((one.at, one.anchor.0, one.offset));
         }
         if below > 0 && (one.anchor.1 < FIRST || below > self.rules.below) {
+            // The address is the end of an array, and this is the array.
             self.own.insert(one.anchor);
-            return; // the address is the end of an array, and this is the array
+            if self.ends_there(&one) {
+                self.reached.push(Reached { evidence: Evidence::Perhaps, ..one });
+            }
+            return;
         }
         let evidence = if below > 0 { Evidence::Perhaps } else { one.evidence };
         if others(self.model, &one).is_empty() {
@@ -386,6 +390,16 @@ impl<'m, 'd> Path<'m, 'd> {
         } else {
             self.reached.push(Reached { evidence, ..one });
         }
+    }
+
+    /// Whether something reached below an address surely belongs to the datum that ends there: it is accessed, or is that datum's
+    /// start. (An address further on in it may be an element before the first of what begins there.)
+    fn ends_there(&self, one: &Reached) -> bool {
+        let datum = u64::try_from(one.offset).ok().and_then(|at| self.model.owner.datum_at(one.anchor.0, at));
+        datum.is_some_and(|(start, end)| {
+            end.cast_signed() == one.anchor.1
+                && (one.evidence == Evidence::Proof || start.cast_signed() == one.offset)
+        })
     }
 
     /// Whether a datum, or a jump table, begins at an address.
