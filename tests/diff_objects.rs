@@ -311,7 +311,9 @@ fn by_how_many_threads_does_not_show() {
         )
     };
     // What is nobody's, with the bytes of data that were met last.
-    let nameless = |n: usize| format!("const int c{n} = {n}; asm(\".section .nameless{n},\\\"a\\\"; .long {n}; .text\");\n");
+    let nameless = |n: usize| {
+        format!("const int c{n} = {n}; asm(\".section .nameless{n},\\\"a\\\"; .long {n}; .text\");\n")
+    };
     let source = (0..4000).map(function).chain((3900..4000).map(nameless)).collect::<String>();
     std::fs::write(top.path().join("x.c"), source).unwrap();
     let compile = Command::new("gcc").args(["-c", "x.c"]).current_dir(top.path()).status().unwrap();

@@ -1,6 +1,7 @@
 //! The way of an address through the registers and the stack of one function.
 
 mod control;
+mod numbers;
 mod own;
 
 use object::elf;
@@ -147,17 +148,6 @@ impl<'m, 'd> Path<'m, 'd> {
         (!path.pending.is_empty()).then_some(path)
     }
 
-    /// Where an index is counted down, the number that it begins with is part of the address.
-    fn find_numbers(&self) -> Vec<(Register, i64)> {
-        let steps = self.code.iter().map(|done| &done.step).filter(|step| step.kills.is_power_of_two());
-        let mut numbers: Vec<(Register, i64)> = steps
-            .filter_map(|step| Some((step.kills.trailing_zeros() as Register, step.number.or(step.counter)?)))
-            .collect();
-        numbers.sort_unstable();
-        numbers.dedup();
-        numbers
-    }
-
     fn find_heads(&self) -> Vec<bool> {
         let mut heads = vec![false; self.code.len()];
         let branches = self.code.iter().filter_map(|done| match done.reach {
@@ -171,34 +161,6 @@ impl<'m, 'd> Path<'m, 'd> {
             }
         }
         heads
-    }
-
-    /// An index that is a number is a displacement: Power's vector loads have no other.
-    fn settle_indexes(&mut self) {
-        let mut numbers: [Option<i64>; 32] = [None; 32];
-        for at in 0..self.code.len() {
-            if self.heads.get(at).copied().unwrap_or(true) {
-                numbers = [None; 32];
-            }
-            let Some(Done { step, .. }) = self.code.get_mut(at) else { return };
-            if let [Some(access), None] = &mut step.accesses
-                && let Some(index) = access.index
-            {
-                let known = |register: Register| numbers.get(usize::from(register)).copied().flatten();
-                match (known(access.base), known(index)) {
-                    (_, Some(number)) => *access = access.at(access.base, number),
-                    (Some(number), None) => {
-                        *access = access.at(index, number);
-                    }
-                    (None, None) => {}
-                }
-            }
-            for (register, slot) in numbers.iter_mut().enumerate() {
-                if (step.kills | step.perhaps) >> register & 1 == 1 || step.flow == Flow::Call {
-                    *slot = step.number.filter(|_| step.kills == 1 << register);
-                }
-            }
-        }
     }
 
     /// Finds the addresses that come to lie in a register, and where.
@@ -357,6 +319,7 @@ impl<'m, 'd> Path<'m, 'd> {
                 continue; // an index of a jump table
             }
             let other = if access.base == register { access.index } else { Some(access.base) };
+            let other = other.filter(|index| !self.is_computed(item.at, *index));
             let numbers = self.numbers.iter().filter(|(index, _)| Some(*index) == other).take(NUMBERS);
             let scales = if self.rules.subtracts { &BOTH_WAYS[..] } else { &SCALES };
             let distances = numbers.flat_map(|(_, number)| scales.iter().map(|by| number.wrapping_mul(*by)));

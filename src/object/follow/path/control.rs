@@ -42,10 +42,7 @@ impl Path<'_, '_> {
         if flow == Flow::Call && !self.model.facts.sections.iter().any(is_thrown_at) {
             return Vec::new();
         }
-        let hidden = match &self.hidden {
-            Some(hidden) => hidden.clone(),
-            None => self.hidden.insert(self.find_hidden()).clone(),
-        };
+        let hidden = self.found_hidden().clone();
         let mut to = hidden.orphans;
         if flow == Flow::Indirect {
             to.extend(hidden.listed);
@@ -54,6 +51,16 @@ impl Path<'_, '_> {
             to.extend((from + 2..).zip(jumps).map(|(next, _)| next));
         }
         to
+    }
+
+    fn found_hidden(&mut self) -> &Hidden {
+        let hidden = self.hidden.take().unwrap_or_else(|| self.find_hidden());
+        self.hidden.insert(hidden)
+    }
+
+    /// The instructions that jump tables list, sorted.
+    pub fn listed(&mut self) -> Vec<u32> {
+        self.found_hidden().listed.clone()
     }
 
     fn find_hidden(&self) -> Hidden {
