@@ -128,24 +128,40 @@ fn what_keeps_its_text_keeps_its_fingerprint() {
         .flat_map(|c| FLAG_SETS.iter().map(|f| (*c, *f)))
         .filter(|(compiler, flags)| !(*compiler == "clang" && flags.contains(&"-mno-sse")))
         .collect();
-    hold(&builds, setting("LPCC_PROGRAMS", 6));
+    hold(&seeds(0xa11, 6), &builds);
 }
 
 #[test]
 fn what_keeps_its_text_keeps_its_fingerprint_on_every_machine() {
-    let mut builds: Vec<(&str, &[&str])> = Vec::new();
+    let mut all: Vec<(&str, &[&str])> = Vec::new();
     let only = std::env::var("LPCC_MACHINES").ok();
     for cross in machines::installed() {
         if only.as_ref().is_some_and(|names| !names.split(',').any(|n| n == cross.name)) {
             continue;
         }
-        builds.extend([cross.kernel, cross.user].map(|flags| (cross.compiler, flags)));
+        let mut builds = Vec::from([cross.kernel, cross.user].map(|flags| (cross.compiler, flags)));
         builds.extend(CROSS_FLAG_SETS.iter().map(|flags| (cross.compiler, *flags)));
         builds.extend(cross.more.iter().map(|flags| (cross.compiler, *flags)));
+        let remembered: Vec<u64> =
+            REMEMBERED.iter().filter(|(name, _)| *name == cross.name).map(|(_, seed)| *seed).collect();
+        if !remembered.is_empty() {
+            hold(&remembered, &builds);
+        }
+        all.append(&mut builds);
     }
-    if !builds.is_empty() {
-        hold(&builds, setting("LPCC_PROGRAMS", 3));
+    if !all.is_empty() {
+        hold(&seeds(0xa11, 3), &all);
     }
+}
+
+/// Programs that once had false changes, by machine: a table's entries counted from the table before it, the numbers of a jump
+/// table's index taken for an array's, half an address for a whole, another index's numbers.
+const REMEMBERED: &[(&str, u64)] = &[("s390x", 2605), ("aarch64", 62), ("ppc64le", 66), ("arm", 67)];
+
+/// One seed for each program.
+fn seeds(default: u64, count: u64) -> Vec<u64> {
+    let (seed, count) = (setting("LPCC_SEED", default), setting("LPCC_PROGRAMS", count));
+    (seed..seed.saturating_add(count)).collect()
 }
 
 /// Without section anchors the text tells everything.
@@ -195,13 +211,13 @@ fn statics(random: &mut Random) -> String {
 /// reaches them needs to change; what the compiler writes without anchors says who does.
 #[test]
 fn whoever_reaches_another_datum_by_a_displacement_is_told() {
-    let seed = setting("LPCC_SEED", 0xa2c);
-    let programs = setting("LPCC_PROGRAMS", 2);
-    eprintln!("LPCC_SEED={seed} LPCC_PROGRAMS={programs}");
+    // One program that was once silent on arm: the start of an array, reached from its end.
+    let seeds = [seeds(0xa2c, 2), vec![64]].concat();
+    eprintln!("programs of the seeds {seeds:?}");
     let only = std::env::var("LPCC_MACHINES").ok();
     let (mut wrong, mut told, mut alike) = (BTreeSet::new(), 0, 0);
-    for number in 0..programs {
-        let mut random = Random(seed.wrapping_add(number));
+    for number in seeds {
+        let mut random = Random(number);
         let mut old = String::from("struct pair { int a, b; }; void use(const void *); long ext(long);\n");
         old.push_str("void span(const void *, const void *);\n");
         old.push_str(&statics(&mut random));
@@ -300,13 +316,12 @@ fn the_first_datum_of_a_block_is_nobodys_but_its_readers() {
 }
 
 /// Compiles programs before and after a shuffle with each compiler and its flags, and compares.
-fn hold(builds: &[(&str, &[&str])], programs: u64) {
-    let seed = setting("LPCC_SEED", 0xa11);
-    eprintln!("LPCC_SEED={seed} LPCC_PROGRAMS={programs}");
+fn hold(seeds: &[u64], builds: &[(&str, &[&str])]) {
+    eprintln!("programs of the seeds {seeds:?} (LPCC_SEED and LPCC_PROGRAMS, or remembered)");
     let mut wrong = BTreeSet::new();
     let (mut kept, mut missed) = (0, 0);
-    for number in 0..programs {
-        let mut random = Random(seed.wrapping_add(number));
+    for number in seeds {
+        let mut random = Random(*number);
         let count = 12;
         let mut definitions: Vec<Definition> = (0..count).map(|i| function(&mut random, i, count)).collect();
         let old = program(&definitions.iter().collect::<Vec<_>>());
@@ -365,6 +380,6 @@ fn hold(builds: &[(&str, &[&str])], programs: u64) {
         }
     }
     eprintln!("{kept} functions kept their text and their fingerprint, {missed} missed");
-    assert!(kept > 100, "the oracle must find functions that stay");
+    assert!(kept > 40, "the oracle must find functions that stay");
     assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.into_iter().collect::<Vec<_>>().join("\n"));
 }
