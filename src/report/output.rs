@@ -12,15 +12,30 @@ use anyhow::Context;
 /// Writes `text` to standard output; its styles only where that is a terminal and colour is wanted.
 pub fn print(text: &str) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
-    // All at once: a stream that strips writes every line for itself, and a table has thousands.
-    let text = match anstream::AutoStream::choice(&out) {
-        ColorChoice::Never => Cow::Owned(without_styles(text)),
-        _ => Cow::Borrowed(text),
-    };
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+    let is_plain = anstream::AutoStream::choice(&out) == ColorChoice::Never;
+    // Many lines at once: a stream that strips writes every line for itself, and a table has thousands. Not all: it may be long.
+    let written = lines(text).try_for_each(|lines| {
+        let lines = if is_plain { Cow::Owned(without_styles(lines)) } else { Cow::Borrowed(lines) };
+        out.write_all(lines.as_bytes())
+    });
+    match written.and_then(|()| out.flush()) {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         result => result.context("cannot write to standard output"),
     }
+}
+
+/// How many bytes are written at once, and the rest of a line.
+const AT_ONCE: usize = 256 << 10;
+
+/// A text in pieces of whole lines.
+fn lines(mut text: &str) -> impl Iterator<Item = &str> {
+    std::iter::from_fn(move || {
+        let rest = text.as_bytes().get(AT_ONCE..).unwrap_or_default();
+        let line = rest.iter().position(|byte| *byte == b'\n');
+        let (piece, behind) = text.split_at_checked(line.map_or(text.len(), |at| AT_ONCE + at + 1))?;
+        text = behind;
+        Some(piece).filter(|piece| !piece.is_empty())
+    })
 }
 
 /// Text without the sequences that style it. All that a report has are styles of ours in text that is printable; what else there
@@ -64,6 +79,19 @@ pub fn width() -> Option<usize> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn no_line_is_lost_or_cut() {
+        let line = "é".repeat(40_000) + "\n";
+        for text in
+            [String::new(), "a".to_owned(), line.repeat(11), line.repeat(11) + "end", "é".repeat(AT_ONCE)]
+        {
+            let pieces: Vec<&str> = lines(&text).collect();
+            assert_eq!(pieces.concat(), text);
+            assert!(pieces.iter().rev().skip(1).all(|piece| piece.ends_with('\n')));
+        }
+        assert!(lines(&line.repeat(11)).count() > 2);
+    }
 
     proptest! {
         #[test]
