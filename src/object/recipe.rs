@@ -63,6 +63,9 @@ const SOME: usize = 64;
 pub fn things(known: &Known<'_, '_>, workers: Workers) -> Collector {
     let things = &known.model.owner.things;
     let most_bytes = known.model.facts.sections.iter().map(|s| s.data.len()).sum::<usize>();
+    // Each run keeps at most so much: where things lie within each other, they keep it all in one.
+    let weight = things.iter().fold(0_usize, |sum, thing| sum.saturating_add(thing.weight()));
+    let workers = if weight > most_bytes.saturating_mul(2) { Workers::ONE } else { workers };
     let mut runs = workers.map_runs(things, Thing::weight, |run| {
         let mut collector = Collector::new(KEPT_ALWAYS + KEPT_PER_BYTE * most_bytes);
         // The first takes in the others in the end.
