@@ -299,6 +299,31 @@ fn words_and_help() {
     }
 }
 
+/// More streams than are kept: every function follows the same long chain of nameless places.
+#[test]
+fn by_how_many_threads_does_not_show_in_what_is_left_out() {
+    use lpcc::object::{Workers, fingerprint, fingerprint_with};
+    let top = tempfile::tempdir().unwrap();
+    let function = |n: usize| {
+        format!(
+            ".type f{n}, @function\nf{n}: lea .L0(%rip), %rax\n.fill 99, 1, 0xf8\nret\n.size f{n}, .-f{n}\n"
+        )
+    };
+    let place = |n: usize| format!(".L{n}: .quad .L{}, {n}\n", (n + 1) % 400);
+    let places: String = (0..400).map(place).collect();
+    let source = (0..3000).map(function).collect::<String>() + ".section .data.rel.ro,\"aw\"\n" + &places;
+    std::fs::write(top.path().join("x.s"), source).unwrap();
+    let assemble = Command::new("as").args(["x.s", "-o", "x.o"]).current_dir(top.path()).status().unwrap();
+    assert!(assemble.success());
+    let bytes = std::fs::read(top.path().join("x.o")).unwrap();
+    let alone = fingerprint(&bytes).unwrap();
+    let is_left_out = |item: &lpcc::object::Item| item.parts.iter().any(|part| part.stream.len == 0);
+    assert!(alone.items.iter().any(is_left_out), "all is kept");
+    for most in [2, 4] {
+        assert!(fingerprint_with(&bytes, Workers::up_to(most)).unwrap() == alone, "{most} threads");
+    }
+}
+
 /// Enough code for several threads, of which the fingerprints must not tell; data and strings of their own beside it.
 #[test]
 fn by_how_many_threads_does_not_show() {

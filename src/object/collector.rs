@@ -36,8 +36,9 @@ pub struct Collector {
     /// Short streams of the things since the last whole [`TOGETHER`], with their hashes and where they lie. (Of those alone: what
     /// is kept must not tell where one thread's things ended.)
     met: FxHashMap<SmallVec<[u8; SHORT]>, (Hash, StreamRange)>,
-    /// How many bytes of streams are kept at most.
+    /// How many bytes of streams are kept at most, and whether some were not.
     most: usize,
+    is_full: bool,
     /// Bytes of nameless data written for what serves nobody.
     pub followed: usize,
     /// Bytes that some item covers: section, start, end.
@@ -48,6 +49,11 @@ impl Collector {
     /// One that keeps at most so many bytes of streams.
     pub fn new(most: usize) -> Self {
         Self { most, ..Self::default() }
+    }
+
+    /// From here on it keeps so many bytes of streams.
+    pub fn keep_at_most(&mut self, most: usize) {
+        self.most = most;
     }
 
     /// Makes room for so many items, bytes of streams and references; what is not written to costs nothing, and a list that
@@ -87,11 +93,18 @@ impl Collector {
     /// symbols, each inside the one before) is hashed to the last byte, but not all of it is kept to be shown.
     pub fn keep(&mut self, stream: &[u8]) -> StreamRange {
         if self.most != 0 && self.streams.length + stream.len() > self.most {
+            self.is_full = true;
             return StreamRange { start: 0, len: 0 };
         }
         let start = self.streams.length as u32;
         self.streams.append(stream);
         StreamRange { start, len: stream.len() as u32 }
+    }
+
+    /// Whether one that keeps so many bytes would have kept the same: alone, what it left out is left out; put together of several,
+    /// nothing was, and all is no more than that.
+    pub fn stands(&self, most: usize) -> bool {
+        self.most == most || !self.is_full && self.streams.length <= most
     }
 
     /// Whether what serves nobody may still be followed to what it refers to.
@@ -124,6 +137,7 @@ impl Collector {
     /// Adds what another one collected, behind what is here.
     pub fn append(&mut self, mut other: Self) {
         let (items, streams) = (self.items.len(), self.streams.length as u32);
+        self.is_full |= other.is_full;
         self.streams.take_over(other.streams);
         self.covered.extend(other.covered);
         self.by_thing.extend(other.by_thing.into_iter().map(|(thing, item)| (thing, items + item)));

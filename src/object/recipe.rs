@@ -54,6 +54,8 @@ pub struct Known<'m, 'd> {
 /// What streams take at most: so many bytes, and so many for each byte of the file's sections. Real objects take two.
 const KEPT_ALWAYS: usize = 1 << 20;
 const KEPT_PER_BYTE: usize = 16;
+/// One run of several keeps this part of it: more than it needs, were it nearly all of the file.
+const A_RUN_KEEPS: usize = 4;
 
 /// How many items there is room for beside things and sections: ranges without an owner.
 const SOME: usize = 64;
@@ -62,19 +64,18 @@ const SOME: usize = 64;
 /// many: each writes a run of things, and the runs are put end to end.
 pub fn things(known: &Known<'_, '_>, workers: Workers) -> Collector {
     let things = &known.model.owner.things;
-    let most_bytes = known.model.facts.sections.iter().map(|s| s.data.len()).sum::<usize>();
-    // Each run keeps at most so much: where things lie within each other, they keep it all in one.
-    let weight = things.iter().fold(0_usize, |sum, thing| sum.saturating_add(thing.weight()));
-    let workers = if weight > most_bytes.saturating_mul(2) { Workers::ONE } else { workers };
+    let sections = &known.model.facts.sections;
+    let most_bytes = sections.iter().map(|s| s.data.len()).sum::<usize>();
+    let most = KEPT_ALWAYS + KEPT_PER_BYTE * most_bytes;
     let mut runs = workers.map_runs(things, Thing::weight, |run| {
-        let mut collector = Collector::new(KEPT_ALWAYS + KEPT_PER_BYTE * most_bytes);
+        let mut collector = Collector::new(if run.len() == things.len() { most } else { most / A_RUN_KEEPS });
         // The first takes in the others in the end.
-        let all = if run.start == 0 { 0..things.len() } else { run.clone() };
-        let more = if run.start == 0 { known.model.facts.sections.len() + SOME } else { 0 };
-        let bytes = things.get(all.clone()).unwrap_or_default().iter().map(Thing::weight).sum::<usize>();
-        let bodies = known.model.bodies.get(all.clone()).unwrap_or_default();
+        let (room, more) =
+            if run.start == 0 { (0..things.len(), sections.len() + SOME) } else { (run.clone(), 0) };
+        let bytes = things.get(room.clone()).unwrap_or_default().iter().map(Thing::weight).sum::<usize>();
+        let bodies = known.model.bodies.get(room.clone()).unwrap_or_default();
         let references = bodies.iter().map(|body| body.uses.len()).sum();
-        collector.reserve(all.len() + more, bytes.min(most_bytes).saturating_mul(4), references);
+        collector.reserve(room.len() + more, bytes.min(most_bytes).saturating_mul(4), references);
         let mut streams = Streams::default();
         let mut closure = Closure::new(known.model, known.privates);
         for index in run {
@@ -87,6 +88,12 @@ pub fn things(known: &Known<'_, '_>, workers: Workers) -> Collector {
     });
     let mut collector = runs.next().unwrap_or_default();
     runs.for_each(|run| collector.append(run));
+    if !collector.stands(most) {
+        // What is left out is told by the order of all things.
+        drop(collector);
+        return self::things(known, Workers::ONE);
+    }
+    collector.keep_at_most(most);
     collector.begin(0); // what is left over is nobody's neighbour
     collector
 }

@@ -15,7 +15,11 @@ pub fn print(text: &str) -> anyhow::Result<()> {
     let is_plain = anstream::AutoStream::choice(&out) == ColorChoice::Never;
     // Many lines at once: a stream that strips writes every line for itself, and a table has thousands. Not all: it may be long.
     let written = lines(text).try_for_each(|lines| {
-        let lines = if is_plain { Cow::Owned(without_styles(lines)) } else { Cow::Borrowed(lines) };
+        let lines = if is_plain {
+            Cow::Owned(anstream::adapter::strip_str(lines).to_string())
+        } else {
+            Cow::Borrowed(lines)
+        };
         out.write_all(lines.as_bytes())
     });
     match written.and_then(|()| out.flush()) {
@@ -38,29 +42,6 @@ fn lines(mut text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Text without the sequences that style it. All that a report has are styles of ours in text that is printable; what else there
-/// may be is left to a state machine that looks at every byte.
-fn without_styles(text: &str) -> String {
-    let mut plain = String::with_capacity(text.len());
-    let mut pieces = text.split('\x1b');
-    plain.push_str(pieces.next().unwrap_or_default());
-    for piece in pieces {
-        let codes = piece
-            .strip_prefix('[')
-            .map(|rest| rest.trim_start_matches(|c: char| c.is_ascii_digit() || c == ';'));
-        let Some(rest) = codes.and_then(|codes| codes.strip_prefix('m')) else {
-            return anstream::adapter::strip_str(text).to_string();
-        };
-        plain.push_str(rest);
-    }
-    let is_control = |byte: &u8| byte.is_ascii_control() && *byte != b'\n';
-    if plain.as_bytes().iter().any(is_control) {
-        anstream::adapter::strip_str(text).to_string()
-    } else {
-        plain
-    }
-}
-
 /// Writes one line about trouble to standard error. Nothing can be done where that fails.
 pub fn complain(message: &str) {
     let mut err = anstream::AutoStream::auto(std::io::stderr().lock());
@@ -78,7 +59,6 @@ pub fn width() -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
 
     #[test]
     fn no_line_is_lost_or_cut() {
@@ -91,18 +71,5 @@ mod tests {
             assert!(pieces.iter().rev().skip(1).all(|piece| piece.ends_with('\n')));
         }
         assert!(lines(&line.repeat(11)).count() > 2);
-    }
-
-    proptest! {
-        #[test]
-        fn what_is_left_is_what_a_terminal_would_show(
-            parts in prop::collection::vec(prop_oneof![
-                "[a-zé \\n]{0,5}", Just("\x1b[2m".to_owned()), Just("\x1b[1;31m".to_owned()), Just("\x1b[0m".to_owned()),
-                Just("\x1b".to_owned()), Just("\x1b[3".to_owned()), Just("\t\x07\x7f".to_owned()), Just("\x1b]8;;x\x1b\\".to_owned()),
-            ], 0..12),
-        ) {
-            let text = parts.concat();
-            prop_assert_eq!(without_styles(&text), anstream::adapter::strip_str(&text).to_string());
-        }
     }
 }

@@ -53,14 +53,15 @@ impl Path<'_, '_> {
         to
     }
 
-    fn found_hidden(&mut self) -> &Hidden {
+    /// Where control comes to by no branch, found when first asked for.
+    pub fn found_hidden(&mut self) -> &Hidden {
         let hidden = self.hidden.take().unwrap_or_else(|| self.find_hidden());
         self.hidden.insert(hidden)
     }
 
-    /// The instructions that jump tables list, sorted.
-    pub fn listed(&mut self) -> Vec<u32> {
-        self.found_hidden().listed.clone()
+    /// Whether a jump table lists an instruction, once [`Path::found_hidden`] was asked.
+    pub fn is_listed(&self, at: usize) -> bool {
+        self.hidden.as_ref().is_some_and(|hidden| hidden.listed.binary_search(&(at as u32)).is_ok())
     }
 
     fn find_hidden(&self) -> Hidden {

@@ -55,10 +55,10 @@ impl Path<'_, '_> {
         if !self.numbers.iter().any(|(index, _)| *index == register) {
             return false;
         }
-        let listed = self.listed();
+        self.found_hidden();
         let mut here = at as usize;
         for _ in 0..BEFORE {
-            if self.heads.get(here).copied().unwrap_or(true) || listed.binary_search(&(here as u32)).is_ok() {
+            if self.heads.get(here).copied().unwrap_or(true) || self.is_listed(here) {
                 return false;
             }
             let Some(before) = here.checked_sub(1) else { return false };
