@@ -2,8 +2,9 @@
 
 mod store_support;
 
-use bstr::BString;
+use bstr::{BStr, BString, ByteSlice};
 use lpcc::argv::Language;
+use lpcc::object::shared::SharedName;
 use lpcc::object::{
     Basis, Fingerprints, Hash, Image, Item, Kind, Part, PartKind, RareTraits, Reference, Scope, StreamRange,
     Traits,
@@ -44,11 +45,15 @@ prop_compose! {
     }
 }
 
+fn shared(name: &BStr) -> SharedName {
+    name.as_bytes().into()
+}
+
 prop_compose! {
     fn item()(
         name in bytes(),
         aliases in vec(bytes(), 0..3),
-        scope in prop_oneof![Just(Scope::Global), Just(Scope::Weak), Just(Scope::None), option::of(bytes()).prop_map(Scope::Local)],
+        scope in prop_oneof![Just(Scope::Global), Just(Scope::Weak), Just(Scope::None), option::of(bytes()).prop_map(|file| Scope::Local(file.map(|file| shared(file.as_bstr()))))],
         section in bytes(),
         (address, size, instructions) in any::<(u64, u64, u32)>(),
         parts in vec((hash(), range()), 0..4),
@@ -58,6 +63,7 @@ prop_compose! {
         layout in range(),
     ) -> Item {
         let parts = parts.into_iter().map(|(hash, stream)| Part { kind: PartKind::Sites, hash, stream }).collect();
+        let (aliases, references, section) = (aliases.into(), references.into(), shared(section.as_bstr()));
         let rare = (origin.is_some() || cold.is_some())
             .then(|| Box::new(RareTraits { origin, cold, perhaps: Vec::new() }));
         let traits = Traits { instructions, rare, layout, ..Traits::default() };
@@ -319,7 +325,7 @@ fn listings_believe_no_record() {
     let last = [0xff, 0xff, 0xff, 0xff, 0x0f, 0, 0, 4, 1, 0];
     let streams = [&[1, 0x90][..], &last, &last].concat();
     let part = |kind, start, len| Part { kind, hash: Hash([0; 32]), stream: StreamRange { start, len } };
-    prints.items[0].parts = vec![part(PartKind::Code, 0, 2), part(PartKind::References, 2, 20)];
+    prints.items[0].parts = [part(PartKind::Code, 0, 2), part(PartKind::References, 2, 20)].into();
     prints.items[0].traits.layout = StreamRange { start: u32::MAX, len: u32::MAX };
     prints.streams = streams;
     for (bits, code) in [(64, "nop"), (16, "nop"), (7, "90"), (0, "90"), (255, "90")] {

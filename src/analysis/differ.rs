@@ -324,7 +324,7 @@ fn differing_parts(old: &Item, new: &Item) -> Vec<PartKind> {
 }
 
 fn place(item: &Item) -> Place {
-    Place { symbol: item.name.clone(), section: item.section.clone(), size: item.size, ..Place::default() }
+    Place { symbol: item.name.clone(), section: (&item.section).into(), size: item.size, ..Place::default() }
 }
 
 fn with_spot(mut finding: Finding, spot: Option<Spot>) -> Finding {

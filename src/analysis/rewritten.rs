@@ -68,7 +68,7 @@ pub fn leave_out(
 
 /// Whether objtool went over this object, by the table that it makes of every one with code.
 pub fn has_tables(prints: &Fingerprints) -> bool {
-    prints.items.iter().any(|item| item.section == ORC)
+    prints.items.iter().any(|item| *item.section == ORC)
 }
 
 impl Stages<'_> {
@@ -127,7 +127,7 @@ fn item<'p>(prints: &'p Fingerprints, side: &Place) -> Option<&'p Item> {
     let mut fitting = prints.items.iter().filter(|item| {
         item.kind == Kind::Function
             && item.name == side.symbol
-            && item.section == side.section
+            && *item.section == side.section
             && item.size == side.size
     });
     let first = fitting.next();

@@ -15,7 +15,7 @@ use crate::object::{Item, Kind, Scope, names};
 /// An unowned range is named after its place, which is no identity at all: its stem is its section.
 pub fn stem(item: &Item) -> Option<BString> {
     match (item.kind, &item.scope) {
-        (Kind::Unowned, _) => Some(item.section.clone()),
+        (Kind::Unowned, _) => Some((&item.section).into()),
         (Kind::Section, _) => None,
         (_, Scope::Local(_)) => names::stem_of_local(&item.name).map(|stem| stem.into_owned().into()),
         _ => promoted(item.name.as_bstr()),

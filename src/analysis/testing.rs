@@ -23,13 +23,13 @@ pub fn item(kind: Kind, name: &str, body: &str) -> Item {
     Item {
         kind,
         name: name.into(),
-        aliases: Vec::new(),
+        aliases: Box::default(),
         scope: if name.contains('.') { Scope::Local(None) } else { Scope::Global },
         section: if kind == Kind::Function { ".text" } else { ".data" }.into(),
         address: 0,
         size: 4,
-        parts: vec![part(main, body)],
-        references: Vec::new(),
+        parts: [part(main, body)].into(),
+        references: Box::default(),
         traits: Traits { instructions: 20, ..Traits::default() },
     }
 }
@@ -49,4 +49,9 @@ pub fn data(name: &str, content: &str) -> Item {
 /// A part without a stream.
 pub fn part(kind: PartKind, body: &str) -> Part {
     Part { kind, hash: Hash::of(body.as_bytes()), stream: StreamRange::default() }
+}
+
+/// Gives an item one more part.
+pub fn add_part(item: &mut Item, part: Part) {
+    item.parts = [&*item.parts, &[part]].concat().into();
 }

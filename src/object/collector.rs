@@ -41,7 +41,7 @@ pub struct Collector {
     is_full: bool,
     /// Bytes of nameless data written for what serves nobody.
     pub followed: usize,
-    /// Bytes that some item covers: section, start, end.
+    /// Bytes that some item covers beside those of things and frames: section, start, end.
     pub covered: Vec<(usize, u64, u64)>,
 }
 
@@ -122,11 +122,12 @@ impl Collector {
     ) {
         debug_assert!(parts.is_sorted_by_key(|(kind, _)| *kind));
         let written = parts.iter().filter(|(_, stream)| !stream.is_empty());
-        item.parts.reserve_exact(written.clone().count());
+        let mut kept = Vec::with_capacity(written.clone().count());
         for (kind, stream) in written {
             let (hash, stream) = self.hashed(stream);
-            item.parts.push(Part { kind: *kind, hash, stream });
+            kept.push(Part { kind: *kind, hash, stream });
         }
+        item.parts = kept.into_boxed_slice();
         self.covered.extend_from_slice(&closure.covered);
         self.by_thing.extend(thing.map(|thing| (thing, self.items.len())));
         self.items.push(item);
@@ -171,7 +172,8 @@ impl Collector {
     pub fn finish(self, model: Model<'_>, basis: Basis) -> Fingerprints {
         let Self { mut items, counts, concrete, by_thing, streams, .. } = self;
         let Model { facts, owner, bodies, perhaps, .. } = model;
-        drop(bodies);
+        // The last first: what is freed last is taken first, and so the next object's bodies lie in the order of memory again.
+        bodies.into_iter().rev().for_each(drop);
         let position = position(&items);
         let mut item_of = vec![None; owner.things.len()];
         for (thing, item) in &by_thing {
@@ -188,8 +190,9 @@ impl Collector {
         let mut rest = concrete.as_slice();
         for (item, count) in items.iter_mut().zip(counts) {
             let own = rest.split_off(..count as usize).unwrap_or_default();
-            item.references.reserve_exact(own.len());
-            item.references.extend(own.iter().filter_map(resolve));
+            let mut references = Vec::with_capacity(own.len());
+            references.extend(own.iter().filter_map(resolve));
+            item.references = references.into_boxed_slice();
         }
         for (thing, item) in &by_thing {
             let from = perhaps.partition_point(|(by, _)| by < thing);

@@ -4,6 +4,8 @@
 use bstr::BString;
 use serde::{Deserialize, Serialize};
 
+use super::shared::SharedName;
+
 /// Version of the recipe: raised whenever the same bytes would give other hashes.
 pub const RECIPE: u16 = 2;
 
@@ -109,7 +111,7 @@ pub enum Scope {
     /// `STB_WEAK`.
     Weak,
     /// `STB_LOCAL`, with the `STT_FILE` it stands under where known.
-    Local(Option<BString>),
+    Local(Option<SharedName>),
     /// No symbol: a section or an unowned range.
     None,
 }
@@ -122,21 +124,21 @@ pub struct Item {
     /// The symbol that names it; a section's name for sections and `section+0xoffset` for unowned ranges.
     pub name: BString,
     /// The other symbols at the place, sorted: aliases and folded functions have some.
-    pub aliases: Vec<BString>,
+    pub aliases: Box<[BString]>,
     /// Who can name it.
     pub scope: Scope,
     /// Name of the section it lies in.
-    pub section: BString,
+    pub section: SharedName,
     /// Offset in the section (relocatable) or virtual address (linked). Not part of the identity.
     pub address: u64,
     /// Size in bytes in this file. Part of the identity for data only: a function's length depends on branch
     /// widths that the assembler chose.
     pub size: u64,
     /// The parts that are not empty, in the order of [`PartKind`].
-    pub parts: Vec<Part>,
+    pub parts: Box<[Part]>,
     /// Every item and external symbol it refers to, also through private constants, in the order of first
     /// use, without repetition. The concrete names behind the index of first use in the `references` part.
-    pub references: Vec<Reference>,
+    pub references: Box<[Reference]>,
     /// Facts that people ask for.
     pub traits: Traits,
 }
@@ -154,7 +156,7 @@ impl Item {
 
     /// All its names, the one that names it first.
     pub fn names(&self) -> impl Iterator<Item = &BString> + Clone {
-        std::iter::once(&self.name).chain(&self.aliases)
+        std::iter::once(&self.name).chain(self.aliases.iter())
     }
 
     /// Whether this is one of its names.

@@ -23,7 +23,6 @@ pub fn collect(known: &Known<'_, '_>, collector: &mut Collector) {
     symbols(known, collector);
     site_items(known, collector);
     orc_item(known, collector);
-    collector.covered.extend(known.frames.covered.iter().copied());
     collector.covered.extend(known.sites.orc.covered.iter().copied());
     gaps(known, collector);
 }
@@ -32,13 +31,13 @@ fn blank(kind: Kind, name: BString, section: &Section<'_>, address: u64, size: u
     Item {
         kind,
         name,
-        aliases: Vec::new(),
+        aliases: Box::default(),
         scope: Scope::None,
         section: section.name.into(),
         address,
         size,
-        parts: Vec::new(),
-        references: Vec::new(),
+        parts: Box::default(),
+        references: Box::default(),
         traits: Traits {
             zero_filled: section.is_zero_filled(),
             writable: section.is_writable(),
@@ -241,25 +240,33 @@ fn finish(
 
 /// One item for every run of bytes that nobody covers and that is no fill.
 fn gaps(known: &Known<'_, '_>, collector: &mut Collector) {
-    let mut covered = std::mem::take(&mut collector.covered);
-    covered.sort_unstable();
-    let mut at = covered.iter().peekable();
+    let mut others = std::mem::take(&mut collector.covered);
+    others.sort_unstable();
+    let mut others = others.as_slice();
+    let mut covered = Vec::new();
     for (index, section) in known.model.facts.sections.iter().enumerate() {
-        while at.next_if(|c| c.0 < index).is_some() {}
+        let of_here =
+            others.split_off(..others.partition_point(|(section, ..)| *section <= index)).unwrap_or_default();
         if !section.is_allocated() || is_bookkeeping(section) {
             continue;
         }
+        covered.clear();
+        covered.extend(known.model.owner.ranges(index));
+        if unwinding::is_frames(section) {
+            covered.extend(known.frames.covered(index));
+        }
+        covered.extend(
+            of_here.iter().filter(|(section, ..)| *section == index).map(|(_, start, end)| (*start, *end)),
+        );
+        covered.sort_unstable();
         let mut end_of_covered = 0;
         let mut number = 0;
-        loop {
-            let next = at.next_if(|c| c.0 == index);
-            let start = next.map_or(section.size, |c| c.1);
+        for (start, end) in covered.iter().copied().chain([(section.size, section.size)]) {
             let from = behind_fill(known, section, end_of_covered, start);
             if from < start {
                 gap(known, collector, (index, section), (from, start), &mut number);
             }
-            let Some(next) = next else { break };
-            end_of_covered = end_of_covered.max(next.2);
+            end_of_covered = end_of_covered.max(end);
         }
     }
 }

@@ -28,6 +28,7 @@ pub mod private;
 pub mod ranks;
 pub mod recipe;
 pub mod search;
+pub mod shared;
 pub mod sites;
 pub mod stream;
 pub mod unread;

@@ -33,6 +33,7 @@ use super::ownership::Thing;
 use super::parallel::Workers;
 use super::places::{DIRECT, Model, Place};
 use super::private::Privates;
+use super::shared::LastName;
 use super::sites::Sites;
 use super::stream::{Write, code};
 use super::unwinding::Frames;
@@ -108,11 +109,19 @@ struct Streams {
     sites: Vec<u8>,
     attributes: Vec<u8>,
     layout: Vec<u8>,
+    names: LastNames,
+}
+
+/// The names that the thing written last shares with others.
+#[derive(Debug, Default)]
+struct LastNames {
+    section: LastName,
+    file: LastName,
 }
 
 impl Streams {
     fn clear(&mut self) {
-        let Self { code, content, references, unwinding, sites, attributes, layout } = self;
+        let Self { code, content, references, unwinding, sites, attributes, layout, names: _ } = self;
         for stream in [code, content, references, unwinding, sites, attributes, layout] {
             stream.clear();
         }
@@ -151,7 +160,6 @@ fn write<'m, 'd>(
         traits.layout = collector.keep(&streams.layout);
         traits.instructions = body.pieces.iter().map(Vec::len).sum::<usize>() as u32;
     }
-    collector.covered.extend(thing.pieces.iter().map(|p| (p.section, p.start, p.end)));
     let parts = [
         (PartKind::Code, &*streams.code),
         (PartKind::Content, &*streams.content),
@@ -163,7 +171,8 @@ fn write<'m, 'd>(
         (PartKind::Sites, &*streams.sites),
         (PartKind::Attributes, &*streams.attributes),
     ];
-    collector.add(item(model, thing, first, traits), &parts, closure, Some(index));
+    let item = item(model, thing, first, traits, &mut streams.names);
+    collector.add(item, &parts, closure, Some(index));
 }
 
 /// Distances in bytes from each instruction to the next, so that an instruction's number tells its offset.
@@ -174,7 +183,7 @@ fn layout(thing: &Thing, pieces: &[Vec<Instruction>], out: &mut Vec<u8>) {
     }
 }
 
-fn item(model: &Model<'_>, thing: &Thing, first: &Symbol<'_>, traits: Traits) -> Item {
+fn item(model: &Model<'_>, thing: &Thing, first: &Symbol<'_>, traits: Traits, names: &mut LastNames) -> Item {
     let piece = thing.pieces.first();
     let section = piece.and_then(|p| model.section(p.section));
     let others = thing.symbols_in(&model.facts).map(|symbol| symbol.name).filter(|name| *name != first.name);
@@ -190,17 +199,17 @@ fn item(model: &Model<'_>, thing: &Thing, first: &Symbol<'_>, traits: Traits) ->
     Item {
         kind: thing.kind,
         name: first.name.into(),
-        aliases,
+        aliases: aliases.into_boxed_slice(),
         scope: match first.binding {
-            b if b == elf::STB_LOCAL.0 => Scope::Local(first.file.map(BString::from)),
+            b if b == elf::STB_LOCAL.0 => Scope::Local(first.file.map(|file| names.file.share(file))),
             b if b == elf::STB_WEAK.0 => Scope::Weak,
             _ => Scope::Global,
         },
-        section: section.map_or(fallback, |s| s.name).into(),
+        section: names.section.share(section.map_or(fallback, |s| s.name)),
         address: piece.map_or(0, |p| base.wrapping_add(p.start)),
         size: piece.map_or(first.size, |p| p.end - p.start),
-        parts: Vec::new(),
-        references: Vec::new(),
+        parts: Box::default(),
+        references: Box::default(),
         traits,
     }
 }

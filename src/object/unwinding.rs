@@ -13,31 +13,46 @@ use super::places::{Model, Place};
 use super::recipe::clear_implicit;
 use super::stream::{Write, target, unwinding as tag};
 
-/// One FDE: what it says of one piece of one function.
+/// One FDE: what it says of one piece of one function. There are as many as functions, so what lies beyond 4 GiB of its section is
+/// none.
 #[derive(Debug, Clone, Copy)]
-pub struct Frame {
-    /// Section of the FDE.
-    pub section: usize,
-    /// Offset of the FDE, and behind it.
-    pub range: (usize, usize),
-    /// Its CIE, likewise.
-    cie: (usize, usize),
-    /// The piece: index and where the FDE begins in it.
-    piece: usize,
+struct Frame {
+    /// The function it serves, its piece, and where in its section the FDE begins to speak of it.
+    thing: u32,
+    piece: u32,
     start: u64,
+    /// Section of the FDE, where it lies there, and where its CIE does.
+    section: u32,
+    range: Stretch,
+    cie: Stretch,
     /// An end of the table stands behind it, in the middle of a section that a linker will join to others.
     stops: bool,
+}
+
+/// Bytes of a section: the first, and behind the last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Stretch {
+    start: u32,
+    end: u32,
+}
+
+impl Stretch {
+    fn new((start, end): (usize, usize)) -> Option<Self> {
+        Some(Self { start: u32::try_from(start).ok()?, end: u32::try_from(end).ok()? })
+    }
+
+    fn range(self) -> (usize, usize) {
+        (self.start as usize, self.end as usize)
+    }
 }
 
 /// All FDEs by the function they serve.
 #[derive(Debug, Default)]
 pub struct Frames {
-    /// Each with the function it serves, by which they are sorted.
-    by_thing: Vec<(usize, Frame)>,
-    /// FDEs and other bytes that serve no function: section, start, end.
-    pub loose: Vec<(usize, u64, u64)>,
-    /// Bytes accounted for by functions: section, start, end.
-    pub covered: Vec<(usize, u64, u64)>,
+    /// Sorted by the function that they serve.
+    list: Vec<Frame>,
+    /// Bytes accounted for beside them, CIEs and ends of tables: section, start, end.
+    beside: Vec<(usize, u64, u64)>,
 }
 
 /// Whether a section holds exception frames.
@@ -74,7 +89,7 @@ pub fn find(model: &Model<'_>) -> Frames {
             scan(model, index, section, &mut frames);
         }
     }
-    frames.by_thing.sort_by_key(|(thing, f)| (*thing, f.piece, f.start, f.range));
+    frames.list.sort_by_key(|frame| (frame.thing, frame.piece, frame.start, frame.range));
     frames
 }
 
@@ -82,6 +97,8 @@ fn scan(model: &Model<'_>, index: usize, section: &Section<'_>, frames: &mut Fra
     let little = model.facts.image.little_endian;
     let mut cies_used = Vec::new();
     let mut cies = Vec::new();
+    // One for each function, mostly; a list that grows is written to twice.
+    frames.list.reserve(model.owner.things.len().min(section.data.len() / LEAST_ENTRY));
     let relocatable = model.facts.image.file_type == object::elf::ET_REL.0;
     let ends_at = |at: usize| matches!(entry(section, at, little), Some((start, end, id_at, _)) if is_end(start, end, id_at));
     let mut at = 0;
@@ -89,38 +106,34 @@ fn scan(model: &Model<'_>, index: usize, section: &Section<'_>, frames: &mut Fra
         let (start, end, id_at, id) = entry;
         if is_end(start, end, id_at) {
             // Where a linker will go on behind it, it cuts off what follows: that must show.
-            let list = if relocatable { &mut frames.loose } else { &mut frames.covered };
-            list.push((index, start as u64, end as u64));
+            if !relocatable {
+                frames.beside.push((index, start as u64, end as u64));
+            }
         } else if id == 0 {
             cies.push((start, end));
         } else {
             let cie_start = (id_at as u64).wrapping_sub(id) as usize;
             let cie =
                 self::entry(section, cie_start, little).filter(|cie| cie.3 == 0).map(|(s, e, ..)| (s, e));
-            match cie.and_then(|cie| serve(model, section, index, (start, end), cie)) {
-                Some((thing, mut frame)) => {
-                    frame.stops = relocatable && ends_at(end);
-                    if cies_used.last() != Some(&frame.cie) {
-                        cies_used.push(frame.cie);
-                    }
-                    frames.covered.push((index, start as u64, end as u64));
-                    frames.by_thing.push((thing, frame));
+            if let Some(mut frame) = cie.and_then(|cie| serve(model, section, index, (start, end), cie)) {
+                frame.stops = relocatable && ends_at(end);
+                if cies_used.last() != Some(&frame.cie) {
+                    cies_used.push(frame.cie);
                 }
-                None => frames.loose.push((index, start as u64, end as u64)),
+                frames.list.push(frame);
             }
         }
         at = end;
     }
-    if (at as u64) < section.data.len() as u64 {
-        frames.loose.push((index, at as u64, section.data.len() as u64));
-    }
     cies_used.sort_unstable();
-    for cie in cies {
-        let list =
-            if cies_used.binary_search(&cie).is_ok() { &mut frames.covered } else { &mut frames.loose };
-        list.push((index, cie.0 as u64, cie.1 as u64));
-    }
+    let used = cies
+        .into_iter()
+        .filter(|cie| Stretch::new(*cie).is_some_and(|c| cies_used.binary_search(&c).is_ok()));
+    frames.beside.extend(used.map(|(start, end)| (index, start as u64, end as u64)));
 }
+
+/// The least size of an FDE in bytes: its length, its id, and two fields of 4.
+const LEAST_ENTRY: usize = 16;
 
 /// Whether an entry is the zero length that ends a table.
 fn is_end(start: usize, end: usize, id_at: usize) -> bool {
@@ -150,12 +163,20 @@ fn serve(
     index: usize,
     range: (usize, usize),
     cie: (usize, usize),
-) -> Option<(usize, Frame)> {
+) -> Option<Frame> {
     let parsed = parse_cie(model, section, cie)?;
     let (_, _, id_at, _) = entry(section, range.0, model.facts.image.little_endian)?;
     let place = pointer(model, section, id_at + 4, parsed.pointer_encoding)?;
     let (thing, piece, start) = function_at(model, place)?;
-    Some((thing, Frame { section: index, range, cie, piece, start, stops: false }))
+    Some(Frame {
+        thing: u32::try_from(thing).ok()?,
+        piece: u32::try_from(piece).ok()?,
+        start,
+        section: u32::try_from(index).ok()?,
+        range: Stretch::new(range)?,
+        cie: Stretch::new(cie)?,
+        stops: false,
+    })
 }
 
 /// The function that a place lies in: thing, piece, and offset in its section.
@@ -333,6 +354,15 @@ fn parse_cie<'b>(model: &Model<'_>, section: &Section<'b>, range: (usize, usize)
 }
 
 impl Frames {
+    /// Bytes of a section that FDEs, CIEs and ends of tables account for: start and end.
+    pub fn covered(&self, section: usize) -> impl Iterator<Item = (u64, u64)> {
+        let frames = self.list.iter().filter(move |frame| frame.section as usize == section);
+        let beside = self.beside.iter().filter(move |(of, ..)| *of == section);
+        frames
+            .map(|frame| (frame.range.start.into(), frame.range.end.into()))
+            .chain(beside.map(|(_, start, end)| (*start, *end)))
+    }
+
     /// Writes the `unwinding` part of a function.
     pub fn write<'m, 'd>(
         &self,
@@ -341,12 +371,12 @@ impl Frames {
         closure: &mut Closure<'m, 'd>,
         out: &mut Vec<u8>,
     ) {
-        let from = self.by_thing.partition_point(|(serves, _)| *serves < thing);
-        for (_, frame) in self.by_thing.iter().skip(from).take_while(|(serves, _)| *serves == thing) {
-            let Some(section) = model.section(frame.section) else { continue };
-            if write(model, section, thing, frame, closure, out).is_none() {
+        let from = self.list.partition_point(|frame| (frame.thing as usize) < thing);
+        for frame in self.list.iter().skip(from).take_while(|frame| frame.thing as usize == thing) {
+            let Some(section) = model.section(frame.section as usize) else { continue };
+            if write(model, section, frame, closure, out).is_none() {
                 out.byte(tag::RAW);
-                out.blob(section.bytes(frame.range.0 as u64, frame.range.1 as u64));
+                out.blob(section.bytes(frame.range.start.into(), frame.range.end.into()));
             }
         }
     }
@@ -355,20 +385,22 @@ impl Frames {
 fn write<'m, 'd>(
     model: &'m Model<'d>,
     section: &'m Section<'d>,
-    thing: usize,
     frame: &Frame,
     closure: &mut Closure<'m, 'd>,
     out: &mut Vec<u8>,
 ) -> Option<()> {
     let image = &model.facts.image;
-    let cie = parse_cie(model, section, frame.cie)?;
-    let (_, _, id_at, _) = entry(section, frame.range.0, image.little_endian)?;
+    let (thing, piece) = (frame.thing as usize, frame.piece as usize);
+    let (first, end) = frame.range.range();
+    let cie_range = frame.cie.range();
+    let cie = parse_cie(model, section, cie_range)?;
+    let (_, _, id_at, _) = entry(section, first, image.little_endian)?;
     let size = encoded_size(cie.pointer_encoding, image.bits)?;
-    let mut cursor = Cursor::new(section.data.get(..frame.range.1)?, id_at + 4 + size, image.little_endian);
+    let mut cursor = Cursor::new(section.data.get(..end)?, id_at + 4 + size, image.little_endian);
     let length_at = cursor.at;
     let length = cursor.unsigned(size)?;
     let number = |offset: u64, out: &mut Vec<u8>| {
-        let (number, inside) = model.instruction_at(thing, frame.piece, frame.start.wrapping_add(offset));
+        let (number, inside) = model.instruction_at(thing, piece, frame.start.wrapping_add(offset));
         out.number(number.into());
         out.number(inside.into());
     };
@@ -384,7 +416,7 @@ fn write<'m, 'd>(
         None => out.byte(0),
     }
     let personality: Vec<usize> = cie.personality.iter().map(|(at, _)| *at).collect();
-    strays(model, section, frame.cie, &personality, None, closure, out);
+    strays(model, section, cie_range, &personality, None, closure, out);
     out.byte(tag::RANGE);
     number(0, out);
     let mut held = Vec::new();
@@ -399,23 +431,23 @@ fn write<'m, 'd>(
         // One byte, unless someone wrote the length at greater length.
         out.byte(tag::RAW);
         out.blob(section.data.get(start..cursor.at)?);
-        let end = cursor.at.checked_add(length)?;
+        let behind = cursor.at.checked_add(length)?;
         if let Some(encoding) = cie.lsda_encoding.filter(|e| *e != 0xff) {
             lsda_at = pointer(model, section, cursor.at, encoding);
             fields.push(cursor.at);
             out.byte(tag::FIELD);
             field(model, section, cursor.at, encoded_size(encoding, image.bits)?, out);
         }
-        cursor.at = end;
+        cursor.at = behind;
     }
-    strays(model, section, frame.range, &fields, Some((thing, frame.piece)), closure, out);
+    strays(model, section, (first, end), &fields, Some((thing, piece)), closure, out);
     if frame.stops {
         out.byte(tag::RAW);
         out.blob(&[0; 4]);
     }
     let mut location = 0_u64;
     let mut last = 0_u64;
-    while cursor.at < frame.range.1 {
+    while cursor.at < end {
         let start = cursor.at;
         let advance = instruction(&mut cursor, image.bits)?;
         let bytes = section.data.get(start..cursor.at)?;
@@ -444,7 +476,7 @@ fn write<'m, 'd>(
         out.blob(b"");
     }
     if let Some(Place::Private(at, offset)) = lsda_at {
-        lsda::write(model, (thing, frame.piece, frame.start), (at, offset), closure, out);
+        lsda::write(model, (thing, piece, frame.start), (at, offset), closure, out);
     } else if let Some(place @ Place::Thing(..)) = lsda_at {
         out.byte(tag::TABLE);
         closure.target(place, 0, out);

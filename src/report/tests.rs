@@ -170,18 +170,18 @@ fn shown() -> Shown {
     let item = |kind, name: &str, parts: &[PartKind]| Item {
         kind,
         name: name.into(),
-        aliases: Vec::new(),
+        aliases: Box::default(),
         scope: Scope::Global,
         section: ".text".into(),
         address: 16,
         size: 120,
         parts: parts.iter().map(|kind| part(*kind)).collect(),
-        references: vec![Reference::External("puts".into()), Reference::Item(1)],
+        references: [Reference::External("puts".into()), Reference::Item(1)].into(),
         traits: Traits::default(),
     };
     let mut folded =
         item(Kind::Function, "_Z3fooi", &[PartKind::Code, PartKind::Strings, PartKind::Attributes]);
-    folded.aliases.push("bar".into());
+    folded.aliases = ["bar".into()].into();
     folded.traits.hook = Hook::Patchable { before: 2, after: 5 };
     folded.traits.instructions = 31;
     let prints = Fingerprints {

@@ -124,7 +124,7 @@ fn fingerprints(functions: u32, seed: u64) -> Fingerprints {
         items.push(Item {
             kind: Kind::Function,
             name,
-            aliases: Vec::new(),
+            aliases: Box::default(),
             scope: if n % 3 == 0 { Scope::Local(Some("a.c".into())) } else { Scope::Global },
             section: ".text".into(),
             address: u64::from(n) * 300,

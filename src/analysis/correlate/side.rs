@@ -8,6 +8,7 @@ use rustc_hash::FxHashMap;
 use super::{Families, is_local};
 use crate::analysis::stem::stem;
 use crate::object::names::first_bytes;
+use crate::object::shared::SharedName;
 use crate::object::{Hash, Item, Kind, PartKind, Reference, Scope};
 
 /// Who refers to an item: the referring item, and the item's place among the ones of its family there.
@@ -147,7 +148,7 @@ impl<'a> Side<'a> {
     }
 
     /// Scope and the file the symbol stands under.
-    pub fn file(&self, index: u32) -> (bool, Option<BString>) {
+    pub fn file(&self, index: u32) -> (bool, Option<SharedName>) {
         match self.item(index).map(|item| &item.scope) {
             Some(Scope::Local(file)) => (true, file.clone()),
             scope => (scope.is_some_and(is_local), None),

@@ -32,7 +32,7 @@ fn a_name_is_believed_whatever_the_content() {
 #[test]
 fn an_alias_is_a_name_too() {
     let mut new = function("bar", "a", &[]);
-    new.aliases = vec!["foo".into()];
+    new.aliases = ["foo".into()].into();
     let old = object(vec![function("foo", "a", &[])]);
     assert_eq!(paired(&old, &object(vec![new])), [pair("foo", "bar", How::Name)]);
 }
@@ -185,7 +185,7 @@ proptest! {
             if item.kind == Kind::Data {
                 item.name = format!("t.{}", index / 2).into();
             } else {
-                item.references = vec![crate::object::Reference::Item(index as u32 - 1)];
+                item.references = [crate::object::Reference::Item(index as u32 - 1)].into();
             }
         }
         let correlation = correlate(&object(items), &object(rotated));

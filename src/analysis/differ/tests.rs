@@ -1,7 +1,7 @@
 //! Tests of the comparison.
 
 use super::*;
-use crate::analysis::testing::{data, function, object, part};
+use crate::analysis::testing::{add_part, data, function, object, part};
 use crate::object::Scope;
 
 /// Findings as `kind symbol change parts`.
@@ -43,8 +43,8 @@ fn a_renumbered_static_is_no_finding() {
 fn a_renumbered_static_in_a_section_of_its_own_is_no_finding() {
     let with_section = |name: &str| {
         let mut item = data(name, "a");
-        item.section = format!(".data.{name}").into();
-        item.parts.push(part(PartKind::Attributes, name));
+        item.section = format!(".data.{name}").as_str().into();
+        add_part(&mut item, part(PartKind::Attributes, name));
         object(vec![item])
     };
     assert_eq!(found(&with_section("cnt.0"), &with_section("cnt.1")), Vec::<String>::new());
@@ -62,12 +62,12 @@ fn equal_hashes_are_not_enough() {
 #[test]
 fn an_external_that_came_to_be_defined_here_is_the_same_symbol() {
     let mut caller = function("f", "f", &[]);
-    caller.references = vec![Reference::External("g".into())];
+    caller.references = [Reference::External("g".into())].into();
     let old = object(vec![caller]);
     let new = object(vec![function("f", "f", &[1]), function("g", "g", &[])]);
     assert_eq!(found(&old, &new), ["function g new"]);
     let mut caller = function("f", "f", &[]);
-    caller.references = vec![Reference::External("h".into())];
+    caller.references = [Reference::External("h".into())].into();
     assert_eq!(found(&old, &object(vec![caller])), ["function f changed references"]);
 }
 
@@ -87,8 +87,8 @@ fn attributes_have_words_of_their_own() {
     let mut moved = function("f", "f", &[]);
     moved.section = ".text.unlikely".into();
     moved.scope = Scope::Weak;
-    moved.aliases.push("g".into());
-    moved.parts.push(part(PartKind::Attributes, "other"));
+    moved.aliases = ["g".into()].into();
+    add_part(&mut moved, part(PartKind::Attributes, "other"));
     let changes =
         ["function f section attributes", "function f binding attributes", "function f alias attributes"];
     assert_eq!(found(&old, &object(vec![moved.clone()])), changes);
@@ -103,7 +103,7 @@ fn an_attribute_without_a_word_is_a_change() {
     let old = object(vec![function("f", "f", &[])]);
     let mut hooked = function("f", "f", &[]);
     hooked.traits.hook = crate::object::Hook::Fentry;
-    hooked.parts.push(part(PartKind::Attributes, "hook"));
+    add_part(&mut hooked, part(PartKind::Attributes, "hook"));
     assert_eq!(found(&old, &object(vec![hooked])), ["function f changed attributes"]);
 }
 
@@ -111,7 +111,7 @@ fn an_attribute_without_a_word_is_a_change() {
 fn an_attribute_nobody_can_explain_is_a_change() {
     let old = object(vec![function("f", "f", &[])]);
     let mut odd = function("f", "f", &[]);
-    odd.parts.push(part(PartKind::Attributes, "odd"));
+    add_part(&mut odd, part(PartKind::Attributes, "odd"));
     assert_eq!(found(&old, &object(vec![odd])), ["function f changed attributes"]);
 }
 

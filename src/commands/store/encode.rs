@@ -23,9 +23,9 @@ pub fn path(object: &mut Object, key: &str, path: &Path) {
 }
 
 /// Bytes under `key` that may be missing.
-fn optional(object: &mut Object, key: &str, text: Option<&BString>) {
+fn optional(object: &mut Object, key: &str, text: Option<&BStr>) {
     match text {
-        Some(text) => bytes::put(object, key, text.as_bstr()),
+        Some(text) => bytes::put(object, key, text),
         None => drop(object.insert(key.into(), Value::Null)),
     }
 }
@@ -77,7 +77,7 @@ pub fn record(record: &Record) -> Object {
         Value::from(object)
     });
     object.insert("rewriters".into(), rewriters.collect());
-    optional(&mut object, "clones", record.clones.as_ref());
+    optional(&mut object, "clones", record.clones.as_ref().map(|dump| dump.as_bstr()));
     object
 }
 
@@ -97,8 +97,8 @@ pub fn link(link: &LinkRecord) -> Object {
 pub fn note(note: &Note) -> Object {
     let mut object = Object::new();
     object.insert("kind".into(), debug(&note.kind));
-    optional(&mut object, "source", note.source.as_ref());
-    optional(&mut object, "output", note.output.as_ref());
+    optional(&mut object, "source", note.source.as_ref().map(|path| path.as_bstr()));
+    optional(&mut object, "output", note.output.as_ref().map(|path| path.as_bstr()));
     object.insert("reason".into(), note.reason.clone().into());
     object.insert("call".into(), note.call.as_ref().map(call).into());
     object
@@ -198,7 +198,7 @@ fn item(item: &Item) -> Value {
     let (scope, file) = match &item.scope {
         Scope::Global => ("global", None),
         Scope::Weak => ("weak", None),
-        Scope::Local(file) => ("local", file.as_ref()),
+        Scope::Local(file) => ("local", file.as_deref()),
         Scope::None => ("none", None),
     };
     object.insert("scope".into(), scope.into());
@@ -243,7 +243,7 @@ fn traits(item: &Item) -> Object {
         cold
     });
     object.insert("cold".into(), cold.into());
-    optional(&mut object, "origin", traits.origin());
+    optional(&mut object, "origin", traits.origin().map(|name| name.as_bstr()));
     object.insert("inferred_size".into(), traits.inferred_size.into());
     object.insert("layout".into(), json!({"start": traits.layout.start, "len": traits.layout.len}));
     object.insert("zero_filled".into(), traits.zero_filled.into());
