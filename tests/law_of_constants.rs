@@ -259,3 +259,31 @@ fn a_table_of_jumps_is_no_anchor() {
         }
     }
 }
+
+/// Constants without a name lie behind each other, and one anchor leads to all: where the address of one is handed to `memcpy`, it is
+/// that one's.
+#[test]
+fn a_constant_that_is_handed_on_has_its_reader() {
+    let list = |from: usize, count: usize, last: &str| {
+        let numbers: Vec<_> = (0..count).map(|number| (from + number * 7).to_string()).collect();
+        format!("int a[] = {{{}, {last}}}; use(a);", numbers.join(", "))
+    };
+    let functions = [list(3, 14, "1"), list(5, 9, "2"), list(8, 25, "LAST"), list(4, 25, "3")];
+    let functions =
+        functions.iter().enumerate().map(|(index, body)| format!("void f{index}(void) {{ {body} }}\n"));
+    // A table of jumps is no anchor.
+    let jumps = "long g(long x) { switch (x) { case 0: x = ext(1); break; case 1: x += ext(9); break; case 2: return ext(4); \
+                 case 3: x -= ext(2); break; case 4: x ^= ext(8); break; case 5: return ext(x); } return x + 1; }\n";
+    let source = format!("long ext(long); void use(void *);\n{jumps}{}", functions.collect::<String>());
+    for cross in machines::installed() {
+        for level in ["-O1", "-O2", "-Os"] {
+            let dir = tempfile::tempdir().unwrap();
+            std::fs::write(dir.path().join("x.c"), &source).unwrap();
+            let [old, new] = ["-DLAST=77", "-DLAST=78"].map(|last| {
+                compile(dir.path(), cross.compiler, &[level.to_owned()], Some(last.to_owned())).1
+            });
+            let told = told(&old, &new);
+            assert!(told.contains("f2"), "{} {level}: {told:?}", cross.name);
+        }
+    }
+}

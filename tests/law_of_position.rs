@@ -155,8 +155,9 @@ fn what_keeps_its_text_keeps_its_fingerprint_on_every_machine() {
 }
 
 /// Programs that once had false changes, by machine: a table's entries counted from the table before it, the numbers of a jump
-/// table's index taken for an array's, half an address for a whole, another index's numbers.
-const REMEMBERED: &[(&str, u64)] = &[("s390x", 2605), ("aarch64", 62), ("ppc64le", 66), ("arm", 67)];
+/// table's index taken for an array's, half an address for a whole, another index's numbers, the end of a constant for one handed on.
+const REMEMBERED: &[(&str, u64)] =
+    &[("s390x", 2605), ("aarch64", 62), ("ppc64le", 66), ("arm", 67), ("riscv64", 45)];
 
 /// One seed for each program.
 fn seeds(default: u64, count: u64) -> Vec<u64> {
@@ -270,7 +271,7 @@ fn whoever_reaches_another_datum_by_a_displacement_is_told() {
 
 /// Every way to have to do with the first datum of a block; and `passes`, which only reaches others by its address.
 const FIRST_OF_A_BLOCK: &str = "
-static int first = 1; static long second = 2, third = 3; void use(const void *); long ext(long);
+static int first = 1; static long long second = 2, third = 3; void use(const void *); long ext(long);
 long reads(long x) { long y = first; second += x; third ^= x; return y; }
 long passes(long x, long y) { second += x; third ^= y; return x; }
 void hands(long x) { second += x; third ^= x; use(&first); }
@@ -306,7 +307,7 @@ fn the_first_datum_of_a_block_is_nobodys_but_its_readers() {
                 for name in readers.iter().filter(|name| edit == "renamed" && !found(name)) {
                     wrong.push(format!("{place}: {name} is silent"));
                 }
-                if found("passes") && matches!(cross.name, "aarch64" | "ppc64le" | "riscv64") {
+                if found("passes") {
                     wrong.push(format!("{place}: passes has nothing to do with it"));
                 }
             }

@@ -63,6 +63,8 @@ struct Reached {
 enum Evidence {
     /// An access at a known distance: where it leaves the datum, the address is an anchor.
     Proof,
+    /// An address at a known distance that is handed on: where no names are, something begins there.
+    Handed,
     /// An array's end, or an unknown index, would explain it too.
     Perhaps,
     /// The function was not followed.
@@ -74,6 +76,8 @@ enum Evidence {
 struct Found {
     thing: usize,
     anchors: Vec<(u32, Anchor)>,
+    /// The references that name them, where it is known which registers get the address.
+    followed: Vec<(u32, Anchor)>,
     reached: Vec<Reached>,
     biased: Vec<Biased>,
     own: FxHashSet<Anchor>,
@@ -101,11 +105,18 @@ pub fn find(model: &Model<'_>, workers: Workers) -> Vec<Neighbours> {
             let body = model.bodies.get(thing).filter(|b| !b.pieces.is_empty())?;
             let mut path = Path::of(model, machine, rules, thing, body)?;
             path.walk();
-            let Path { anchors, reached, mut biased, own, .. } = path;
+            let Path { anchors, followed, reached, mut biased, own, .. } = path;
             biased.sort_unstable();
             biased.dedup();
             let named = |(at, section, offset)| Biased { thing, at, section, offset };
-            Some(Found { thing, anchors, reached, biased: biased.into_iter().map(named).collect(), own })
+            Some(Found {
+                thing,
+                anchors,
+                followed,
+                reached,
+                biased: biased.into_iter().map(named).collect(),
+                own,
+            })
         };
         run.filter_map(function).collect::<Vec<_>>()
     });
@@ -161,10 +172,12 @@ fn passing(model: &Model<'_>, machine: &dyn Machine, judge: &Judge, found: &Foun
             is_named(model, anchor)
                 || is_named(model, (anchor.0, r.offset))
                 || r.evidence == Evidence::Proof && r.width > 0
+                || r.evidence == Evidence::Handed
         };
         let is_anchor = judge.has_anchors && judge.is_anchor(anchor);
-        let counts = |r: &Reached| is_other(r) && (r.evidence == Evidence::Proof || is_anchor);
-        let indexed = found.reached.iter().find(|r| r.anchor == anchor && r.evidence != Evidence::Proof);
+        let is_sure = |r: &Reached| matches!(r.evidence, Evidence::Proof | Evidence::Handed);
+        let counts = |r: &Reached| is_other(r) && (is_sure(r) || is_anchor);
+        let indexed = found.reached.iter().find(|r| r.anchor == anchor && !is_sure(r));
         if reached.peek().is_none() || !reached.all(counts) {
             continue;
         }
@@ -176,7 +189,7 @@ fn passing(model: &Model<'_>, machine: &dyn Machine, judge: &Judge, found: &Foun
         let is_taken = |index: &usize| {
             body.uses
                 .get(*index)
-                .is_some_and(|one| machine.is_upper(one.kind) || found.anchors.contains(&(one.at, anchor)))
+                .is_some_and(|one| machine.is_upper(one.kind) || found.followed.contains(&(one.at, anchor)))
         };
         if here.iter().all(is_taken) {
             let (section, offset) = anchor;
@@ -210,10 +223,11 @@ fn others(model: &Model<'_>, reached: &Reached) -> Vec<(i64, u32)> {
             None => model.owner.next_datum(section, at.cast_unsigned()).map_or(end, u64::cast_signed),
         };
         let next = next.clamp(at + 1, end);
+        let begins = reached.width > 0 || reached.evidence == Evidence::Handed;
         let apart = match here {
             Some(datum) => own != Some(datum),
             // Nameless bytes behind a nameless address may be the same constant.
-            None => own.is_some() || reached.width > 0 && at != from || is_divided(from, at),
+            None => own.is_some() || begins && at != from || is_divided(from, at),
         };
         if apart {
             found.push((at, if reached.width == 0 { 0 } else { next.abs_diff(at) as u32 }));
@@ -268,7 +282,7 @@ impl Judge {
     fn kind(&self, model: &Model<'_>, reached: &Reached) -> Option<u32> {
         let is_anchor = self.is_anchor(reached.anchor);
         match reached.evidence {
-            Evidence::Proof => Some(REACHED),
+            Evidence::Proof | Evidence::Handed => Some(REACHED),
             Evidence::Perhaps if is_anchor => Some(REACHED),
             Evidence::Perhaps if reached.width > 0 || !is_end(model, reached) => Some(REACHED_PERHAPS),
             Evidence::Laid if is_anchor => Some(REACHED_PERHAPS),

@@ -58,13 +58,15 @@ struct Item {
     distance: i64,
     /// Nothing unknown was added.
     exact: bool,
+    /// Something was done with it where it lies, so that it need not be for a callee that is called later.
+    is_used: bool,
     /// The sums that it went through, and how many.
     sums: [u32; SUMS],
     count: u8,
 }
 
 /// What tells one way of an address from another.
-type Seen = (u32, Location, Anchor, i64, bool);
+type Seen = (u32, Location, Anchor, i64, (bool, bool));
 
 /// A function while the addresses in it are followed.
 pub struct Path<'m, 'd> {
@@ -78,6 +80,8 @@ pub struct Path<'m, 'd> {
     firsts: Vec<usize>,
     /// The addresses, and the instructions that take them.
     pub anchors: Vec<(u32, Anchor)>,
+    /// The references that name them (of a word in a pool: its own place), where every register that gets one is known.
+    pub followed: Vec<(u32, Anchor)>,
     pending: Vec<Item>,
     /// Per instruction: whether a branch leads there. Only there can ways meet that were not one before.
     heads: Vec<bool>,
@@ -126,6 +130,7 @@ impl<'m, 'd> Path<'m, 'd> {
             code: code(model, machine, thing, body),
             firsts: Vec::with_capacity(body.pieces.len()),
             anchors: Vec::new(),
+            followed: Vec::new(),
             pending: Vec::new(),
             heads: Vec::new(),
             seen: FxHashSet::default(),
@@ -166,22 +171,37 @@ impl<'m, 'd> Path<'m, 'd> {
     /// Finds the addresses that come to lie in a register, and where.
     fn take(&mut self) {
         let pools = self.pools();
+        let mut starts = Vec::new();
         for one in &self.body.uses {
             let upper = self.upper(one);
             let Some(anchor) = taken(self.model, self.machine, upper.as_ref().unwrap_or(one)) else {
                 continue;
             };
             let own = [one.at];
-            for at in pools.get(&one.at).map_or(&own[..], Vec::as_slice) {
-                let Some(written) = self.code.get(*at as usize).and_then(|done| done.step.written()) else {
-                    continue;
-                };
+            let loads = pools.get(&one.at).map_or(&own[..], Vec::as_slice);
+            let written = |at: u32| self.code.get(at as usize).and_then(|done| done.step.written());
+            if loads.iter().all(|at| written(*at).is_some()) {
+                self.followed.push((one.at, anchor));
+            }
+            for at in loads {
+                let Some(written) = written(*at) else { continue };
                 let location = Location::Register(written);
                 self.anchors.push((*at, anchor));
-                let start =
-                    Item { at: *at, location, anchor, distance: 0, exact: true, sums: [0; SUMS], count: 0 };
-                self.go_on(*at, start);
+                let start = Item {
+                    at: *at,
+                    location,
+                    anchor,
+                    distance: 0,
+                    exact: true,
+                    is_used: false,
+                    sums: [0; SUMS],
+                    count: 0,
+                };
+                starts.push(start);
             }
+        }
+        for start in starts {
+            self.go_on(start.at, start);
         }
     }
 
@@ -301,7 +321,8 @@ impl<'m, 'd> Path<'m, 'd> {
             }
         }
         if let Some(location) = stays {
-            self.go_on(item.at, Item { location, ..item });
+            let is_used = item.is_used || self.uses(&item, &step);
+            self.go_on(item.at, Item { location, is_used, ..item });
         }
     }
 
@@ -345,14 +366,23 @@ impl<'m, 'd> Path<'m, 'd> {
             return;
         }
         let evidence = if below > 0 { Evidence::Perhaps } else { one.evidence };
-        if others(self.model, &one).is_empty() {
-            // A sum that stays in the datum has a way of its own.
-            if one.width > 0 {
-                self.own.insert(one.anchor);
-            }
-        } else {
+        let stays = others(self.model, &one).is_empty();
+        // A sum that stays in the datum has a way of its own; an access of two data at once may be of this one, too.
+        if one.width > 0 && (stays || self.meets_own(&one)) {
+            self.own.insert(one.anchor);
+        }
+        if !stays {
             self.reached.push(Reached { evidence, ..one });
         }
+    }
+
+    /// Whether an access has to do with the datum at the address itself.
+    fn meets_own(&self, one: &Reached) -> bool {
+        let (section, from) = one.anchor;
+        let own = u64::try_from(from).ok().and_then(|at| self.model.owner.datum_at(section, at));
+        let (start, end) =
+            own.map_or((from, from.saturating_add(1)), |(s, e)| (s.cast_signed(), e.cast_signed()));
+        one.offset < end && start < one.offset.saturating_add(one.width.into())
     }
 
     /// Whether something reached below an address surely belongs to the datum that ends there: it is accessed, or is that datum's
@@ -391,7 +421,9 @@ impl<'m, 'd> Path<'m, 'd> {
     }
 
     fn moved(&mut self, item: &Item, to: Register, by: i64, exact: bool) {
-        let mut next = Item { location: Location::Register(to), exact: item.exact && exact, ..*item };
+        let location = Location::Register(to);
+        let is_used = item.is_used && location == item.location;
+        let mut next = Item { location, exact: item.exact && exact, is_used, ..*item };
         if by != 0 {
             let known = item.sums.iter().take(item.count.into()).any(|at| *at == item.at);
             if known {
@@ -441,7 +473,9 @@ impl<'m, 'd> Path<'m, 'd> {
         let exact = item.exact && (item.count == 0 || at > from);
         let next = Item { at, exact, ..item };
         let alone = at == from + 1 && !self.heads.get(at as usize).is_some_and(|head| *head);
-        if alone || self.seen.insert((at, next.location, next.anchor, next.distance, next.exact)) {
+        if alone
+            || self.seen.insert((at, next.location, next.anchor, next.distance, (next.exact, next.is_used)))
+        {
             self.pending.push(next);
         }
     }

@@ -243,7 +243,7 @@ impl Machine for Aarch64 {
         matches!(kind, 275 | 276 | 311 | 541 | 562 | 512 | 518) // ADR_PREL_PG_HI21(_NC), ADR_GOT_PAGE, TLS pages
     }
 
-    fn mentions(&self, bytes: &[u8], register: steps::Register) -> usize {
+    fn mentions(&self, bytes: &[u8], _mode: super::mapping::Mode, register: steps::Register) -> usize {
         word(bytes).map_or(usize::MAX, |w| steps::aarch64::mentions(w, register))
     }
 

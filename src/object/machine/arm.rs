@@ -244,6 +244,22 @@ impl Machine for Arm {
             _ => steps::Step::default(),
         }
     }
+
+    fn mentions(&self, bytes: &[u8], mode: Mode, register: steps::Register) -> usize {
+        match (mode, bytes) {
+            (Mode::Code, _) => {
+                word(bytes).map_or(usize::MAX, |w| steps::arm::mentions::mentions(w, register))
+            }
+            (Mode::Thumb, [a, b]) => {
+                steps::thumb::mentions::half(u16::from_le_bytes([*a, *b]).into(), register)
+            }
+            (Mode::Thumb, [a, b, c, d]) => {
+                let [first, second] = [[*a, *b], [*c, *d]].map(|h| u16::from_le_bytes(h).into());
+                steps::thumb::mentions::word(first, second, register)
+            }
+            _ => usize::MAX,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -211,7 +211,7 @@ pub trait Machine: std::fmt::Debug + Sync {
     }
 
     /// How many fields of an instruction may name this general register, be it read or written: at least so many as do.
-    fn mentions(&self, _bytes: &[u8], _register: steps::Register) -> usize {
+    fn mentions(&self, _bytes: &[u8], _mode: mapping::Mode, _register: steps::Register) -> usize {
         usize::MAX
     }
 

@@ -206,7 +206,7 @@ impl Machine for Ppc64le {
         matches!(kind, 49 | 50) // TOC16_HI, TOC16_HA
     }
 
-    fn mentions(&self, bytes: &[u8], register: steps::Register) -> usize {
+    fn mentions(&self, bytes: &[u8], _mode: super::mapping::Mode, register: steps::Register) -> usize {
         steps::ppc64le::mentions(bytes, register)
     }
 

@@ -184,7 +184,7 @@ impl Machine for Riscv {
         matches!(kind, 24 | 25) // PCREL_LO12_I, PCREL_LO12_S
     }
 
-    fn mentions(&self, bytes: &[u8], register: steps::Register) -> usize {
+    fn mentions(&self, bytes: &[u8], _mode: super::mapping::Mode, register: steps::Register) -> usize {
         match bytes.len() {
             2 => steps::riscv::half_mentions(value(bytes), register),
             4 => steps::riscv::mentions(value(bytes), register),

@@ -153,6 +153,10 @@ impl Machine for S390x {
         steps::s390x::step(bytes)
     }
 
+    fn mentions(&self, bytes: &[u8], _mode: super::mapping::Mode, register: steps::Register) -> usize {
+        steps::s390x::mentions::mentions(bytes, register)
+    }
+
     fn nop_length(&self, bytes: &[u8]) -> Option<usize> {
         const FORMS: [&[u8]; 4] = [&[0x07, 0x07], &[0x07, 0], &[0x47, 0, 0, 0], &[0xc0, 0x04, 0, 0, 0, 0]];
         FORMS.iter().find(|form| bytes.starts_with(form)).map(|form| form.len())

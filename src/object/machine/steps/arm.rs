@@ -4,13 +4,15 @@
 //! Anchors are 4344 bytes apart in Thumb-2, 8184 in Arm encoding. (In the first Thumb, 128: one of two anchors so near
 //! counts where an access at a known displacement proves it.)
 
+pub mod mentions;
+
 use super::{Flow, Rules, Step};
 
-/// r0 to r3, r12, r14. The stack by r7, r11, r13.
+/// r0 to r3, r12, r14. Arguments in r0 to r3, results in r0 and r1. The stack by r7, r11, r13.
 pub const RULES: Rules = Rules {
     clobbered: 0x0000_ffff_0000_500f,
-    arguments: u64::MAX,
-    results: u64::MAX,
+    arguments: 15,
+    results: 3,
     stack: 1 << 7 | 1 << 11 | 1 << 13,
     below: 4095,
     apart: Some(4344),

@@ -209,6 +209,11 @@ fn count(word: u32, register: Register, fields: &[u32]) -> usize {
     fields.iter().filter(|low| word >> **low & 31 == u32::from(register)).count()
 }
 
+/// How many of these fields hold this register.
+fn held(register: Register, fields: &[u32]) -> usize {
+    fields.iter().filter(|field| **field == u32::from(register)).count()
+}
+
 /// What the rules of calls and the compilers' habits say of a machine's registers.
 #[derive(Debug)]
 pub struct Rules {

@@ -3,13 +3,15 @@
 //! Sources: z/Architecture Principles of Operation, "instruction formats" and appendix B; ELF Application Binary
 //! Interface s390x Supplement, 1.2. GCC reaches data by their own address beside anchors.
 
+pub mod mentions;
+
 use super::{Flow, Rules, Step};
 
-/// r0 to r5, r14; f0 to f7. The stack by r11 and r15.
+/// r0 to r5, r14; f0 to f7. Arguments in r2 to r6, a result in r2. The stack by r11 and r15.
 pub const RULES: Rules = Rules {
     clobbered: 0x0000_00ff_0000_403f,
-    arguments: u64::MAX,
-    results: u64::MAX,
+    arguments: 0x7c,
+    results: 1 << 2,
     stack: 1 << 11 | 1 << 15,
     below: 0,
     apart: None,
@@ -266,7 +268,7 @@ fn relative(first: u8, opcode: u8, bytes: &[u8], f: Fields) -> Step {
         (0xc0, 4) if f.first == 0 => Step::default(),
         (0xc0, 4) => Step::to(if f.first == 15 { Flow::Jump } else { Flow::Branch }),
         (0xc0, 5) => Step::to(Flow::Call),
-        (0xc0, _) => Step::kill(f.first), // larl, lgfi, and, or
+        (0xc0, _) => Step::kill(f.first), // larl, and, or
         (0xc2, 8) => Step::sum(f.first, f.first, value.cast_signed().into()), // agfi
         (0xc2, 10) => Step::sum(f.first, f.first, value.into()), // algfi
         (0xc2, 4) => Step::sum(f.first, f.first, -i64::from(value)), // slgfi

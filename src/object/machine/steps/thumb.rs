@@ -2,6 +2,8 @@
 //!
 //! Source: Arm Architecture Reference Manual (ARMv7-A), A6.
 
+pub mod mentions;
+
 use super::arm::{multiple, structures, vector};
 use super::{Flow, Step};
 
