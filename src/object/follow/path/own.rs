@@ -21,7 +21,7 @@ impl Path<'_, '_> {
             return;
         }
         let leaves = self.leaves(item.at, register, step);
-        if leaves && item.exact && !item.is_used && item.distance > 0 {
+        if leaves && item.exact && !item.is_used && item.distance > 0 && !self.lists_code(item.anchor) {
             // Of bytes without a name none tell where one constant ends and the next begins.
             let handed = Reached { evidence: Evidence::Handed, ..here };
             if !others(self.model, &handed).is_empty() {
