@@ -1,6 +1,7 @@
 //! The way of an address through the registers and the stack of one function.
 
 mod control;
+mod done;
 mod numbers;
 mod own;
 
@@ -8,10 +9,10 @@ use object::elf;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use self::control::Hidden;
+use self::done::{Done, code};
 use super::super::facts::Section;
 use super::super::machine::Machine;
 use super::super::machine::distances::Distances;
-use super::super::machine::mapping::Mode;
 use super::super::machine::steps::{Flow, Move, Register, Rules, Slots, Step};
 use super::super::places::{Body, DIRECT, Model, Place, Use};
 use super::super::x86::Reach;
@@ -98,15 +99,6 @@ pub struct Path<'m, 'd> {
     callees: FxHashMap<usize, u64>,
     /// Where computed jumps and exceptions lead, once asked.
     hidden: Option<Hidden>,
-}
-
-/// An instruction, as far as addresses go.
-#[derive(Debug, Clone, Copy)]
-struct Done {
-    step: Step,
-    piece: usize,
-    reach: Reach,
-    access: u8,
 }
 
 impl<'m, 'd> Path<'m, 'd> {
@@ -446,14 +438,24 @@ impl<'m, 'd> Path<'m, 'd> {
 
     /// Takes an address to wherever control goes from here.
     fn go_on(&mut self, from: u32, item: Item) {
-        let Some(Done { step, piece, reach, .. }) = self.code.get(from as usize).copied() else { return };
+        let Some(Done { step, piece, reach, settled, .. }) = self.code.get(from as usize).copied() else {
+            return;
+        };
+        // Who jumps to a branch comes by no block before it.
+        let settled = if self.heads.get(from as usize) == Some(&false) && !self.is_listed(from as usize) {
+            settled
+        } else {
+            [0; 2]
+        };
+        let survives =
+            |settled: u64| !matches!(item.location, Location::Register(r) if settled >> r & 1 == 1);
         if matches!(step.flow, Flow::Branch | Flow::Jump) {
             let direct = match reach {
                 Reach::Branch(place) => self.number(piece, place),
                 _ => None,
             };
             let named = self.use_at(from).and_then(|u| self.number_of(u.place));
-            if let Some(at) = direct.or(named) {
+            if let Some(at) = direct.or(named).filter(|_| survives(settled[1])) {
                 self.enter(from, at, item);
             }
         }
@@ -462,7 +464,7 @@ impl<'m, 'd> Path<'m, 'd> {
                 self.enter(from, at, item);
             }
         }
-        if !matches!(step.flow, Flow::Jump | Flow::End) {
+        if !matches!(step.flow, Flow::Jump | Flow::End) && survives(settled[0]) {
             self.enter(from, from + 1, item);
         }
     }
@@ -505,33 +507,6 @@ impl<'m, 'd> Path<'m, 'd> {
                 .extend(displacements.iter().map(|(by, _)| (*at, anchor.0, anchor.1.wrapping_add(*by))));
         }
     }
-}
-
-/// What each instruction of a function does.
-fn code(model: &Model<'_>, machine: &dyn Machine, thing: usize, body: &Body) -> Vec<Done> {
-    let pieces = model.owner.things.get(thing).map_or(&[][..], |t| t.pieces.as_slice());
-    let mut all = Vec::with_capacity(body.pieces.iter().map(Vec::len).sum());
-    for (piece, (at, list)) in pieces.iter().zip(&body.pieces).enumerate() {
-        let map = model.maps.get(at.section);
-        let section = model.section(at.section);
-        let mut predicated = 0;
-        for one in list {
-            let start = u64::from(one.start);
-            let bytes = section.map_or(&[][..], |s| s.bytes(start, start + u64::from(one.length)));
-            let mode = map.map_or(Mode::Code, |m| m.at(start));
-            let reach = one.reach();
-            let is_data = mode == Mode::Data || matches!(reach, Reach::Entry(_) | Reach::Literal(_));
-            let mut step =
-                if is_data { Step { flow: Flow::End, ..Step::default() } } else { machine.step(bytes, mode) };
-            if predicated > 0 {
-                predicated -= 1;
-                step = step.conditional();
-            }
-            predicated = predicated.max(step.predicated);
-            all.push(Done { step, piece, reach, access: one.access });
-        }
-    }
-    all
 }
 
 /// Whether a reference can take the address of a datum; [`taken`] says which.

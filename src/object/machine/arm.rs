@@ -236,10 +236,14 @@ impl Machine for Arm {
     fn step(&self, bytes: &[u8], mode: Mode) -> steps::Step {
         match (mode, bytes) {
             (Mode::Code, _) => word(bytes).map_or_else(steps::Step::default, steps::arm::step),
-            (Mode::Thumb, [a, b]) => steps::thumb::half(u16::from_le_bytes([*a, *b]).into()),
+            (Mode::Thumb, [a, b]) => {
+                let half = u16::from_le_bytes([*a, *b]).into();
+                steps::Step { compares: steps::thumb::half_compares(half), ..steps::thumb::half(half) }
+            }
             (Mode::Thumb, [a, b, c, d]) => {
                 let [first, second] = [[*a, *b], [*c, *d]].map(|h| u16::from_le_bytes(h).into());
-                steps::thumb::word(first, second)
+                let compares = steps::thumb::word_compares(first, second);
+                steps::Step { compares, ..steps::thumb::word(first, second) }
             }
             _ => steps::Step::default(),
         }

@@ -7,7 +7,8 @@ use super::super::super::machine::steps::Flow;
 use super::super::super::places::{Place, Use};
 use super::super::super::x86::Reach;
 use super::super::super::{arch, lsda_section};
-use super::{Path, code};
+use super::Path;
+use super::done::code;
 
 /// How deep callees of this file are looked into for what they overwrite.
 const DEPTH: usize = 3;
@@ -168,7 +169,8 @@ impl Path<'_, '_> {
         self.callees.insert(thing, 0);
         let mut kills = 0;
         for (number, done) in (0_u32..).zip(code(model, self.machine, thing, body)) {
-            kills |= done.step.kills;
+            // What is overwritten under a condition, a caller does not count on either.
+            kills |= done.step.kills | done.step.perhaps;
             let uses = &body.uses;
             let calls = matches!(done.step.flow, Flow::Call | Flow::Jump);
             let named = uses.get(uses.partition_point(|u| u.at < number)).filter(|u| calls && u.at == number);

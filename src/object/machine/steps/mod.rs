@@ -112,10 +112,30 @@ pub struct Step {
     pub counter: Option<i64>,
     /// Where control goes.
     pub flow: Flow,
-    /// How many instructions behind it are done or not by a condition (`it` of Thumb).
-    pub predicated: u8,
+    /// What decides on the instructions behind it (`it` of Thumb).
+    pub block: Option<Block>,
+    /// The condition by which control goes to a branch's target, as encoded (Thumb). The lowest bit turns it around.
+    pub condition: Option<u8>,
+    /// It may change what conditions ask, even behind [`Step::block`] (Thumb).
+    pub compares: bool,
     /// It does the instruction at the place that it reaches (`exrl`).
     pub executes: bool,
+}
+
+/// Thumb's `it`: the first condition, and the mask that says how many instructions there are and which turn it around.
+/// Source: Arm Architecture Reference Manual (ARMv7-A), A8.8.54.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Block {
+    first: u8,
+    mask: u8,
+}
+
+impl Block {
+    /// The conditions of its instructions, as encoded.
+    pub fn conditions(self) -> impl Iterator<Item = u8> {
+        let count = 4 - self.mask.trailing_zeros().min(3);
+        (0..count).map(move |n| if n == 0 { self.first } else { self.first & !1 | self.mask >> (4 - n) & 1 })
+    }
 }
 
 impl Step {

@@ -5,7 +5,7 @@
 pub mod mentions;
 
 use super::arm::{multiple, structures, vector};
-use super::{Flow, Step};
+use super::{Block, Flow, Step};
 
 const PC: u32 = 15;
 const SP: u32 = 13;
@@ -56,10 +56,26 @@ pub fn half(f: u32) -> Step {
         22 | 23 => miscellaneous(f),
         24 => multiple(high, f & 0xff, (0, 1), (0, 1)),
         25 => multiple(high, f & 0xff, (1, 1), (0, 1)),
-        26 | 27 if f >> 8 & 15 < 14 => Step::to(Flow::Branch),
+        26 | 27 if f >> 8 & 15 < 14 => branch(f >> 8),
         28 => Step::to(Flow::Jump),
         _ => Step::default(),
     }
+}
+
+fn branch(condition: u32) -> Step {
+    Step { condition: Some((condition & 15) as u8), ..Step::to(Flow::Branch) }
+}
+
+/// Whether an instruction of two bytes changes the flags in a block of `it`, where most do not.
+pub fn half_compares(f: u32) -> bool {
+    f & 0xf800 == 0x2800 || f & 0xff00 == 0x4500 || f & 0xff80 == 0x4280 || f & 0xffc0 == 0x4200
+}
+
+/// Whether one of four bytes may: all do but loads, stores, and arithmetic without that bit.
+pub fn word_compares(first: u32, second: u32) -> bool {
+    let moves = first & 0xfe00 == 0xf800 || first & 0xfe00 == 0xe800;
+    let arithmetic = first & 0xfe00 == 0xea00 || first & 0xf800 == 0xf000 && second >> 15 == 0;
+    !(moves || arithmetic && first >> 4 & 1 == 0)
 }
 
 fn high_registers(f: u32) -> Step {
@@ -85,7 +101,8 @@ fn miscellaneous(f: u32) -> Step {
         4 | 5 => multiple(SP, f & 0xff | (f >> 8 & 1) << 14, (0, 1), (1, 0)),
         12 | 13 => multiple(SP, f & 0xff | (f >> 8 & 1) << 15, (1, 1), (0, 1)),
         15 if f & 15 != 0 => {
-            Step { predicated: (4 - (f & 15).trailing_zeros()) as u8, ..Step::default() } // it
+            let block = Some(Block { first: (f >> 4 & 15) as u8, mask: (f & 15) as u8 });
+            Step { block, ..Step::default() } // it
         }
         _ => Step::default(),
     }
@@ -136,12 +153,12 @@ pub fn word(first: u32, second: u32) -> Step {
                 _ => Step::kill(rd),
             }
         }
-        f if f & 0xf800 == 0xf000 => Step::to(match second & 0xd000 {
-            0x9000 => Flow::Jump,
-            0xc000 | 0xd000 => Flow::Call,
-            0x8000 if f >> 6 & 15 < 14 => Flow::Branch,
-            _ => Flow::Next,
-        }),
+        f if f & 0xf800 == 0xf000 => match second & 0xd000 {
+            0x9000 => Step::to(Flow::Jump),
+            0xc000 | 0xd000 => Step::to(Flow::Call),
+            0x8000 if f >> 6 & 15 < 14 => branch(f >> 6),
+            _ => Step::default(),
+        },
         f if f & 0xfe00 == 0xf800 => single(f, second),
         f if f & 0xff00 == 0xfa00 => Step::kill(rd),
         f if f & 0xff80 == 0xfb00 && rt != PC => Step::kill(rd).moved(rd, rt, 0, false), // mla
@@ -251,8 +268,12 @@ mod tests {
         assert_eq!(half(0xbdf8).flow, Flow::End); // pop {.., pc}
         assert_eq!(half(0x4770).flow, Flow::End); // bx lr
         assert_eq!(half(0xdd13).flow, Flow::Branch);
-        assert_eq!(half(0xbf08).predicated, 1); // it eq
-        assert_eq!(half(0xbf0c).predicated, 2); // ite eq
+        let conditions = |f| half(f).block.unwrap().conditions().collect::<Vec<_>>();
+        assert_eq!(conditions(0xbf08), [0]); // it eq
+        assert_eq!(conditions(0xbf0c), [0, 1]); // ite eq
+        assert_eq!(conditions(0xbfc9), [12, 13, 12, 12]); // itett gt
+        assert_eq!(half(0xd13c).condition, Some(1)); // bne
+        assert_eq!(word(0xf040, 0x81e0).condition, Some(1)); // bne.w
         assert_eq!(word(0xf7ff, 0xfffe).flow, Flow::Call);
         assert_eq!(word(0xe8df, 0xf000).flow, Flow::Indirect); // tbb [pc, r0]
         assert_eq!(word(0xf85d, 0xfb04).flow, Flow::End); // ldr.w pc, [sp], #4
