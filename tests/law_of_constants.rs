@@ -227,6 +227,21 @@ fn an_address_taken_under_a_condition_has_its_reader() {
     }
 }
 
+/// Holds with every cross compiler: a function is told where the number `LAST` in its constant becomes another.
+fn is_told_of_its_last(name: &str, source: &str) {
+    for cross in machines::installed() {
+        for level in ["-O1", "-O2", "-Os"] {
+            let dir = tempfile::tempdir().unwrap();
+            std::fs::write(dir.path().join("x.c"), source).unwrap();
+            let [old, new] = ["-DLAST=77", "-DLAST=78"].map(|last| {
+                compile(dir.path(), cross.compiler, &[level.to_owned()], Some(last.to_owned())).1
+            });
+            let told = told(&old, &new);
+            assert!(told.contains(name), "{} {level}: {told:?}", cross.name);
+        }
+    }
+}
+
 /// A table of jumps without relocations (aarch64) lies before all data and is no anchor: what is reached from the address behind it is
 /// not the end of what lies there.
 #[test]
@@ -247,17 +262,7 @@ fn a_table_of_jumps_is_no_anchor() {
         list(29, "1"),
         list(25, "LAST")
     );
-    for cross in machines::installed() {
-        for level in ["-O1", "-O2", "-Os"] {
-            let dir = tempfile::tempdir().unwrap();
-            std::fs::write(dir.path().join("x.c"), &source).unwrap();
-            let [old, new] = ["-DLAST=77", "-DLAST=78"].map(|last| {
-                compile(dir.path(), cross.compiler, &[level.to_owned()], Some(last.to_owned())).1
-            });
-            let told = told(&old, &new);
-            assert!(told.contains("last"), "{} {level}: {told:?}", cross.name);
-        }
-    }
+    is_told_of_its_last("last", &source);
 }
 
 /// Constants without a name lie behind each other, and one anchor leads to all: where the address of one is handed to `memcpy`, it is
@@ -275,15 +280,5 @@ fn a_constant_that_is_handed_on_has_its_reader() {
     let jumps = "long g(long x) { switch (x) { case 0: x = ext(1); break; case 1: x += ext(9); break; case 2: return ext(4); \
                  case 3: x -= ext(2); break; case 4: x ^= ext(8); break; case 5: return ext(x); } return x + 1; }\n";
     let source = format!("long ext(long); void use(void *);\n{jumps}{}", functions.collect::<String>());
-    for cross in machines::installed() {
-        for level in ["-O1", "-O2", "-Os"] {
-            let dir = tempfile::tempdir().unwrap();
-            std::fs::write(dir.path().join("x.c"), &source).unwrap();
-            let [old, new] = ["-DLAST=77", "-DLAST=78"].map(|last| {
-                compile(dir.path(), cross.compiler, &[level.to_owned()], Some(last.to_owned())).1
-            });
-            let told = told(&old, &new);
-            assert!(told.contains("f2"), "{} {level}: {told:?}", cross.name);
-        }
-    }
+    is_told_of_its_last("f2", &source);
 }

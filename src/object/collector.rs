@@ -41,7 +41,7 @@ pub struct Collector {
     is_full: bool,
     /// Bytes of nameless data written for what serves nobody.
     pub followed: usize,
-    /// Bytes that some item covers beside those of things and frames: section, start, end.
+    /// Bytes that some item covers beside those of things: section, start, end.
     pub covered: Vec<(usize, u64, u64)>,
 }
 

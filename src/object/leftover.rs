@@ -23,6 +23,7 @@ pub fn collect(known: &Known<'_, '_>, collector: &mut Collector) {
     symbols(known, collector);
     site_items(known, collector);
     orc_item(known, collector);
+    collector.covered.extend(known.frames.covered());
     collector.covered.extend(known.sites.orc.covered.iter().copied());
     gaps(known, collector);
 }
@@ -252,9 +253,6 @@ fn gaps(known: &Known<'_, '_>, collector: &mut Collector) {
         }
         covered.clear();
         covered.extend(known.model.owner.ranges(index));
-        if unwinding::is_frames(section) {
-            covered.extend(known.frames.covered(index));
-        }
         covered.extend(
             of_here.iter().filter(|(section, ..)| *section == index).map(|(_, start, end)| (*start, *end)),
         );

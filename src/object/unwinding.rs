@@ -354,13 +354,10 @@ fn parse_cie<'b>(model: &Model<'_>, section: &Section<'b>, range: (usize, usize)
 }
 
 impl Frames {
-    /// Bytes of a section that FDEs, CIEs and ends of tables account for: start and end.
-    pub fn covered(&self, section: usize) -> impl Iterator<Item = (u64, u64)> {
-        let frames = self.list.iter().filter(move |frame| frame.section as usize == section);
-        let beside = self.beside.iter().filter(move |(of, ..)| *of == section);
-        frames
-            .map(|frame| (frame.range.start.into(), frame.range.end.into()))
-            .chain(beside.map(|(_, start, end)| (*start, *end)))
+    /// Bytes that FDEs, CIEs and ends of tables account for: section, start, end.
+    pub fn covered(&self) -> impl Iterator<Item = (usize, u64, u64)> {
+        let frames = self.list.iter().map(|f| (f.section as usize, f.range.start.into(), f.range.end.into()));
+        frames.chain(self.beside.iter().copied())
     }
 
     /// Writes the `unwinding` part of a function.

@@ -67,7 +67,7 @@ struct Item {
 }
 
 /// What tells one way of an address from another.
-type Seen = (u32, Location, Anchor, i64, (bool, bool));
+type Seen = (u32, Location, Anchor, i64, bool, bool);
 
 /// A function while the addresses in it are followed.
 pub struct Path<'m, 'd> {
@@ -475,9 +475,8 @@ impl<'m, 'd> Path<'m, 'd> {
         let exact = item.exact && (item.count == 0 || at > from);
         let next = Item { at, exact, ..item };
         let alone = at == from + 1 && !self.heads.get(at as usize).is_some_and(|head| *head);
-        if alone
-            || self.seen.insert((at, next.location, next.anchor, next.distance, (next.exact, next.is_used)))
-        {
+        let Item { location, anchor, distance, exact, is_used, .. } = next;
+        if alone || self.seen.insert((at, location, anchor, distance, exact, is_used)) {
             self.pending.push(next);
         }
     }

@@ -268,7 +268,7 @@ fn relative(first: u8, opcode: u8, bytes: &[u8], f: Fields) -> Step {
         (0xc0, 4) if f.first == 0 => Step::default(),
         (0xc0, 4) => Step::to(if f.first == 15 { Flow::Jump } else { Flow::Branch }),
         (0xc0, 5) => Step::to(Flow::Call),
-        (0xc0, _) => Step::kill(f.first), // larl, and, or
+        (0xc0, _) => Step::kill(f.first), // larl, lgfi, and, or
         (0xc2, 8) => Step::sum(f.first, f.first, value.cast_signed().into()), // agfi
         (0xc2, 10) => Step::sum(f.first, f.first, value.into()), // algfi
         (0xc2, 4) => Step::sum(f.first, f.first, -i64::from(value)), // slgfi
