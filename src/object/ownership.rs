@@ -226,6 +226,9 @@ struct Finder<'a, 'd> {
 /// Symbols without a size, by section and offset.
 type Unsized = Vec<(usize, u64, u32)>;
 
+/// How many kinds of names are told apart at a glance. (A prime: remainders take in all bytes.)
+const GLANCES: usize = 1021;
+
 impl<'d> Finder<'_, 'd> {
     fn symbol(&self, index: u32) -> Option<&Symbol<'d>> {
         self.facts.symbols.get(index as usize)
@@ -345,10 +348,19 @@ impl<'d> Finder<'_, 'd> {
         if cold.is_empty() {
             return;
         }
+        // Few functions have one: most are told by a glance at their names to be nobody's parent.
+        let slot = |name: &[u8]| names::first_bytes(name).wrapping_add(name.len() as u64) % GLANCES as u64;
+        let mut wanted = [false; GLANCES];
+        for (_, parent, _) in &cold {
+            wanted.iter_mut().skip(slot(parent) as usize).take(1).for_each(|is_wanted| *is_wanted = true);
+        }
+        let is_wanted = |name: &[u8]| wanted.get(slot(name) as usize).is_some_and(|is_wanted| *is_wanted);
         let mut parents: HashMap<(&[u8], Option<&[u8]>), usize> = HashMap::new();
         for (index, thing) in functions() {
-            for symbol in symbols(thing).filter(|s| names::cold_parent(s.name).is_none()) {
-                parents.insert((symbol.name, symbol.file), index);
+            for symbol in symbols(thing) {
+                if is_wanted(symbol.name) && names::cold_parent(symbol.name).is_none() {
+                    parents.insert((symbol.name, symbol.file), index);
+                }
             }
         }
         for (index, parent, file) in cold {

@@ -293,6 +293,9 @@ impl<'d> Model<'d> {
         let labels = || labels.get_or_init(|| self.labels(piece, list)).as_slice();
         for (position, (at, instruction)) in (number..).zip(list).enumerate() {
             let end = u64::from(instruction.start) + u64::from(instruction.length);
+            if instruction.is_alone() && relocations.first().is_none_or(|next| next.offset >= end) {
+                continue;
+            }
             while let Some((relocation, rest)) = relocations.split_first().filter(|(r, _)| r.offset < end) {
                 relocations = rest;
                 let field = relocation.offset.saturating_sub(u64::from(instruction.start)) as u8;

@@ -4,10 +4,15 @@
 //! branch, and fills up to an alignment with no-operations, by where a function happens to lie: equal
 //! functions would differ. The invariant: two functions whose assembler text is equal give equal lists here.
 
+mod common;
+mod fill;
+
 use iced_x86::{Decoder, DecoderOptions, Instruction as Decoded, Mnemonic, OpKind, Register};
 
+use self::common::{Common, Relative, Told};
+use self::fill::{FILL_ALIGNMENT, drop_fill, idle_lea};
+pub use self::fill::{is_fill, nop_length};
 use super::facts::Relocation;
-use super::marks;
 
 /// One instruction; fill is left out of the list. An object has some hundred thousand: what they take in memory is a
 /// good part of what a fingerprint takes in time, hence the narrow fields.
@@ -53,6 +58,11 @@ impl Instruction {
     /// Whether it does nothing by its mnemonic.
     pub fn is_nop(&self) -> bool {
         self.form == Form::Nop
+    }
+
+    /// Whether it reaches nothing by itself and is an instruction: unless a relocation says more, its bytes say it all.
+    pub fn is_alone(&self) -> bool {
+        matches!(self.form, Form::Plain | Form::Nop | Form::Literal)
     }
 
     /// The same, reaching this. (What lies too far is in no section: its bytes stand for themselves.)
@@ -103,10 +113,6 @@ pub enum Reach {
     Undecodable,
 }
 
-/// Fill inside a function ends at a multiple of this: the least that GCC's and LLVM's alignment directives ask for
-/// (`.p2align 3` behind a `.p2align 4,,10` that was too far).
-const FILL_ALIGNMENT: u64 = 8;
-
 /// Decodes `bytes`, which lie at offset `start` of a section of a file with `bits` (32 or 64) and have
 /// the relocations `relocated` and references from outside `marks` ([`super::marks`]), both sorted, to the end of `list`, which is empty. `align` is the section's alignment.
 pub fn decode(
@@ -118,50 +124,164 @@ pub fn decode(
     marks: &[u32],
     list: &mut Vec<Instruction>,
 ) {
-    let mut relocated = relocated;
-    let mut decoder = Decoder::with_ip(bits, bytes, u64::from(start), DecoderOptions::NONE);
-    let mut current = Decoded::default();
-    let mut any_nop = false;
-    while decoder.can_decode() {
-        decoder.decode_out(&mut current);
-        let at = current.ip() as u32;
-        let length = current.len().max(1) as u8;
-        let mut one = Instruction { start: at, distance: 0, length, field: 0, access: 0, form: Form::Plain };
-        if current.is_invalid() {
-            // Start over behind one byte: what follows may be code again.
-            one.length = 1;
-            one.form = Form::Undecodable;
-            let next = (at - start) as usize + 1;
-            if decoder.set_position(next).is_err() {
-                break;
-            }
-            decoder.set_ip(u64::from(at) + 1);
-        }
-        let end = u64::from(at) + u64::from(one.length);
-        let mut has_relocation = false;
-        while let Some((first, rest)) = relocated.split_first().filter(|(first, _)| first.offset < end) {
-            has_relocation |= first.offset >= u64::from(at);
-            relocated = rest;
-        }
-        match one.form {
-            Form::Undecodable => {}
-            _ if has_relocation => one.access = access_width(&current),
-            _ => reach(&decoder, &current, &mut one),
-        }
-        let from = (at - start) as usize;
-        let is_idle = || {
-            let text = bytes.get(from..from + usize::from(one.length)).unwrap_or_default();
-            bits == 32 && !has_relocation && idle_lea(text) == Some(text.len())
-        };
-        if one.form == Form::Plain && (current.mnemonic() == Mnemonic::Nop || is_idle()) {
-            one.form = Form::Nop;
-            any_nop = true;
-        }
-        list.push(one);
-    }
+    let any_nop = if bits == 64 {
+        decode_by(Told::of, bytes, start, bits, relocated, list)
+    } else {
+        decode_by(|_| Told::Nothing, bytes, start, bits, relocated, list)
+    };
     // An alignment directive raises the section's alignment: where that is less, no fill can have been written.
     if any_nop && align >= FILL_ALIGNMENT {
         drop_fill(list, bytes, start, bits, marks);
+    }
+}
+
+/// The same with all fill left in, by `table` and by the decoder where that tells nothing; tells whether there are
+/// no-operations.
+fn decode_by(
+    table: impl Fn(&[u8]) -> Told,
+    bytes: &[u8],
+    start: u32,
+    bits: u32,
+    relocated: &[Relocation],
+    list: &mut Vec<Instruction>,
+) -> bool {
+    let mut relocated = relocated;
+    let mut full = None;
+    let mut any_nop = false;
+    let mut at = 0;
+    while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
+        let begin = start.wrapping_add(at as u32);
+        let mut one = Instruction::plain(begin, 1);
+        match table(rest) {
+            Told::Plain(length) => {
+                // Nearly all, hence by themselves: what is put together from fields is waited for.
+                at += usize::from(length);
+                list.push(Instruction::plain(begin, length));
+                continue;
+            }
+            Told::More(common) => {
+                one.length = common.length;
+                let has_relocation = pass(&mut relocated, &one);
+                one.tell(common, has_relocation);
+            }
+            Told::Nothing => {
+                let full = full.get_or_insert_with(|| Full::of(bytes, start, bits));
+                full.decode(at, &mut one);
+                let has_relocation = pass(&mut relocated, &one);
+                full.tell(&mut one, has_relocation, rest);
+            }
+        }
+        at += usize::from(one.length);
+        any_nop |= one.form == Form::Nop;
+        list.push(one);
+    }
+    any_nop
+}
+
+/// Passes the relocations before an instruction and in it; tells whether there are any in it.
+fn pass(relocated: &mut &[Relocation], one: &Instruction) -> bool {
+    let end = u64::from(one.start) + u64::from(one.length);
+    let mut any = false;
+    while let Some((first, rest)) = relocated.split_first().filter(|(first, _)| first.offset < end) {
+        any |= first.offset >= u64::from(one.start);
+        *relocated = rest;
+    }
+    any
+}
+
+impl Instruction {
+    /// Takes over what a table tells.
+    fn tell(&mut self, common: Common, has_relocation: bool) {
+        if common.is_nop {
+            self.form = Form::Nop;
+        } else if has_relocation {
+            self.access = common.access;
+        } else if let Some((relative, field, distance)) = common.reach
+            // What lies too far is in no section: such an instruction's bytes stand for themselves.
+            && let Some(distance) = distance.checked_add(self.length.into())
+        {
+            (self.field, self.distance) = (field, distance);
+            (self.form, self.access) = match relative {
+                Relative::Branch => (Form::Branch, 0),
+                Relative::Memory => (Form::Memory, common.access),
+            };
+        }
+    }
+}
+
+/// The decoder, for what is not common. Its tables are not small: it is made where it is asked first.
+struct Full<'b> {
+    decoder: Decoder<'b>,
+    current: Decoded,
+    bits: u32,
+    start: u32,
+}
+
+impl<'b> Full<'b> {
+    fn of(bytes: &'b [u8], start: u32, bits: u32) -> Self {
+        let decoder = Decoder::with_ip(bits, bytes, u64::from(start), DecoderOptions::NONE);
+        Self { decoder, current: Decoded::default(), bits, start }
+    }
+
+    /// Decodes the instruction at this offset; one byte that is none stands for itself, and what follows may be code again.
+    fn decode(&mut self, at: usize, one: &mut Instruction) {
+        if self.decoder.position() != at {
+            // (Any offset in the bytes can be set.)
+            let _ = self.decoder.set_position(at);
+            self.decoder.set_ip(u64::from(self.start) + at as u64);
+        }
+        self.decoder.decode_out(&mut self.current);
+        if self.current.is_invalid() {
+            one.form = Form::Undecodable;
+        } else {
+            one.length = self.current.len().max(1) as u8;
+        }
+    }
+
+    /// Tells what the instruction reaches, at the start of `rest`.
+    fn tell(&self, one: &mut Instruction, has_relocation: bool, rest: &[u8]) {
+        if one.form == Form::Undecodable {
+            return;
+        }
+        if has_relocation {
+            one.access = access_width(&self.current);
+        } else {
+            self.reach(one);
+        }
+        let is_idle = || {
+            let text = rest.get(..usize::from(one.length)).unwrap_or_default();
+            self.bits == 32 && !has_relocation && idle_lea(text) == Some(text.len())
+        };
+        if one.form == Form::Plain && (self.current.mnemonic() == Mnemonic::Nop || is_idle()) {
+            one.form = Form::Nop;
+        }
+    }
+
+    fn reach(&self, one: &mut Instruction) {
+        let current = &self.current;
+        let (form, target) = if matches!(
+            current.op0_kind(),
+            OpKind::NearBranch16 | OpKind::NearBranch32 | OpKind::NearBranch64
+        ) {
+            (Form::Branch, current.near_branch_target())
+        } else if current.is_ip_rel_memory_operand() {
+            (Form::Memory, current.ip_rel_memory_address())
+        } else {
+            return;
+        };
+        // What lies too far is in no section: such an instruction's bytes stand for themselves.
+        let Ok(distance) = i32::try_from(target.wrapping_sub(u64::from(one.start)).cast_signed()) else {
+            return;
+        };
+        one.form = form;
+        one.distance = distance;
+        let fields = self.decoder.get_constant_offsets(current);
+        if form == Form::Branch {
+            one.field = fields.immediate_offset() as u8;
+        } else {
+            one.field = fields.displacement_offset() as u8;
+            one.access = access_width(current);
+        }
     }
 }
 
@@ -172,169 +292,6 @@ fn access_width(decoded: &Decoded) -> u8 {
     let accesses = !matches!(decoded.mnemonic(), Mnemonic::Lea | Mnemonic::Nop);
     let memory = (0..decoded.op_count()).any(|i| decoded.op_kind(i) == OpKind::Memory);
     if memory && accesses && !indexed { decoded.memory_size().size() as u8 } else { 0 }
-}
-
-fn reach(decoder: &Decoder<'_>, current: &Decoded, one: &mut Instruction) {
-    let (form, target) =
-        if matches!(current.op0_kind(), OpKind::NearBranch16 | OpKind::NearBranch32 | OpKind::NearBranch64) {
-            (Form::Branch, current.near_branch_target())
-        } else if current.is_ip_rel_memory_operand() {
-            (Form::Memory, current.ip_rel_memory_address())
-        } else {
-            return;
-        };
-    // What lies too far is in no section: such an instruction's bytes stand for themselves.
-    let Ok(distance) = i32::try_from(target.wrapping_sub(u64::from(one.start)).cast_signed()) else { return };
-    one.form = form;
-    one.distance = distance;
-    let fields = decoder.get_constant_offsets(current);
-    if form == Form::Branch {
-        one.field = fields.immediate_offset() as u8;
-    } else {
-        one.field = fields.displacement_offset() as u8;
-        one.access = access_width(current);
-    }
-}
-
-/// Takes out alignment fill: no-operations inside the function, not at its entry, that end at a multiple of
-/// eight and are exactly what an assembler writes for that length. No-operations at the entry are patchable,
-/// those at the very end are followed by nothing, those that something refers to are patched, and any others were written
-/// on purpose: all those stay.
-fn drop_fill(list: &mut Vec<Instruction>, bytes: &[u8], start: u32, bits: u32, marks: &[u32]) {
-    let is_nop = |i: &Instruction| {
-        if i.form != Form::Nop {
-            return false;
-        }
-        let from = (i.start - start) as usize;
-        bytes
-            .get(from..from + usize::from(i.length))
-            .is_some_and(|b| nop_length(b) == Some(b.len()) || (bits == 32 && idle_lea(b) == Some(b.len())))
-    };
-    let Some(first) = list.iter().position(|i| !is_nop(i) && !is_entry_mark(bytes, start, i)) else { return };
-    let is_marked = |i: &Instruction| marks::any_in(marks, i.start, i.start + u32::from(i.length));
-    let mut fill = Vec::new();
-    let mut at = first;
-    while let Some(skipped) = list.get(at..).and_then(|rest| rest.iter().position(is_nop)) {
-        let mut begin = at + skipped;
-        // A place that is referred to may be patched with all the single no-operations that lengthen it.
-        let patched = list.get(begin).is_some_and(is_marked)
-            || begin.checked_sub(1).and_then(|before| list.get(before)).is_some_and(is_marked);
-        if patched {
-            begin += usize::from(list.get(begin).is_some_and(is_marked));
-            begin += list.iter().skip(begin).take_while(|i| is_nop(i) && i.length == 1).count();
-        }
-        let run = list.iter().skip(begin).take_while(|i| is_nop(i) && !is_marked(i)).count();
-        at = begin + run;
-        if let (Some(from), Some(next)) = (list.get(begin), list.get(at))
-            && u64::from(next.start) % FILL_ALIGNMENT == 0
-            && is_fill(
-                bytes.get((from.start - start) as usize..(next.start - start) as usize).unwrap_or_default(),
-                bits,
-            )
-        {
-            fill.push(begin..at);
-        }
-    }
-    if fill.is_empty() {
-        return;
-    }
-    let mut fill = fill.into_iter().peekable();
-    let mut number = 0;
-    list.retain(|_| {
-        let here = number;
-        number += 1;
-        while fill.next_if(|range| range.end <= here).is_some() {}
-        fill.peek().is_none_or(|range| here < range.start)
-    });
-}
-
-/// `endbr64` or `endbr32`.
-fn is_entry_mark(bytes: &[u8], start: u32, i: &Instruction) -> bool {
-    let from = (i.start - start) as usize;
-    matches!(bytes.get(from..from + usize::from(i.length)), Some([0xf3, 0x0f, 0x1e, 0xfa | 0xfb]))
-}
-
-/// The length of the no-operation at the start of `bytes`, if it is one of the forms that GNU as and LLVM write:
-/// the nine of Intel's manual (vol. 2B, NOP), and the longest with more operand-size and segment prefixes.
-pub fn nop_length(bytes: &[u8]) -> Option<usize> {
-    const LONG: [u8; 8] = [0x0f, 0x1f, 0x84, 0, 0, 0, 0, 0];
-    const FORMS: [&[u8]; 9] = [
-        &[0x90],
-        &[0x66, 0x90],
-        &[0x0f, 0x1f, 0],
-        &[0x0f, 0x1f, 0x40, 0],
-        &[0x0f, 0x1f, 0x44, 0, 0],
-        &[0x66, 0x0f, 0x1f, 0x44, 0, 0],
-        &[0x0f, 0x1f, 0x80, 0, 0, 0, 0],
-        &LONG,
-        &[0x66, 0x0f, 0x1f, 0x84, 0, 0, 0, 0, 0],
-    ];
-    if let Some(form) = FORMS.iter().find(|form| bytes.starts_with(form)) {
-        return Some(form.len());
-    }
-    // 66 ... 66 2e 0f 1f 84 00 00000000, up to fifteen bytes.
-    let prefixes = bytes.iter().take_while(|b| **b == 0x66).count();
-    let rest = bytes.get(prefixes..)?.strip_prefix(&[0x2e])?;
-    ((1..=6).contains(&prefixes) && rest.starts_with(&LONG)).then_some(prefixes + 1 + LONG.len())
-}
-
-/// The longest of [`IDLE_LEAS`].
-const IDLE_LONG: [u8; 7] = [0x8d, 0xb4, 0x26, 0, 0, 0, 0];
-/// The forms of `lea` that GNU as fills i386 code with where no processor with long no-operations is asked for:
-/// `%esi` to itself with a displacement of zero. (In 64-bit code the same bytes cut `%rsi` to 32 bits.)
-const IDLE_LEAS: [&[u8]; 4] =
-    [&[0x8d, 0x76, 0], &[0x8d, 0x74, 0x26, 0], &[0x8d, 0xb6, 0, 0, 0, 0], &IDLE_LONG];
-
-/// The length of such a `lea` at the start of `bytes`.
-fn idle_lea(bytes: &[u8]) -> Option<usize> {
-    IDLE_LEAS.iter().find(|form| bytes.starts_with(form)).map(|form| form.len())
-}
-
-/// Whether `bytes` are what GNU as fills with by those: the longest as often as it fits, then one for the rest (five
-/// has none, and takes a `nop` more); over more than twenty bytes it jumps.
-fn is_lea_fill(bytes: &[u8]) -> bool {
-    let jump = match bytes {
-        [0xeb, over, rest @ ..] if usize::from(*over) == rest.len() => rest,
-        _ => bytes,
-    };
-    let mut rest = jump;
-    let mut longest = false;
-    while let Some(behind) = rest.strip_prefix(&IDLE_LONG) {
-        (rest, longest) = (behind, true);
-    }
-    match idle_lea(rest) {
-        Some(4) => matches!(rest.get(4..), Some([] | [0x90])),
-        Some(length) => length == rest.len(),
-        None => longest && matches!(rest, [] | [0x90] | [0x66, 0x90]),
-    }
-}
-
-/// Whether `bytes` are exactly what an assembler writes to fill their length in code of so many `bits`.
-pub fn is_fill(bytes: &[u8], bits: u32) -> bool {
-    is_nop_fill(bytes) || (bits == 32 && is_lea_fill(bytes))
-}
-
-/// Whether `bytes` are exactly what an assembler writes to fill their length: the longest form it uses as often
-/// as it fits, and one shorter form for the rest, before or behind. GNU as uses forms of up to 11 bytes (9 and
-/// 10 when tuned for some processors), LLVM of up to 10 or 15; old assemblers repeat `nop`.
-fn is_nop_fill(bytes: &[u8]) -> bool {
-    let lengths = || {
-        let mut rest = bytes;
-        std::iter::from_fn(move || {
-            let length = nop_length(rest)?;
-            rest = rest.get(length..).unwrap_or_default();
-            Some(length)
-        })
-    };
-    if lengths().sum::<usize>() != bytes.len() {
-        return false;
-    }
-    let Some(longest) = lengths().max() else { return true };
-    let shorter = lengths().filter(|l| *l != longest).count();
-    let ends = [lengths().next(), lengths().last()];
-    let one_rest_at_an_end =
-        shorter == 0 || (shorter == 1 && ends.iter().any(|l| l.is_some_and(|l| l != longest)));
-    one_rest_at_an_end && (lengths().nth(1).is_none() || longest >= 8 || longest == 1)
 }
 
 /// The branch with the width that the assembler chose taken out: prefixes and the near form of the opcode.
@@ -373,22 +330,6 @@ mod tests {
     }
 
     #[test]
-    fn only_the_assemblers_fill_is_fill() {
-        assert!(is_fill(&[0x66, 0x66, 0x2e, 0x0f, 0x1f, 0x84, 0, 0, 0, 0, 0, 0x0f, 0x1f, 0], 64));
-        assert!(is_fill(&[0x90], 64));
-        assert!(!is_fill(&[0x0f, 0x1f, 1], 64));
-        assert!(!is_fill(&[0x66, 0x90, 0x66, 0x90], 64));
-        assert!(!is_fill(&[0xcc], 64));
-        // lea 0(%esi,%eiz,1), %esi is nothing in 32-bit code alone.
-        let lea = [0x8d, 0xb4, 0x26, 0, 0, 0, 0, 0x8d, 0x74, 0x26, 0, 0x90];
-        assert!(is_fill(&lea, 32) && !is_fill(&lea, 64));
-        assert!(is_fill(&lea[7..], 32) && is_fill(&lea[..7], 32));
-        assert!(!is_fill(&[0x8d, 0x76, 1], 32) && !is_fill(&[0x8d, 0x76, 0, 0x8d, 0x76, 0], 32));
-        assert!(is_fill(&[0xeb, 7, 0x8d, 0xb4, 0x26, 0, 0, 0, 0], 32));
-        assert!(!is_fill(&[0xeb, 6, 0x8d, 0xb4, 0x26, 0, 0, 0, 0], 32));
-    }
-
-    #[test]
     fn nops_at_the_entry_and_the_end_stay() {
         // nop nop / ret / nop to 8 / ret / nop
         let bytes = [0x90, 0x90, 0xc3, 0x0f, 0x1f, 0x44, 0, 0, 0xc3, 0x90];
@@ -396,6 +337,71 @@ mod tests {
         decode(&bytes, 0, 64, 16, &[], &[], &mut list);
         let starts: Vec<u32> = list.iter().map(|i| i.start).collect();
         assert_eq!(starts, [0, 1, 2, 8, 9]);
+    }
+
+    /// What the table and the decoder, then the decoder alone, make of bytes whose last ones have a relocation or not.
+    fn both(bytes: &[u8], relocated: bool) -> [Vec<Instruction>; 2] {
+        let relocations: Vec<Relocation> =
+            relocated.then(|| Relocation::new(63 + bytes.len() as u64, 2, 1, Some(0))).into_iter().collect();
+        let mut lists = [Vec::new(), Vec::new()];
+        decode_by(Told::of, bytes, 64, 64, &relocations, &mut lists[0]);
+        decode_by(|_| Told::Nothing, bytes, 64, 64, &relocations, &mut lists[1]);
+        lists
+    }
+
+    #[test]
+    fn the_table_tells_what_the_decoder_tells() {
+        let prefixes: [&[u8]; 9] =
+            [&[], &[0x66], &[0xf2], &[0xf3], &[0x64], &[0x65], &[0x65, 0x66], &[0x66, 0x65], &[0xf2, 0x66]];
+        let mut told = 0;
+        let heads = prefixes.iter().flat_map(|prefix| {
+            [0x3f, 0x40, 0x41, 0x42, 0x44, 0x48, 0x4d, 0x4f_u8].map(move |rex| (prefix, rex))
+        });
+        let opcodes = (0..=0xff_u8).flat_map(|opcode| [(false, opcode), (true, opcode)]);
+        for ((prefix, rex), (behind_0f, opcode)) in
+            heads.flat_map(|head| opcodes.clone().map(move |one| (head, one)))
+        {
+            let mut head = prefix.to_vec();
+            head.extend((rex > 0x3f).then_some(rex));
+            head.extend(behind_0f.then_some(0x0f));
+            head.push(opcode);
+            // All of ModRM; SIB where it says most.
+            let few = !prefix.is_empty() || !matches!(rex, 0x3f | 0x42);
+            for modrm in 0..=0xff_u8 {
+                let sibs = if modrm & 7 != 4 || modrm >= 0xc0 {
+                    1
+                } else if few {
+                    4
+                } else {
+                    256
+                };
+                for sib in 0..sibs {
+                    let sib = if few { [0x24, 0x25, 0x2d, 0xe5][sib] } else { sib as u8 };
+                    let mut bytes = head.clone();
+                    bytes.extend([modrm, sib, 0x81, 0xf0, 0x12, 0x93, 0x04, 0x85, 0x76, 0x17, 0x28, 0x39]);
+                    let length = match Told::of(&bytes) {
+                        Told::Plain(length) => length,
+                        Told::More(common) => common.length,
+                        Told::Nothing => continue,
+                    };
+                    bytes.truncate(length.into());
+                    for relocated in [false, true] {
+                        let [table, decoder] = both(&bytes, relocated);
+                        assert_eq!(table, decoder, "{bytes:02x?}");
+                    }
+                    told += 1;
+                }
+            }
+        }
+        assert!(told > 200_000, "{told}");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_are_decoded_alike(bytes: Vec<u8>, relocated: bool) {
+            let [table, decoder] = both(&[&bytes[..], &[0]].concat(), relocated);
+            proptest::prop_assert_eq!(table, decoder);
+        }
     }
 
     #[test]
