@@ -15,17 +15,29 @@ pub fn print(text: &str) -> anyhow::Result<()> {
     let is_plain = anstream::AutoStream::choice(&out) == ColorChoice::Never;
     // Many lines at once: a stream that strips writes every line for itself, and a table has thousands. Not all: it may be long.
     let written = lines(text).try_for_each(|lines| {
-        let lines = if is_plain {
-            Cow::Owned(anstream::adapter::strip_str(lines).to_string())
-        } else {
-            Cow::Borrowed(lines)
-        };
+        let lines = if is_plain { Cow::Owned(plain(lines)) } else { Cow::Borrowed(lines) };
         out.write_all(lines.as_bytes())
     });
     match written.and_then(|()| out.flush()) {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         result => result.context("cannot write to standard output"),
     }
+}
+
+/// The text without its styles. (The library's strip looks at every byte; names hold no control characters when they come here,
+/// see [`super::bytes::printable`], so that nearly all text stands between two styles.)
+fn plain(text: &str) -> String {
+    let mut pieces = text.split('\x1b');
+    let mut out = String::with_capacity(text.len());
+    out.push_str(pieces.next().unwrap_or_default());
+    for piece in pieces {
+        let style = piece.strip_prefix('[').and_then(|style| style.split_once('m'));
+        match style.filter(|(codes, _)| codes.bytes().all(|code| code.is_ascii_digit() || code == b';')) {
+            Some((_, behind)) => out.push_str(behind),
+            None => return anstream::adapter::strip_str(text).to_string(),
+        }
+    }
+    out
 }
 
 /// How many bytes are written at once, and the rest of a line.
@@ -59,6 +71,22 @@ pub fn width() -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn styles_are_taken_out_as_the_library_takes_them() {
+        for text in [
+            "",
+            "none",
+            "\x1b[1m\x1b[38;5;9mé\x1b[0m and \x1b[2mparts\x1b[0m\n",
+            "\x1b[0m",
+            "\x1b]8;;file:///x\x1b\\link\x1b]8;;\x1b\\ text",
+            "\x1b[2Kerased \x1b[m",
+            "cut \x1b",
+            "cut \x1b[3",
+        ] {
+            assert_eq!(plain(text), anstream::adapter::strip_str(text).to_string(), "{text:?}");
+        }
+    }
 
     #[test]
     fn no_line_is_lost_or_cut() {
