@@ -516,3 +516,26 @@ fn a_jump_table_names_no_fill() {
         }
     }
 }
+
+/// GCC puts an array of characters without a zero among strings that a linker may merge, and a zero behind it that is in nobody's
+/// size: without that it is another entry for the linker. What follows is another's.
+#[test]
+fn a_zero_behind_a_datum_makes_it_a_string() {
+    let place = Place::new();
+    let source = |zero: u8, next: u8| {
+        format!(
+            ".globl f\n.type f,@function\nf: lea d(%rip), %rax\n ret\n.size f, .-f\n\
+             .globl g\n.type g,@function\ng: lea .Lnext(%rip), %rax\n ret\n.size g, .-g\n\
+             .section .rodata.str1.1,\"aMS\",@progbits,1\n.type d,@object\n.size d, 3\nd: .byte 0xfc, 0xfc, 0xff\n .byte {zero}\n\
+             .Lnext: .byte {next}, 0\n"
+        )
+    };
+    for (name, zero, next) in [("old", 0, 65), ("next", 0, 66), ("open", 16, 65)] {
+        place.write(format!("{name}.s"), &source(zero, next));
+        place.shell(&format!("as {name}.s -o {name}.o"));
+    }
+    differs(&place, "old.o", "next.o", &["function g changed strings"]);
+    let open = findings(&place, "old.o", "open.o");
+    assert!(open.contains(&"data d changed content".to_owned()), "{open:?}");
+    assert!(!open.iter().any(|one| one.starts_with("function f")), "{open:?}");
+}

@@ -3,7 +3,7 @@
 //! | part | entries | why |
 //! | --- | --- | --- |
 //! | code | each instruction's bytes, in order, `.cold` behind the body. A branch without relocation: its opcode in the near form and the number of the instruction it reaches. A PC-relative operand without relocation: the bytes with the field zeroed. Alignment fill inside the function: nothing | what the function does; branch widths and fill are the assembler's choice |
-//! | content | a datum's section flags, bytes, and references | what it holds |
+//! | content | a datum's section flags, bytes (with the zero behind it that makes it a string), and references | what it holds |
 //! | references | instruction (or offset), field, relocation type, canonical target with addend; also of what is reached by a displacement from the address of a neighbour in a register ([`super::follow`]) | what it reaches |
 //! | constants | nameless bytes, each once, in the order of first use, followed transitively | they have no other owner |
 //! | strings | character width and the whole string; the offset into it stands at the use | a suffix may be shared |
@@ -25,11 +25,11 @@ use object::elf;
 use super::attributes;
 use super::closure::Closure;
 use super::collector::Collector;
-use super::facts::{Definition, Relocation, Symbol, before};
+use super::facts::{Definition, Relocation, Section, Symbol, before};
 use super::fingerprint::{Item, Kind, PartKind, RareTraits, Scope, Traits};
 use super::machine::Opcode;
 use super::names;
-use super::ownership::Thing;
+use super::ownership::{Piece, Thing};
 use super::parallel::Workers;
 use super::places::{DIRECT, Model, Place};
 use super::private::Privates;
@@ -177,9 +177,12 @@ fn write<'m, 'd>(
 
 /// Distances in bytes from each instruction to the next, so that an instruction's number tells its offset.
 fn layout(thing: &Thing, pieces: &[Vec<Instruction>], out: &mut Vec<u8>) {
+    let distance = |from: u32, to: u64| to.saturating_sub(from.into()).min(255) as u8;
     for (piece, list) in thing.pieces.iter().zip(pieces) {
-        let ends = list.iter().skip(1).map(|i| u64::from(i.start)).chain([piece.end]);
-        out.extend(list.iter().zip(ends).map(|(i, end)| end.saturating_sub(i.start.into()).min(255) as u8));
+        out.extend(
+            list.iter().zip(list.iter().skip(1)).map(|(one, next)| distance(one.start, next.start.into())),
+        );
+        out.extend(list.last().map(|last| distance(last.start, piece.end)));
     }
 }
 
@@ -225,9 +228,8 @@ fn traits(known: &Known<'_, '_>, thing: &Thing, first: &Symbol<'_>) -> Traits {
     Traits {
         rare: is_rare.then(|| Box::new(RareTraits { cold, origin, perhaps: Vec::new() })),
         inferred_size: thing.inferred_size,
-        zero_filled: section
-            .map_or(first.definition == Definition::Common, super::facts::Section::is_zero_filled),
-        writable: section.map_or(first.definition == Definition::Common, super::facts::Section::is_writable),
+        zero_filled: section.map_or(first.definition == Definition::Common, Section::is_zero_filled),
+        writable: section.map_or(first.definition == Definition::Common, Section::is_writable),
         ..Traits::default()
     }
 }
@@ -260,9 +262,14 @@ fn function<'m, 'd>(
         let body = section.bytes(piece.start, piece.end);
         let mut relocations = section.relocations_in(piece.start, piece.end);
         let inner = model.inner(index, at);
-        code_stream.reserve(body.len() + list.len());
+        code_stream.reserve(body.len() + list.len() + 16);
         for instruction in list {
             let from = (u64::from(instruction.start) - piece.start) as usize;
+            if uses.first().is_none_or(|one| one.at != number) && instruction.is_alone() {
+                literal_alone(body, from, instruction.length, code_stream);
+                number += 1;
+                continue;
+            }
             let bytes = body.get(from..from + usize::from(instruction.length)).unwrap_or_default();
             let first = uses.first().filter(|u| u.at == number);
             let mut stays = false;
@@ -271,10 +278,7 @@ fn function<'m, 'd>(
                     code_stream.byte(code::RAW);
                     code_stream.blob(bytes);
                 }
-                (Reach::None | Reach::Literal(_), None) => {
-                    literal_alone(body, from, instruction.length, code_stream);
-                }
-                (Reach::None | Reach::Literal(_), Some(_)) => {
+                (Reach::None | Reach::Literal(_), _) => {
                     let start = u64::from(instruction.start);
                     let passed = before(relocations, start).len();
                     relocations = relocations.get(passed..).unwrap_or_default();
@@ -320,13 +324,14 @@ fn function<'m, 'd>(
 /// Writes an instruction without a relocation as its bytes, which begin at `from` of `body`. Most instructions are
 /// written here, and a copy of a fixed length is a single move where one of their own length is a call.
 fn literal_alone(body: &[u8], from: usize, length: u8, out: &mut Vec<u8>) {
-    out.byte(length);
     let rest = body.get(from..).unwrap_or_default();
-    if let Some(longest) = rest.first_chunk::<16>() {
-        let end = out.len() + usize::from(length);
-        out.extend_from_slice(longest);
+    if let (Some(longest), 0..=15) = (rest.first_chunk(), length) {
+        let entry = u128::from_le_bytes(*longest) << 8 | u128::from(length);
+        let end = out.len() + 1 + usize::from(length);
+        out.extend_from_slice(&entry.to_le_bytes());
         out.truncate(end);
     } else {
+        out.byte(length);
         out.extend_from_slice(rest.get(..length.into()).unwrap_or(rest));
     }
 }
@@ -397,6 +402,19 @@ fn branch(
     own.is_some()
 }
 
+/// Bytes of the zero right behind a datum among strings that a linker may merge, which makes it one of them: GCC puts it
+/// there for arrays without a zero of their own, and counts it to nobody's size.
+fn terminator(model: &Model<'_>, section: &Section<'_>, piece: &Piece) -> u64 {
+    let width = section.entry_size.max(1);
+    let is_zero = |from: u64| {
+        let unit = section.bytes(from, from.saturating_add(width));
+        unit.len() as u64 == width && unit.iter().all(|byte| *byte == 0)
+    };
+    let is_string = section.is_strings() && piece.end - piece.start >= width;
+    let ends = is_string && !is_zero(piece.end - width) && is_zero(piece.end);
+    if ends && model.owner.datum_at(piece.section, piece.end).is_none() { width } else { 0 }
+}
+
 /// The `content` part of a datum.
 fn datum<'m, 'd>(known: &Known<'m, 'd>, thing: &Thing, closure: &mut Closure<'m, 'd>, content: &mut Vec<u8>) {
     for piece in &thing.pieces {
@@ -405,7 +423,9 @@ fn datum<'m, 'd>(known: &Known<'m, 'd>, thing: &Thing, closure: &mut Closure<'m,
             let relative = first.is_some_and(|s| names::is_relative_table(s.name))
                 && closure.is_relative_table(section, piece.start, piece.end);
             closure.table_base = relative.then_some(piece.start);
-            closure.bytes(section, piece.start, piece.end, content);
+            let end = piece.end + terminator(known.model, section, piece);
+            closure.covered.extend((end > piece.end).then_some((piece.section, piece.end, end)));
+            closure.bytes(section, piece.start, end, content);
             closure.table_base = None;
         }
     }

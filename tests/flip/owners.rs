@@ -221,7 +221,9 @@ impl<'e, 'f> Owners<'e, 'f> {
                     demand.entry(thing).or_default();
                 }
             }
-        } else if let Some(thing) = self.thing_at(section, offset) {
+        } else if let Some(thing) =
+            self.thing_at(section, offset).or_else(|| self.terminated_by(section, offset))
+        {
             if demand.contains_key(&thing) {
                 return;
             }
@@ -232,6 +234,22 @@ impl<'e, 'f> Owners<'e, 'f> {
                 self.gather(from.0, from.1, demand, seen);
             }
         }
+    }
+
+    /// The datum among strings that a zero right behind it makes one of them.
+    fn terminated_by(&self, section: usize, offset: u64) -> Option<usize> {
+        let home = &self.elf.sections[section];
+        let width = home.entry_size.max(1);
+        let unit = offset / width * width;
+        let is_zero = |from: u64| {
+            let at = home.offset + from as usize;
+            self.elf.file[at..at + width as usize].iter().all(|byte| *byte == 0)
+        };
+        let before = unit
+            .checked_sub(width)
+            .filter(|before| home.flags & 0x30 == 0x30 && is_zero(unit) && !is_zero(*before))?;
+        let datum = self.thing_at(section, before)?;
+        (self.things[datum].end == unit).then_some(datum)
     }
 
     /// Functions that refer to a datum, also through nameless bytes.
