@@ -349,12 +349,16 @@ impl<'d> Finder<'_, 'd> {
             return;
         }
         // Few functions have one: most are told by a glance at their names to be nobody's parent.
-        let slot = |name: &[u8]| names::first_bytes(name).wrapping_add(name.len() as u64) % GLANCES as u64;
+        let slot = |name: &[u8]| {
+            (names::first_bytes(name).wrapping_add(name.len() as u64) % GLANCES as u64) as usize
+        };
         let mut wanted = [false; GLANCES];
         for (_, parent, _) in &cold {
-            wanted.iter_mut().skip(slot(parent) as usize).take(1).for_each(|is_wanted| *is_wanted = true);
+            if let Some(is_wanted) = wanted.get_mut(slot(parent)) {
+                *is_wanted = true;
+            }
         }
-        let is_wanted = |name: &[u8]| wanted.get(slot(name) as usize).is_some_and(|is_wanted| *is_wanted);
+        let is_wanted = |name: &[u8]| wanted.get(slot(name)).is_some_and(|is_wanted| *is_wanted);
         let mut parents: HashMap<(&[u8], Option<&[u8]>), usize> = HashMap::new();
         for (index, thing) in functions() {
             for symbol in symbols(thing) {

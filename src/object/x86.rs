@@ -6,6 +6,7 @@
 
 mod common;
 mod fill;
+mod opcodes;
 
 use iced_x86::{Decoder, DecoderOptions, Instruction as Decoded, Mnemonic, OpKind, Register};
 
