@@ -131,14 +131,14 @@ fn text(found: &[(BString, Built)]) -> String {
             let evidence: Vec<&str> = evidence.into_iter().collect();
             let mut about =
                 if units.len() == 1 { "1 unit".to_owned() } else { format!("{} units", units.len()) };
-            let names: Vec<String> = units
+            let names: Vec<_> = units
                 .iter()
                 .filter_map(|unit| unit.name.as_ref())
                 .map(|name| bytes::printable(name.as_bstr()))
                 .collect();
             if !names.is_empty() {
                 let more = if names.len() > NAMED { " …" } else { "" };
-                let some: Vec<&str> = names.iter().take(NAMED).map(String::as_str).collect();
+                let some: Vec<&str> = names.iter().take(NAMED).map(AsRef::as_ref).collect();
                 about = format!("{about}: {}{more}", some.join(" "));
             }
             rows.push(vec![

@@ -75,7 +75,7 @@ fn first_word(name: &str) -> BString {
 }
 
 fn text(built: &Path, carried: &Carried) -> String {
-    let shown = |name: &BString| demangle::shown(name.as_bstr());
+    let shown = |name: &BString| demangle::shown(name.as_bstr()).into_owned();
     let mut out = format!(
         "{}: carries {} of {} selected functions",
         built.display(),

@@ -196,7 +196,7 @@ impl Answer {
         let quoted = |word: &BString| {
             let word = bytes::printable(word.as_bstr());
             if !word.is_empty() && word.chars().all(plain) {
-                word
+                word.into_owned()
             } else {
                 shell_words::quote(&word).into_owned()
             }
@@ -205,8 +205,10 @@ impl Answer {
     }
 
     fn text(&self) -> String {
-        let mut rows = Vec::new();
-        let mut row = |cells: &[&str]| rows.push(cells.iter().map(|text| Cell::plain(*text)).collect());
+        let mut rows: Vec<Vec<_>> = Vec::new();
+        let mut row = |cells: &[&str]| {
+            rows.push(cells.iter().map(|text| Cell::plain((*text).to_owned())).collect());
+        };
         row(&["decision", self.decision.action.as_str()]);
         row(&["because", &self.decision.reason]);
         if let Some(why) = &self.refused {

@@ -1,5 +1,7 @@
 //! Bytes in JSON: lossy text for everybody, and the bytes themselves where the text lost some.
 
+use std::borrow::Cow;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bstr::{BStr, ByteSlice};
@@ -14,10 +16,12 @@ pub fn put(object: &mut Map<String, Value>, key: &str, bytes: &BStr) {
 }
 
 /// Text for a terminal: lossy, and without control characters, which a symbol or a path may hold.
-pub fn printable(bytes: &BStr) -> String {
+pub fn printable(bytes: &BStr) -> Cow<'_, str> {
     let text = bytes.to_str_lossy();
-    if !text.chars().any(char::is_control) {
-        return text.into_owned();
+    // (Of a table's many thousand names nearly all are plain: told by the byte.)
+    let is_plain = bytes.iter().all(|byte| matches!(byte, b' '..=b'~'));
+    if is_plain || !text.chars().any(char::is_control) {
+        return text;
     }
     text.chars()
         .flat_map(|c| if c.is_control() { c.escape_default().collect::<Vec<_>>() } else { vec![c] })

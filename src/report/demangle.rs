@@ -1,15 +1,17 @@
 //! Symbols as a person wrote them.
 
+use std::borrow::Cow;
+
 use bstr::{BStr, ByteSlice};
 
 /// The readable form of a C++ or Rust symbol; `None` where the symbol is its own readable form.
 ///
 /// A clone's suffix (`.isra.0`) is no part of the mangled name and stays as it is.
 pub fn demangle(symbol: &BStr) -> Option<String> {
-    let symbol = symbol.to_str().ok()?;
-    if !symbol.starts_with("_Z") && !symbol.starts_with("_R") {
+    if !symbol.starts_with(b"_Z") && !symbol.starts_with(b"_R") {
         return None;
     }
+    let symbol = symbol.to_str().ok()?;
     // A legacy Rust symbol is a valid C++ one too, with its hash as the last name: Rust is asked first.
     if let Ok(name) = rustc_demangle::try_demangle(symbol) {
         return Some(format!("{name:#}"));
@@ -23,8 +25,8 @@ pub fn demangle(symbol: &BStr) -> Option<String> {
 }
 
 /// The symbol for a terminal: demangled where possible, never with control characters.
-pub fn shown(symbol: &BStr) -> String {
-    demangle(symbol).unwrap_or_else(|| super::bytes::printable(symbol))
+pub fn shown(symbol: &BStr) -> Cow<'_, str> {
+    demangle(symbol).map_or_else(|| super::bytes::printable(symbol), Cow::Owned)
 }
 
 #[cfg(test)]

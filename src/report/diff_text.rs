@@ -185,11 +185,11 @@ fn folded_sections(out: &mut String, change: Change, sections: &[&Finding]) {
     let _ = writeln!(out, "  {}", paint(style::QUIET, format!("{} {noun}: {line}", change.as_str())));
 }
 
-fn row(finding: &Finding) -> Vec<Cell> {
+fn row(finding: &Finding) -> Vec<Cell<'_>> {
     let symbol = demangle::shown(finding.symbol.as_bstr());
     let name = match finding.kind {
         FindingKind::Function | FindingKind::Data | FindingKind::Input => symbol,
-        kind => format!("{} {symbol}", kind.as_str()),
+        kind => format!("{} {symbol}", kind.as_str()).into(),
     };
     let parts = finding.parts.iter().map(|part| part.as_str()).collect::<Vec<_>>().join(", ");
     let what = match finding.change {
@@ -222,14 +222,14 @@ fn remark(finding: &Finding) -> String {
     for (said, readers) in [("read by", &finding.readers), ("perhaps read by", &finding.perhaps)] {
         let readers: Vec<_> = readers.iter().map(|name| demangle::shown(name.as_bstr())).collect();
         if !readers.is_empty() {
-            remarks.push(format!("{said} {}", readers.join(", ")));
+            remarks.push(format!("{said} {}", readers.join(", ")).into());
         }
     }
     if finding.hint.is_some() {
-        remarks.push("(maybe a line number only)".to_owned());
+        remarks.push("(maybe a line number only)".into());
     }
     if finding.guess {
-        remarks.push("(matched by position: a guess)".to_owned());
+        remarks.push("(matched by position: a guess)".into());
     }
     remarks.join("  ")
 }

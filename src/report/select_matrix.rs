@@ -47,12 +47,12 @@ pub fn render(what: &str, columns: &[Column]) -> String {
     out
 }
 
-fn heading(columns: &[Column]) -> Vec<Cell> {
+fn heading(columns: &[Column]) -> Vec<Cell<'_>> {
     let names = columns.iter().map(|(name, _)| Cell::styled(style::HEADING, name.clone()));
     [Cell::plain(""), Cell::plain("")].into_iter().chain(names).collect()
 }
 
-fn cell(selection: &Selection, object: &BString, symbol: &BString) -> Cell {
+fn cell(selection: &Selection, object: &BString, symbol: &BString) -> Cell<'static> {
     let found = selection.functions.iter().find(|it| it.object == *object && it.symbol == *symbol);
     match found {
         Some(function) if function.verdict == Verdict::Unpatchable => Cell::styled(style::OLD, "unpatchable"),

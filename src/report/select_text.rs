@@ -1,6 +1,7 @@
 //! `lpcc select` for a person, to be read from top to bottom: what to carry in one line, whether the replay can be trusted,
 //! then object by object, then what need not be carried, and last what was not looked at.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
@@ -124,7 +125,7 @@ fn of_object(out: &mut String, selection: &Selection, object: &BString) {
     }
 }
 
-fn rows(function: &Function) -> Vec<Vec<Cell>> {
+fn rows(function: &Function) -> Vec<Vec<Cell<'_>>> {
     let change = match function.change {
         FunctionChange::Changed => style::DIFFERENT,
         FunctionChange::New => style::NEW,
@@ -163,7 +164,7 @@ fn reason(why: &Why) -> (String, String) {
     } else {
         why.kind.as_str().to_owned()
     };
-    (kind, printable(&detail))
+    (kind, printable(&detail).into_owned())
 }
 
 /// What has to be known before one patches it.
@@ -271,12 +272,12 @@ fn missing(out: &mut String, selection: &Selection) {
     }
 }
 
-fn cut(names: &[String]) -> String {
+fn cut(names: &[impl AsRef<str>]) -> String {
     let more = names.len().saturating_sub(SHOWN);
-    let shown = names.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
+    let shown = names.iter().take(SHOWN).map(AsRef::as_ref).collect::<Vec<_>>().join(", ");
     if more > 0 { format!("{shown} and {more} more") } else { shown }
 }
 
-fn printable(text: &str) -> String {
+fn printable(text: &str) -> Cow<'_, str> {
     bytes::printable(text.as_bytes().as_bstr())
 }

@@ -73,10 +73,10 @@ fn object(out: &mut String, shown: &Shown, streams: bool) {
     }
 }
 
-fn row(item: &Item) -> Vec<Cell> {
+fn row(item: &Item) -> Vec<Cell<'_>> {
     let mut name = demangle::shown(item.name.as_bstr());
     for alias in &item.aliases {
-        let _ = write!(name, " = {}", demangle::shown(alias.as_bstr()));
+        let _ = write!(name.to_mut(), " = {}", demangle::shown(alias.as_bstr()));
     }
     let parts: Vec<_> = item.parts.iter().map(|part| part.kind.as_str()).collect();
     vec![

@@ -1,5 +1,6 @@
 //! What `lpcc show` knows of one object, and the words for it that text and JSON share.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 
 use bstr::BString;
@@ -106,12 +107,12 @@ pub fn basis(prints: &Fingerprints) -> Vec<String> {
 }
 
 /// The word for an entry hook; `-` for none.
-pub fn hook(hook: Hook) -> String {
+pub fn hook(hook: Hook) -> Cow<'static, str> {
     match hook {
         Hook::None => "-".into(),
         Hook::Fentry => "fentry".into(),
         Hook::Mcount => "mcount".into(),
-        Hook::Patchable { before: 0, after } => format!("patchable {after}"),
-        Hook::Patchable { before, after } => format!("patchable {before}+{after}"),
+        Hook::Patchable { before: 0, after } => format!("patchable {after}").into(),
+        Hook::Patchable { before, after } => format!("patchable {before}+{after}").into(),
     }
 }

@@ -1,31 +1,32 @@
 //! Columns that stand under each other. Widths are counted in characters, styles in none.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 
 use anstyle::Style;
 
 /// One cell: what is printed, and how.
 #[derive(Debug, Clone, Default)]
-pub struct Cell {
-    text: String,
+pub struct Cell<'t> {
+    text: Cow<'t, str>,
     style: Style,
     right: bool,
 }
 
-impl Cell {
+impl<'t> Cell<'t> {
     /// A plain cell.
-    pub fn plain(text: impl Into<String>) -> Self {
+    pub fn plain(text: impl Into<Cow<'t, str>>) -> Self {
         Self { text: text.into(), ..Self::default() }
     }
 
     /// A cell in a style.
-    pub fn styled(style: Style, text: impl Into<String>) -> Self {
+    pub fn styled(style: Style, text: impl Into<Cow<'t, str>>) -> Self {
         Self { text: text.into(), style, ..Self::default() }
     }
 
     /// A number, flush right.
     pub fn number(number: u64) -> Self {
-        Self { text: number.to_string(), right: true, ..Self::default() }
+        Self { text: number.to_string().into(), right: true, ..Self::default() }
     }
 
     fn width(&self) -> usize {
@@ -38,15 +39,16 @@ impl Cell {
 const WIDEST: usize = 48;
 
 /// Writes the rows, each line behind `indent`, columns two spaces apart, nothing after the last text of a line.
-pub fn write(out: &mut String, indent: &str, rows: &[Vec<Cell>]) {
-    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+pub fn write<'t>(out: &mut String, indent: &str, rows: &[impl AsRef<[Cell<'t>]>]) {
+    let columns = rows.iter().map(|row| row.as_ref().len()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..columns)
         .map(|column| {
-            let cells = rows.iter().filter_map(|row| row.get(column));
+            let cells = rows.iter().filter_map(|row| row.as_ref().get(column));
             cells.map(Cell::width).filter(|width| *width <= WIDEST).max().unwrap_or(0)
         })
         .collect();
     for row in rows {
+        let row = row.as_ref();
         let used = row.iter().rposition(|cell| !cell.text.is_empty()).map_or(0, |last| last + 1);
         out.push_str(indent);
         for (column, cell) in row.iter().take(used).enumerate() {

@@ -38,7 +38,7 @@ fn escape(text: &str) -> String {
 
 /// Rows as arrays: sixty thousand functions with keys of their own would be twice the size. The script names the columns.
 fn shadow(shadow: &ShadowReport) -> Value {
-    let text = |text: &BStr| bytes::printable(text);
+    let text = |text: &BStr| bytes::printable(text).into_owned();
     let took = |cost: &Cost| json!([cost.user + cost.system, cost.wall, cost.memory]);
     let objects: Vec<Value> = shadow
         .units
@@ -67,7 +67,7 @@ fn shadow(shadow: &ShadowReport) -> Value {
         .collect();
     let noreturn: Vec<Value> = numbered()
         .flat_map(|(index, unit)| {
-            let name = |name: &bstr::BString| demangle::shown(name.as_bstr());
+            let name = |name: &bstr::BString| demangle::shown(name.as_bstr()).into_owned();
             unit.cost
                 .noreturn_lost
                 .iter()
@@ -77,7 +77,7 @@ fn shadow(shadow: &ShadowReport) -> Value {
     let losses: Vec<Value> =
         numbered()
             .flat_map(|(index, unit)| {
-                let name = |name: &bstr::BString| demangle::shown(name.as_bstr());
+                let name = |name: &bstr::BString| demangle::shown(name.as_bstr()).into_owned();
                 let clones =
                     unit.cost.clones_gone.iter().map(move |gone| {
                         json!([index, "clone gone", name(&gone.symbol), name(&gone.origin)])

@@ -65,8 +65,8 @@ fn total_alike(shadow: &ShadowReport) -> bool {
 
 fn sums(out: &mut String, shadow: &ShadowReport) {
     let total = &shadow.total;
-    let mut rows: Vec<Vec<Cell>> = Vec::new();
-    let mut row = |name: &str, cells: [String; 2]| {
+    let mut rows: Vec<Vec<Cell<'_>>> = Vec::new();
+    let mut row = |name: &'static str, cells: [String; 2]| {
         let [value, more] = cells;
         rows.push(vec![Cell::styled(style::QUIET, name), Cell::plain(value), Cell::plain(more)]);
     };
@@ -126,7 +126,7 @@ fn noreturn(out: &mut String, shadow: &ShadowReport) {
     }
 }
 
-fn header(words: &[&str]) -> Vec<Cell> {
+fn header<'t>(words: &[&'t str]) -> Vec<Cell<'t>> {
     words.iter().map(|word| Cell::styled(style::QUIET, *word)).collect()
 }
 
@@ -220,7 +220,7 @@ fn pairs(out: &mut String, shadow: &ShadowReport, limit: usize) {
 }
 
 /// Writes at most `limit` rows, and how many more there are.
-fn cut(out: &mut String, rows: &[Vec<Cell>], limit: usize) {
+fn cut(out: &mut String, rows: &[Vec<Cell<'_>>], limit: usize) {
     let shown = rows.get(..limit).unwrap_or(rows);
     table::write(out, "  ", shown);
     let more = rows.len() - shown.len();
