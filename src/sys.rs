@@ -8,6 +8,8 @@
 #![allow(unsafe_code, reason = "the one module that may: system calls without a safe wrapper")]
 
 mod beside;
+#[cfg(all(target_arch = "x86_64", any(target_env = "musl", test)))]
+mod bytes;
 pub mod confine;
 mod guard;
 pub mod jobserver;

@@ -69,16 +69,17 @@ fn compare(sides: &(Side, Side), mut troubles: Vec<String>, args: &Args) -> Comp
     let names = |side: &Side| side.objects.iter().map(|object| object.name.clone()).collect::<Vec<_>>();
     let matches = pairing::pair(&names(&sides.0), &names(&sides.1));
     let progress = Progress::new(matches.len());
+    let is_only = matches.len() == 1;
     let compared = |(name, old, new): (BString, Option<usize>, Option<usize>)| {
         let old = old.and_then(|index| sides.0.objects.get(index));
         let new = new.and_then(|index| sides.1.objects.get(index));
-        let mut result = objects(name, old, new, args.code);
+        let mut result = objects(name, old, new, args.code, is_only);
         narrow(&mut result.0, &args.symbol);
         progress.step();
         result
     };
     // Threads have memory of their own, which one pair makes no use of.
-    let results: Vec<(ObjectDiff, Vec<String>)> = if matches.len() == 1 {
+    let results: Vec<(ObjectDiff, Vec<String>)> = if is_only {
         matches.into_iter().map(compared).collect()
     } else {
         matches.into_par_iter().map(compared).collect()
@@ -95,12 +96,13 @@ fn compare(sides: &(Side, Side), mut troubles: Vec<String>, args: &Args) -> Comp
     Comparison { old: sides.0.label.clone(), new: sides.1.label.clone(), objects, troubles }
 }
 
-/// Compares one pair; the second value names what could not be read.
+/// Compares one pair, perhaps the only one; the second value names what could not be read.
 fn objects(
     name: BString,
     old: Option<&Object>,
     new: Option<&Object>,
     code: bool,
+    is_only: bool,
 ) -> (ObjectDiff, Vec<String>) {
     let mut diff = ObjectDiff {
         object: name,
@@ -144,6 +146,10 @@ fn objects(
     {
         let flags = diff.findings.iter().take_while(|finding| !differ::is_about_object(finding)).count();
         diff.findings.splice(flags..flags, inputs::files(&old, &new));
+    }
+    if is_only {
+        // The process is about to end, which frees all at once; item by item takes a sixtieth of the time.
+        std::mem::forget((old_prints, new_prints));
     }
     (diff, troubles)
 }

@@ -68,7 +68,10 @@ pub fn main(args: &Args) -> anyhow::Result<ExitCode> {
         output::complain(trouble);
     }
     output::print(&text)?;
-    Ok(ExitCode::from(if show.troubles.is_empty() { SAME } else { TROUBLE }))
+    let status = if show.troubles.is_empty() { SAME } else { TROUBLE };
+    // The process is about to end, which frees all at once; item by item takes a sixtieth of the time.
+    std::mem::forget(show);
+    Ok(ExitCode::from(status))
 }
 
 struct Show<'a> {

@@ -240,23 +240,24 @@ fn finish(
 }
 
 /// One item for every run of bytes that nobody covers and that is no fill.
+#[expect(
+    clippy::stable_sort_primitive,
+    reason = "things mostly follow each other as their bytes do, and this sort takes runs as they are"
+)]
 fn gaps(known: &Known<'_, '_>, collector: &mut Collector) {
-    let mut others = std::mem::take(&mut collector.covered);
-    others.sort_unstable();
-    let mut others = others.as_slice();
-    let mut covered = Vec::new();
-    for (index, section) in known.model.facts.sections.iter().enumerate() {
-        let of_here =
-            others.split_off(..others.partition_point(|(section, ..)| *section <= index)).unwrap_or_default();
+    let sections = &known.model.facts.sections;
+    let mut others = vec![Vec::new(); sections.len()];
+    for (section, start, end) in std::mem::take(&mut collector.covered) {
+        if let Some(here) = others.get_mut(section) {
+            here.push((start, end));
+        }
+    }
+    for ((index, section), others) in sections.iter().enumerate().zip(others) {
         if !section.is_allocated() || is_bookkeeping(section) {
             continue;
         }
-        covered.clear();
-        covered.extend(known.model.owner.ranges(index));
-        covered.extend(
-            of_here.iter().filter(|(section, ..)| *section == index).map(|(_, start, end)| (*start, *end)),
-        );
-        covered.sort_unstable();
+        let mut covered: Vec<_> = known.model.owner.ranges(index).chain(others).collect();
+        covered.sort();
         let mut end_of_covered = 0;
         let mut number = 0;
         for (start, end) in covered.iter().copied().chain([(section.size, section.size)]) {

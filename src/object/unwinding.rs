@@ -11,6 +11,7 @@ use super::lsda::{self, Served};
 use super::machine::Term;
 use super::places::{Model, Place};
 use super::recipe::clear_implicit;
+use super::search::Last;
 use super::stream::{Write, target, unwinding as tag};
 
 /// One FDE: what it says of one piece of one function. There are as many as functions, so what lies beyond 4 GiB of its section is
@@ -51,6 +52,7 @@ impl Stretch {
 pub struct Frames {
     /// Sorted by the function that they serve.
     list: Vec<Frame>,
+    last: Last,
     /// Bytes accounted for beside them, CIEs and ends of tables: section, start, end.
     beside: Vec<(usize, u64, u64)>,
 }
@@ -368,7 +370,7 @@ impl Frames {
         closure: &mut Closure<'m, 'd>,
         out: &mut Vec<u8>,
     ) {
-        let from = self.list.partition_point(|frame| (frame.thing as usize) < thing);
+        let from = self.last.count(&self.list, |frame| (frame.thing as usize) < thing);
         for frame in self.list.iter().skip(from).take_while(|frame| frame.thing as usize == thing) {
             let Some(section) = model.section(frame.section as usize) else { continue };
             if write(model, section, frame, closure, out).is_none() {
