@@ -52,6 +52,7 @@ impl Stretch {
 pub struct Frames {
     /// Sorted by the function that they serve.
     list: Vec<Frame>,
+    /// Where the last search among them ended.
     last: Last,
     /// Bytes accounted for beside them, CIEs and ends of tables: section, start, end.
     beside: Vec<(usize, u64, u64)>,

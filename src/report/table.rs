@@ -39,16 +39,15 @@ impl<'t> Cell<'t> {
 const WIDEST: usize = 48;
 
 /// Writes the rows, each line behind `indent`, columns two spaces apart, nothing after the last text of a line.
-pub fn write<'t>(out: &mut String, indent: &str, rows: &[impl AsRef<[Cell<'t>]>]) {
-    let columns = rows.iter().map(|row| row.as_ref().len()).max().unwrap_or(0);
+pub fn write(out: &mut String, indent: &str, rows: &[Vec<Cell<'_>>]) {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let widths: Vec<usize> = (0..columns)
         .map(|column| {
-            let cells = rows.iter().filter_map(|row| row.as_ref().get(column));
+            let cells = rows.iter().filter_map(|row| row.get(column));
             cells.map(Cell::width).filter(|width| *width <= WIDEST).max().unwrap_or(0)
         })
         .collect();
     for row in rows {
-        let row = row.as_ref();
         let used = row.iter().rposition(|cell| !cell.text.is_empty()).map_or(0, |last| last + 1);
         out.push_str(indent);
         for (column, cell) in row.iter().take(used).enumerate() {
