@@ -3,6 +3,8 @@
 //! Source: the psABI documents of each machine. An unknown type is read conservatively: its symbol and addend
 //! are taken as they are.
 
+use object::elf;
+
 /// `EM_386`.
 pub const I386: u16 = 3;
 /// `EM_X86_64`.
@@ -35,6 +37,21 @@ pub fn shape(machine: u16, kind: u32) -> Option<Shape> {
         I386 => i386(kind),
         other => super::machine::of_number(other)?.shape(kind),
     }
+}
+
+/// The type by which a linked file's word holds an address of its own (`R_*_RELATIVE`), where the machine is known: what the entries of
+/// `SHT_RELR` mean.
+pub fn relative_kind(machine: u16) -> Option<u32> {
+    Some(match elf::Machine(machine) {
+        elf::EM_X86_64 => elf::R_X86_64_RELATIVE.0,
+        elf::EM_386 => elf::R_386_RELATIVE.0,
+        elf::EM_AARCH64 => elf::R_AARCH64_RELATIVE.0,
+        elf::EM_ARM => elf::R_ARM_RELATIVE.0,
+        elf::EM_PPC64 => elf::R_PPC64_RELATIVE.0,
+        elf::EM_S390 => elf::R_390_RELATIVE.0,
+        elf::EM_RISCV => elf::R_RISCV_RELATIVE.0,
+        _ => return None,
+    })
 }
 
 /// System V ABI, AMD64 supplement, table 4.9.

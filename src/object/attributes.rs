@@ -2,9 +2,10 @@
 
 use super::facts::{Definition, Section, Symbol};
 use super::fingerprint::{Hook, Kind};
+use super::model::Model;
 use super::names;
 use super::ownership::Thing;
-use super::places::{DIRECT, Model, Place};
+use super::places::{DIRECT, Place};
 use super::sites::Sites;
 use super::stream::{Write, attribute as key};
 

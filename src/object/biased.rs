@@ -12,9 +12,11 @@
 use object::elf;
 
 use super::arch;
+use super::bodies::Body;
 use super::facts::Definition;
 use super::fingerprint::Kind;
-use super::places::{Body, Model, Place, Use};
+use super::model::Model;
+use super::places::{Place, Use};
 
 /// How far behind an address a datum is one of those that may be meant, in bytes: an index's constant part is small, or some
 /// character of ASCII, times the size of an element.

@@ -7,13 +7,16 @@
 use std::borrow::Cow;
 
 use bstr::{BString, ByteSlice};
+use object::elf;
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::addend::in_field;
 use super::arch;
 use super::facts::{Relocation, Section};
 use super::fingerprint::Kind;
+use super::model::Model;
 use super::names;
-use super::places::{DIRECT, Model, Place};
+use super::places::{DIRECT, Place};
 use super::private::{Extent, Privates, SizedName};
 use super::recipe::clear_implicit;
 use super::stream::{Write, target};
@@ -436,7 +439,7 @@ impl<'m, 'd> Closure<'m, 'd> {
         } else {
             out.byte(1);
             let relocations = home.relocations_in(start, end);
-            if relocations.iter().any(Relocation::is_implicit) {
+            if relocations.iter().any(|r| self.holds_addend(home, r)) {
                 out.blob(&self.masked(home, start, end, relocations));
             } else {
                 out.blob(home.bytes(start, end));
@@ -481,10 +484,22 @@ impl<'m, 'd> Closure<'m, 'd> {
             })
     }
 
-    /// Contents with the fields zeroed that hold an addend (`SHT_REL`): the addend is part of the target.
+    /// Whether a field holds the addend of its relocation, which is part of the target: where it lies nowhere else (`SHT_REL`), and
+    /// where GNU ld writes into a word what the relocation says too, the address of what lies in the same linked file.
+    fn holds_addend(&self, home: &Section<'_>, relocation: &Relocation) -> bool {
+        let image = &self.model.facts.image;
+        let repeats = || {
+            let size = if image.bits == 64 { 8 } else { 4 };
+            arch::relative_kind(image.machine) == Some(relocation.kind)
+                && in_field(home, relocation.offset, size, image.little_endian) == relocation.addend
+        };
+        relocation.is_implicit() || (image.file_type != elf::ET_REL.0 && repeats())
+    }
+
+    /// Contents with the fields zeroed that hold an addend.
     pub fn masked(&self, home: &Section<'_>, start: u64, end: u64, relocations: &[Relocation]) -> BString {
         let mut bytes = home.bytes(start, end).to_vec();
-        for relocation in relocations.iter().filter(|r| r.is_implicit()) {
+        for relocation in relocations.iter().filter(|r| self.holds_addend(home, r)) {
             let size = arch::shape(self.model.facts.image.machine, relocation.kind).map_or(4, |s| s.size);
             let from = (relocation.offset - start) as usize;
             let to = from.saturating_add(size.into()).min(bytes.len());

@@ -13,9 +13,9 @@ use super::facts::Facts;
 use super::fingerprint::{
     Basis, Fingerprints, Hash, Item, Kind, Part, PartKind, RECIPE, Reference, StreamRange,
 };
+use super::model::Model;
 use super::names;
 use super::parallel::TOGETHER;
-use super::places::Model;
 
 /// The longest stream that is looked for among those met before, in bytes: one block of the hash. Most functions of a file have
 /// the same attributes, and many the same frame.

@@ -37,8 +37,9 @@ use self::path::Path;
 use super::biased::Biased;
 use super::machine::Machine;
 use super::machine::steps::Rules;
+use super::model::Model;
 use super::parallel::Workers;
-use super::places::{Model, Place, REACHED, REACHED_PERHAPS, Use};
+use super::places::{Place, REACHED, REACHED_PERHAPS, Use};
 
 /// Of how many addresses in one function it is asked whether they are taken for themselves. Anchors lie far apart.
 const MOST_PASSING: usize = 64;

@@ -1,9 +1,11 @@
 //! Nameless data that an access with an index reads, where a check before it tells the least index
 //! ([`super::machine::bounds`]): the address in the instruction may be a neighbour's.
 
+use super::addend::addend;
 use super::facts::{Definition, Relocation, Section};
+use super::model::Model;
 use super::ownership::Piece;
-use super::places::{Model, Place, addend};
+use super::places::Place;
 use super::x86::{Instruction, Reach};
 use super::{arch, biased};
 

@@ -5,13 +5,14 @@
 use bstr::{BString, ByteSlice};
 use object::elf;
 
+use super::arch::relative_kind;
 use super::attributes;
 use super::closure::Closure;
 use super::collector::Collector;
 use super::facts::{Definition, Section, Symbol};
 use super::fingerprint::{Item, Kind, PartKind, Scope, Traits};
+use super::model::Model;
 use super::names;
-use super::places::Model;
 use super::private::Extent;
 use super::recipe::Known;
 use super::stream::{Write, attribute as key, target};
@@ -253,7 +254,7 @@ fn gaps(known: &Known<'_, '_>, collector: &mut Collector) {
         }
     }
     for ((index, section), others) in sections.iter().enumerate().zip(others) {
-        if !section.is_allocated() || is_bookkeeping(section) {
+        if !section.is_allocated() || is_bookkeeping(known.model, section) {
             continue;
         }
         let mut covered: Vec<_> = known.model.owner.ranges(index).chain(others).collect();
@@ -327,11 +328,14 @@ fn as_they_stand(known: &Known<'_, '_>, section: &Section<'_>, (start, end): (u6
 }
 
 /// Tables that the linker makes of what is fingerprinted elsewhere: symbols, strings, hashes, relocations.
-fn is_bookkeeping(section: &Section<'_>) -> bool {
-    use object::elf::{SHT_DYNSYM, SHT_GNU_HASH, SHT_GNU_VERSYM, SHT_HASH, SHT_REL, SHT_RELA, SHT_STRTAB};
-    [SHT_DYNSYM, SHT_STRTAB, SHT_GNU_HASH, SHT_HASH, SHT_REL, SHT_RELA, SHT_GNU_VERSYM]
-        .iter()
-        .any(|kind| kind.0 == section.kind)
+fn is_bookkeeping(model: &Model<'_>, section: &Section<'_>) -> bool {
+    use object::elf::{
+        SHT_CREL, SHT_DYNSYM, SHT_GNU_HASH, SHT_GNU_VERSYM, SHT_HASH, SHT_REL, SHT_RELA, SHT_RELR, SHT_STRTAB,
+    };
+    let kinds = [SHT_DYNSYM, SHT_STRTAB, SHT_GNU_HASH, SHT_HASH, SHT_REL, SHT_RELA, SHT_CREL, SHT_GNU_VERSYM];
+    // What no relocation is made of has to show as the bytes that it is.
+    let understood = section.kind == SHT_RELR.0 && relative_kind(model.facts.image.machine).is_some();
+    understood || kinds.iter().any(|kind| kind.0 == section.kind)
 }
 
 /// Where in a gap something begins that is no fill: at its start, mostly, or at its end where it is fill alone. In front of a word with

@@ -15,9 +15,10 @@
 use object::elf;
 use rustc_hash::FxHashSet;
 
+use super::addend::addend;
 use super::facts::{Definition, Facts, Relocation, Section};
 use super::machine::Machine;
-use super::{arch, lsda_section, orc, places, unwinding};
+use super::{arch, lsda_section, orc, unwinding};
 
 /// Per section: offsets that are referred to, sorted.
 #[derive(Debug, Default)]
@@ -120,7 +121,7 @@ fn named(
     } else {
         0
     };
-    let addend = places::addend(section, relocation, Some(machine), shape.size, facts.image.little_endian);
+    let addend = addend(section, relocation, Some(machine), shape.size, facts.image.little_endian);
     let at = symbol.value.cast_signed().wrapping_add(addend).wrapping_add(bias);
     u32::try_from(at).ok().map(|at| (home, at))
 }

@@ -1,9 +1,11 @@
 //! Bytes to facts: the fingerprint of every function and datum in an object. Pure: no input, no output.
 
+pub mod addend;
 pub mod arch;
 pub mod arm_unwinding;
 pub mod attributes;
 pub mod biased;
+pub mod bodies;
 pub mod closure;
 mod collector;
 pub mod cursor;
@@ -18,6 +20,7 @@ pub mod listing;
 pub mod lsda;
 pub mod machine;
 pub mod marks;
+pub mod model;
 pub mod names;
 pub mod orc;
 pub mod origin;
@@ -100,7 +103,7 @@ pub fn fingerprint_with(file: &[u8], workers: Workers) -> Result<Fingerprints, R
         FileKind::Other => return Err(facts::error("not an object file", "magic")),
         FileKind::Relocatable | FileKind::Linked => {}
     }
-    let model = places::Model::new(facts::read(file)?, workers);
+    let model = model::Model::new(facts::read(file)?, workers);
     let mut basis = basis(&model);
     let privates = private::find(&model);
     let sites = sites::find(&model, &privates);
@@ -116,7 +119,7 @@ pub fn fingerprint_with(file: &[u8], workers: Workers) -> Result<Fingerprints, R
 }
 
 /// What could not be understood, and was taken as bytes.
-fn basis(model: &places::Model<'_>) -> Basis {
+fn basis(model: &model::Model<'_>) -> Basis {
     let mut reasons = Vec::new();
     let image = &model.facts.image;
     if model.machine.is_none() {
@@ -129,7 +132,7 @@ fn basis(model: &places::Model<'_>) -> Basis {
 }
 
 /// An object that GCC made for link-time optimisation alone: its code is in `.gnu.lto_*` sections.
-fn is_slim_lto(model: &places::Model<'_>) -> bool {
+fn is_slim_lto(model: &model::Model<'_>) -> bool {
     let marked = model.facts.sections.iter().any(|s| s.name.starts_with(b".gnu.lto_"));
     marked && model.owner.things.iter().all(|t| t.pieces.is_empty())
 }

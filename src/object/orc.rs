@@ -12,7 +12,8 @@ use rustc_hash::FxHashMap;
 use super::closure::Closure;
 use super::facts::Section;
 use super::fingerprint::Kind;
-use super::places::{Model, Place};
+use super::model::Model;
+use super::places::Place;
 use super::sites::Entry;
 use super::stream::Write;
 

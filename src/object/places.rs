@@ -4,25 +4,16 @@
 //! end of the instruction into the addend. Here both are undone, so that behind this module a reference to a
 //! thing is the same reference wherever the thing lies.
 
-use std::borrow::Cow;
-use std::cell::OnceCell;
-
 use object::elf;
-use rustc_hash::FxHashSet;
-use smallvec::SmallVec;
 
+use super::addend::addend;
 use super::arch;
-use super::facts::{Definition, Facts, Relocation, Section};
+use super::facts::{Definition, Relocation, Section};
 use super::fingerprint::Kind;
-use super::machine::distances::Distances;
-use super::machine::{self, Machine, Run, mapping, pairs};
-use super::marks::{self, Marks};
-use super::names;
-use super::ownership::{Ownership, Piece, Thing};
-use super::parallel::Workers;
+use super::machine::Machine;
+use super::model::Model;
+use super::ownership::Piece;
 use super::private;
-use super::ranks::Ranks;
-use super::x86::{Instruction, Reach};
 
 /// `r_type` of a reference that has no relocation: the assembler or the linker resolved it.
 pub const DIRECT: u32 = u32::MAX;
@@ -69,286 +60,7 @@ pub struct Use {
     pub place: Place,
 }
 
-/// A thing taken apart: its instructions (functions) and its references.
-#[derive(Debug, Default)]
-pub struct Body {
-    /// Per piece: its instructions. Empty for data, and for machines without a decoder.
-    pub pieces: SmallVec<[Vec<Instruction>; 1]>,
-    /// Per piece: the numbers of its instructions by their offsets. Empty where all pieces are short.
-    pub ranks: Vec<Ranks>,
-    /// References in the order of their place.
-    pub uses: Vec<Use>,
-    /// Tables of distances that it reads.
-    pub distances: Vec<Distances>,
-}
-
-/// Where bodies are made before they are kept at their exact size: a list that grows in place leaves memory touched
-/// that nothing needs, and to touch it takes longer than to fill it.
-#[derive(Default)]
-struct Scratch {
-    instructions: Vec<Instruction>,
-    uses: Vec<Use>,
-    /// References that may mean the end of what lies before: which, and what they would mean.
-    ends: Vec<(usize, (usize, i64))>,
-}
-
-/// An object, taken apart.
-#[derive(Debug)]
-pub struct Model<'d> {
-    /// What the file says.
-    pub facts: Facts<'d>,
-    /// Who owns what.
-    pub owner: Ownership,
-    /// Per thing: its body.
-    pub bodies: Vec<Body>,
-    /// Per thing: the stem of the name that names it, and whether a number was taken off.
-    pub stems: Vec<(Cow<'d, [u8]>, bool)>,
-    /// The machine, where its instructions can be told apart.
-    pub machine: Option<&'static dyn Machine>,
-    /// Whether the file lists places at functions' entries that may be patched.
-    pub patchable: bool,
-    /// Per section: which bytes are code and which data.
-    pub maps: Vec<mapping::Map>,
-    /// Per section: places that something beside the code refers to.
-    pub marks: Marks,
-    /// Data that addresses may lead into beside what lies there: thing and datum ([`super::biased`]).
-    pub perhaps: Vec<(usize, usize)>,
-}
-
-impl<'d> Model<'d> {
-    /// Takes an object apart.
-    pub fn new(facts: Facts<'d>, workers: Workers) -> Self {
-        let owner = super::ownership::find(&facts);
-        let machine = machine::of(&facts.image);
-        let maps = mapping::find(&facts);
-        let patchable = facts.sections.iter().any(super::sites::lists_entries);
-        let stems = owner.things.iter().map(|thing| {
-            let first = thing.symbols_in(&facts).next();
-            first.map_or_else(Default::default, names::stem_of)
-        });
-        let stems = stems.collect();
-        let marks = marks::find(&facts, machine);
-        let mut model = Self {
-            facts,
-            owner,
-            bodies: Vec::new(),
-            stems,
-            machine,
-            patchable,
-            maps,
-            marks,
-            perhaps: Vec::new(),
-        };
-        let things = &model.owner.things;
-        let mut runs = workers.map_runs(things, Thing::weight, |run| {
-            let mut scratch = Scratch::default();
-            // The first takes in the others in the end.
-            let mut bodies = Vec::with_capacity(if run.start == 0 { things.len() } else { run.len() });
-            bodies.extend(run.filter_map(|index| Some(model.body(index, things.get(index)?, &mut scratch))));
-            bodies
-        });
-        let mut bodies = runs.next().unwrap_or_default();
-        runs.for_each(|mut run| bodies.append(&mut run));
-        model.bodies = bodies;
-        let mut followed = Vec::new();
-        for found in super::follow::find(&model, workers) {
-            followed.extend(found.biased);
-            if let Some(body) = model.bodies.get_mut(found.thing) {
-                for (index, section) in found.passing {
-                    if let Some(one) = body.uses.get_mut(index) {
-                        one.place = Place::Anchor(section);
-                    }
-                }
-                body.uses.extend(found.uses);
-                body.uses.sort_by_key(|one| one.at);
-            }
-        }
-        let biased = super::biased::find(&model, followed);
-        let unread = super::unread::find(&model, &biased);
-        for of_one in unread.chunk_by(|one, next| one.0 == next.0) {
-            if let Some(body) = of_one.first().and_then(|(thing, _)| model.bodies.get_mut(*thing)) {
-                body.uses.extend(of_one.iter().map(|(_, reached)| *reached));
-                body.uses.sort_by_key(|one| one.at);
-            }
-        }
-        model.perhaps = super::biased::perhaps(&model, &biased);
-        model
-    }
-
-    /// The section with this index.
-    pub fn section(&self, index: usize) -> Option<&Section<'d>> {
-        self.facts.sections.get(index)
-    }
-
-    fn body(&self, index: usize, thing: &Thing, scratch: &mut Scratch) -> Body {
-        let mut pieces: SmallVec<[Vec<Instruction>; 1]> = SmallVec::new();
-        if thing.kind == Kind::Function
-            && let Some(machine) = self.machine
-        {
-            pieces.reserve_exact(thing.pieces.len());
-            for piece in &thing.pieces {
-                scratch.instructions.clear();
-                self.instructions(machine, piece, &mut scratch.instructions);
-                pieces.push(scratch.instructions.clone());
-            }
-        }
-        scratch.uses.clear();
-        scratch.ends.clear();
-        let mut number = 0;
-        for (at, piece) in thing.pieces.iter().enumerate() {
-            let Some(section) = self.section(piece.section) else { continue };
-            match pieces.get(at) {
-                Some(list) => {
-                    self.code_uses(section, (index, at, piece), list, number, scratch);
-                    number += list.len() as u32;
-                }
-                None => self.data_uses(section, piece, &mut scratch.uses),
-            }
-        }
-        settle_ends(scratch);
-        let mut distances = Vec::new();
-        if let Some(machine) = self.machine.filter(|m| m.has_pairs() && !pieces.is_empty()) {
-            pairs::settle(machine, &mut scratch.uses, |place| number_in(&pieces, index, place));
-            let mut number = 0;
-            for (at, (piece, list)) in thing.pieces.iter().zip(&pieces).enumerate() {
-                let bytes = self.section(piece.section).map_or(&[][..], |s| s.data);
-                let code = machine::Body { list, bytes, number, uses: &scratch.uses, home: (index, at) };
-                distances.extend(machine.distances(&code));
-                number += list.len() as u32;
-            }
-        }
-        Body { ranks: Ranks::of_all(&pieces), pieces, uses: scratch.uses.clone(), distances }
-    }
-
-    fn instructions(&self, machine: &dyn Machine, piece: &Piece, list: &mut Vec<Instruction>) {
-        let (Some(section), Ok(start)) = (self.section(piece.section), u32::try_from(piece.start)) else {
-            return;
-        };
-        let run = Run {
-            bytes: section.bytes(piece.start, piece.end),
-            start,
-            mode: mapping::Mode::Code,
-            align: section.align,
-            patchable: self.patchable,
-            relocations: section.relocations_in(piece.start, piece.end),
-            marks: self.marks.of(piece.section),
-        };
-        match self.maps.get(piece.section) {
-            Some(map) => machine::instructions(machine, &run, map, list),
-            None => machine.decode(&run, list),
-        }
-    }
-
-    /// The number of the instruction that a branch to this offset reaches, counted through all pieces, and how
-    /// far into that instruction it points (0 for every honest branch; distances into fill count from 0x100). Where instructions are not decoded: the
-    /// offset in bytes from the start of the piece, and the piece.
-    pub fn instruction_at(&self, thing: usize, piece: usize, offset: u64) -> (u32, u32) {
-        if self.machine.is_none() {
-            let start = self.owner.things.get(thing).and_then(|t| t.pieces.get(piece)).map_or(0, |p| p.start);
-            return (offset.wrapping_sub(start) as u32, piece as u32);
-        }
-        let Some(body) = self.bodies.get(thing) else { return (0, 0) };
-        let before: usize = body.pieces.iter().take(piece).map(Vec::len).sum();
-        let Some(list) = body.pieces.get(piece) else { return (before as u32, 0) };
-        let at = match body.ranks.get(piece) {
-            Some(ranks) => ranks.before(list, offset),
-            None => list.partition_point(|i| u64::from(i.start) < offset),
-        };
-        let here = (before + at) as u32;
-        let Some(previous) = at.checked_sub(1).and_then(|i| list.get(i)) else { return (here, 0) };
-        let start = u64::from(previous.start);
-        let end = start + u64::from(previous.length);
-        if offset < end {
-            return (here - 1, (offset - start) as u32);
-        }
-        // Alignment fill stands between: its start and its end are the next instruction, its middle is not.
-        match list.get(at) {
-            Some(next) if offset != end && offset != u64::from(next.start) => {
-                (here, 0x100 + (offset - end) as u32)
-            }
-            Some(_) => (here, 0),
-            None => (here, (offset - end) as u32),
-        }
-    }
-
-    /// The table of distances at a place that a thing reads, with the bounds of the piece it leads into.
-    pub fn distances_at(&self, thing: usize, at: (usize, u64)) -> Option<(&Distances, (u64, u64))> {
-        let table = self.bodies.get(thing)?.distances.iter().find(|d| d.table == at)?;
-        let piece = self.owner.things.get(thing)?.pieces.get(table.home.1)?;
-        Some((table, (piece.start, piece.end)))
-    }
-
-    fn code_uses(
-        &self,
-        section: &Section<'_>,
-        (thing, at_piece, piece): (usize, usize, &Piece),
-        list: &[Instruction],
-        number: u32,
-        Scratch { uses, ends, .. }: &mut Scratch,
-    ) {
-        let Some(machine) = self.machine else { return };
-        let mut relocations = section.relocations_in(piece.start, piece.end);
-        let inner = self.inner(thing, at_piece);
-        let labels = OnceCell::new();
-        let labels = || labels.get_or_init(|| self.labels(piece, list)).as_slice();
-        for (position, (at, instruction)) in (number..).zip(list).enumerate() {
-            let end = u64::from(instruction.start) + u64::from(instruction.length);
-            if instruction.is_alone() && relocations.first().is_none_or(|next| next.offset >= end) {
-                continue;
-            }
-            while let Some((relocation, rest)) = relocations.split_first().filter(|(r, _)| r.offset < end) {
-                relocations = rest;
-                let field = relocation.offset.saturating_sub(u64::from(instruction.start)) as u8;
-                let bias = match instruction.reach() {
-                    Reach::Literal(place) => place.wrapping_sub(relocation.offset.cast_signed()),
-                    _ => machine.bias(instruction.start.into(), end, relocation.offset),
-                };
-                let mut place = self.resolve(section, relocation, bias);
-                if instruction.access == 0
-                    && let Some(at) = self.nameless(relocation, section)
-                    && let Some(least) =
-                        machine.least_offset(section.data, list, position, relocation.kind, &labels)
-                {
-                    place = self.table_behind(at, least).unwrap_or(place);
-                }
-                let text = || section.bytes(instruction.start.into(), end);
-                if let Some(before) = self.end_of_another(place)
-                    && machine.compares(text(), field)
-                {
-                    ends.push((uses.len(), before));
-                }
-                uses.push(Use { at, field, access: instruction.access, kind: relocation.kind, place });
-            }
-            let place = match instruction.reach() {
-                Reach::Branch(target) | Reach::Entry(target) if inner.contains(&target) => continue,
-                Reach::Branch(target) | Reach::Memory(target) | Reach::Entry(target) => {
-                    self.direct(piece.section, target)
-                }
-                Reach::None | Reach::Literal(_) | Reach::Undecodable => continue,
-            };
-            uses.push(Use { at, field: instruction.field, access: instruction.access, kind: DIRECT, place });
-        }
-    }
-
-    fn data_uses(&self, section: &Section<'_>, piece: &Piece, uses: &mut Vec<Use>) {
-        for relocation in section.relocations_in(piece.start, piece.end) {
-            let place = self.resolve(section, relocation, 0);
-            let at = (relocation.offset - piece.start) as u32;
-            uses.push(Use { at, field: 0, access: 0, kind: relocation.kind, place });
-        }
-    }
-
-    /// Where a branch without a relocation surely stays inside this piece of its function: nothing else lies in
-    /// there, and the function's entry may be someone else's too. Empty where that is not sure.
-    pub fn inner(&self, thing: usize, piece: usize) -> std::ops::Range<i64> {
-        match self.owner.things.get(thing).and_then(|t| Some((t.labels().is_empty(), t.pieces.get(piece)?))) {
-            Some((true, p)) => {
-                p.start.cast_signed().saturating_add(i64::from(piece == 0))..p.end.cast_signed()
-            }
-            _ => 0..0,
-        }
-    }
-
+impl Model<'_> {
     /// The place that a relocation means; `bias` is the distance from the field to where PC-relative values
     /// count from ([`Machine::bias`]; 0 in data).
     pub fn resolve(&self, section: &Section<'_>, relocation: &Relocation, bias: i64) -> Place {
@@ -386,16 +98,6 @@ impl<'d> Model<'d> {
                 }
             }
         }
-    }
-
-    /// The datum that ends where another begins, and its size: what the address of the other may mean, where no name says
-    /// which is meant.
-    fn end_of_another(&self, place: Place) -> Option<(usize, i64)> {
-        let Place::Thing(thing, 0, None) = place else { return None };
-        let piece = self.owner.things.get(thing).filter(|t| t.kind == Kind::Data)?.pieces.first()?;
-        let before = self.owner.ending_at(piece.section, piece.start)?.thing;
-        let size = self.owner.things.get(before)?.pieces.first().map(|p| p.end - p.start)?;
-        Some((before, size.cast_signed()))
     }
 
     /// Whether a symbol labels nameless bytes of its own, on a machine whose assembler keeps such labels.
@@ -453,7 +155,7 @@ impl<'d> Model<'d> {
     }
 
     /// The place that an instruction reaches without a relocation, as an offset in its own section.
-    fn direct(&self, section: usize, target: i64) -> Place {
+    pub(super) fn direct(&self, section: usize, target: i64) -> Place {
         let Some(own) = self.section(section) else { return Place::Absolute(target) };
         let inside = target >= 0 && target.cast_unsigned() < own.size;
         if !inside && self.facts.image.file_type != elf::ET_REL.0 {
@@ -524,64 +226,4 @@ impl<'d> Model<'d> {
         }
         Place::Private(section, offset)
     }
-}
-
-/// Takes an address that is only compared with for the end of an array where the function reaches that array.
-fn settle_ends(Scratch { uses, ends, .. }: &mut Scratch) {
-    if ends.is_empty() {
-        return;
-    }
-    let reached: FxHashSet<usize> = uses
-        .iter()
-        .filter_map(|one| if let Place::Thing(thing, ..) = one.place { Some(thing) } else { None })
-        .collect();
-    for (index, (thing, size)) in ends.drain(..).filter(|(_, end)| reached.contains(&end.0)) {
-        if let Some(one) = uses.get_mut(index) {
-            one.place = Place::Thing(thing, size, None);
-        }
-    }
-}
-
-/// The number of the instruction of this thing that begins at a place; `pieces` are its instructions.
-fn number_in(pieces: &[Vec<Instruction>], thing: usize, place: &Place) -> Option<u32> {
-    let (piece, offset) = match *place {
-        Place::Code(at, piece, offset) if at == thing => (piece, offset),
-        Place::Thing(at, 0, _) if at == thing => return Some(0),
-        _ => return None,
-    };
-    let before: usize = pieces.iter().take(piece).map(Vec::len).sum();
-    let at = pieces.get(piece)?.binary_search_by_key(&offset, |i| i.start.into()).ok()?;
-    Some((before + at) as u32)
-}
-
-/// The addend of a relocation of a field of `size` bytes, wherever it lies.
-pub fn addend(
-    section: &Section<'_>,
-    relocation: &Relocation,
-    machine: Option<&dyn Machine>,
-    size: u8,
-    little_endian: bool,
-) -> i64 {
-    if !relocation.is_implicit() {
-        return relocation.addend;
-    }
-    let field = section.bytes(relocation.offset, relocation.offset.saturating_add(4));
-    let own = machine.and_then(|m| m.implicit_addend(relocation.kind, field));
-    own.unwrap_or_else(|| implicit_addend(section, relocation, size, little_endian))
-}
-
-/// The addend that lies in the field, sign-extended.
-fn implicit_addend(section: &Section<'_>, relocation: &Relocation, size: u8, little_endian: bool) -> i64 {
-    let size = usize::from(size.min(8));
-    let bytes = section.bytes(relocation.offset, relocation.offset.saturating_add(size as u64));
-    if bytes.len() < size || size == 0 {
-        return 0;
-    }
-    let mut value = 0_u64;
-    for at in 0..size {
-        let byte = bytes.get(if little_endian { size - 1 - at } else { at }).copied().unwrap_or(0);
-        value = value << 8 | u64::from(byte);
-    }
-    let unused = 64 - 8 * size as u32;
-    (value << unused).cast_signed() >> unused
 }

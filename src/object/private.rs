@@ -15,8 +15,9 @@
 use rustc_hash::FxHashSet;
 
 use super::facts::{Definition, Section};
+use super::model::Model;
 use super::names;
-use super::places::{DIRECT, Model, Place, REACHED_PERHAPS};
+use super::places::{DIRECT, Place, REACHED_PERHAPS};
 
 /// Bytes without a name, as found from one reference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

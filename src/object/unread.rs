@@ -8,8 +8,9 @@ use object::elf;
 
 use super::biased::{self, Biased};
 use super::facts::Definition;
+use super::model::Model;
 use super::names;
-use super::places::{Model, Place, REACHED_PERHAPS, Use};
+use super::places::{Place, REACHED_PERHAPS, Use};
 
 /// How far before a datum an address is taken for one of its own, in bytes.
 const BEFORE: i64 = 4096;

@@ -10,11 +10,13 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use self::control::Hidden;
 use self::done::{Done, code};
+use super::super::bodies::Body;
 use super::super::facts::Section;
 use super::super::machine::Machine;
 use super::super::machine::distances::Distances;
 use super::super::machine::steps::{Flow, Move, Register, Rules, Slots, Step};
-use super::super::places::{Body, DIRECT, Model, Place, Use};
+use super::super::model::Model;
+use super::super::places::{DIRECT, Place, Use};
 use super::super::x86::Reach;
 use super::{Anchor, Evidence, Reached, leads_into_code, others};
 

@@ -3,10 +3,11 @@
 //! Where a condition decides whether an instruction is done, the register that it overwrites may keep what was there. A
 //! branch behind it that asks the same condition knows: where it goes on, the instruction was done.
 
+use super::super::super::bodies::Body;
 use super::super::super::machine::Machine;
 use super::super::super::machine::mapping::Mode;
 use super::super::super::machine::steps::{Block, Flow, Step};
-use super::super::super::places::{Body, Model};
+use super::super::super::model::Model;
 use super::super::super::x86::Reach;
 
 /// An instruction, as far as addresses go.

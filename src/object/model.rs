@@ -1,0 +1,153 @@
+//! An object, taken apart: what the file says, who owns what, and each thing's instructions and references. What comes after
+//! reads it and changes nothing.
+
+use std::borrow::Cow;
+
+use super::bodies::{Body, Scratch};
+use super::facts::{Facts, Section};
+use super::machine::distances::Distances;
+use super::machine::{self, Machine, mapping};
+use super::marks::{self, Marks};
+use super::names;
+use super::ownership::{Ownership, Thing};
+use super::parallel::Workers;
+use super::places::Place;
+
+/// An object, taken apart.
+#[derive(Debug)]
+pub struct Model<'d> {
+    /// What the file says.
+    pub facts: Facts<'d>,
+    /// Who owns what.
+    pub owner: Ownership,
+    /// Per thing: its body.
+    pub bodies: Vec<Body>,
+    /// Per thing: the stem of the name that names it, and whether a number was taken off.
+    pub stems: Vec<(Cow<'d, [u8]>, bool)>,
+    /// The machine, where its instructions can be told apart.
+    pub machine: Option<&'static dyn Machine>,
+    /// Whether the file lists places at functions' entries that may be patched.
+    pub patchable: bool,
+    /// Per section: which bytes are code and which data.
+    pub maps: Vec<mapping::Map>,
+    /// Per section: places that something beside the code refers to.
+    pub marks: Marks,
+    /// Data that addresses may lead into beside what lies there: thing and datum ([`super::biased`]).
+    pub perhaps: Vec<(usize, usize)>,
+}
+
+impl<'d> Model<'d> {
+    /// Takes an object apart.
+    pub fn new(facts: Facts<'d>, workers: Workers) -> Self {
+        let owner = super::ownership::find(&facts);
+        let machine = machine::of(&facts.image);
+        let maps = mapping::find(&facts);
+        let patchable = facts.sections.iter().any(super::sites::lists_entries);
+        let stems = owner.things.iter().map(|thing| {
+            let first = thing.symbols_in(&facts).next();
+            first.map_or_else(Default::default, names::stem_of)
+        });
+        let stems = stems.collect();
+        let marks = marks::find(&facts, machine);
+        let mut model = Self {
+            facts,
+            owner,
+            bodies: Vec::new(),
+            stems,
+            machine,
+            patchable,
+            maps,
+            marks,
+            perhaps: Vec::new(),
+        };
+        let things = &model.owner.things;
+        let mut runs = workers.map_runs(things, Thing::weight, |run| {
+            let mut scratch = Scratch::default();
+            // The first takes in the others in the end.
+            let mut bodies = Vec::with_capacity(if run.start == 0 { things.len() } else { run.len() });
+            bodies.extend(run.filter_map(|index| Some(model.body(index, things.get(index)?, &mut scratch))));
+            bodies
+        });
+        let mut bodies = runs.next().unwrap_or_default();
+        runs.for_each(|mut run| bodies.append(&mut run));
+        model.bodies = bodies;
+        let mut followed = Vec::new();
+        for found in super::follow::find(&model, workers) {
+            followed.extend(found.biased);
+            if let Some(body) = model.bodies.get_mut(found.thing) {
+                for (index, section) in found.passing {
+                    if let Some(one) = body.uses.get_mut(index) {
+                        one.place = Place::Anchor(section);
+                    }
+                }
+                body.uses.extend(found.uses);
+                body.uses.sort_by_key(|one| one.at);
+            }
+        }
+        let biased = super::biased::find(&model, followed);
+        let unread = super::unread::find(&model, &biased);
+        for of_one in unread.chunk_by(|one, next| one.0 == next.0) {
+            if let Some(body) = of_one.first().and_then(|(thing, _)| model.bodies.get_mut(*thing)) {
+                body.uses.extend(of_one.iter().map(|(_, reached)| *reached));
+                body.uses.sort_by_key(|one| one.at);
+            }
+        }
+        model.perhaps = super::biased::perhaps(&model, &biased);
+        model
+    }
+
+    /// The section with this index.
+    pub fn section(&self, index: usize) -> Option<&Section<'d>> {
+        self.facts.sections.get(index)
+    }
+
+    /// The number of the instruction that a branch to this offset reaches, counted through all pieces, and how
+    /// far into that instruction it points (0 for every honest branch; distances into fill count from 0x100). Where instructions are not decoded: the
+    /// offset in bytes from the start of the piece, and the piece.
+    pub fn instruction_at(&self, thing: usize, piece: usize, offset: u64) -> (u32, u32) {
+        if self.machine.is_none() {
+            let start = self.owner.things.get(thing).and_then(|t| t.pieces.get(piece)).map_or(0, |p| p.start);
+            return (offset.wrapping_sub(start) as u32, piece as u32);
+        }
+        let Some(body) = self.bodies.get(thing) else { return (0, 0) };
+        let before: usize = body.pieces.iter().take(piece).map(Vec::len).sum();
+        let Some(list) = body.pieces.get(piece) else { return (before as u32, 0) };
+        let at = match body.ranks.get(piece) {
+            Some(ranks) => ranks.before(list, offset),
+            None => list.partition_point(|i| u64::from(i.start) < offset),
+        };
+        let here = (before + at) as u32;
+        let Some(previous) = at.checked_sub(1).and_then(|i| list.get(i)) else { return (here, 0) };
+        let start = u64::from(previous.start);
+        let end = start + u64::from(previous.length);
+        if offset < end {
+            return (here - 1, (offset - start) as u32);
+        }
+        // Alignment fill stands between: its start and its end are the next instruction, its middle is not.
+        match list.get(at) {
+            Some(next) if offset != end && offset != u64::from(next.start) => {
+                (here, 0x100 + (offset - end) as u32)
+            }
+            Some(_) => (here, 0),
+            None => (here, (offset - end) as u32),
+        }
+    }
+
+    /// The table of distances at a place that a thing reads, with the bounds of the piece it leads into.
+    pub fn distances_at(&self, thing: usize, at: (usize, u64)) -> Option<(&Distances, (u64, u64))> {
+        let table = self.bodies.get(thing)?.distances.iter().find(|d| d.table == at)?;
+        let piece = self.owner.things.get(thing)?.pieces.get(table.home.1)?;
+        Some((table, (piece.start, piece.end)))
+    }
+
+    /// Where a branch without a relocation surely stays inside this piece of its function: nothing else lies in
+    /// there, and the function's entry may be someone else's too. Empty where that is not sure.
+    pub fn inner(&self, thing: usize, piece: usize) -> std::ops::Range<i64> {
+        match self.owner.things.get(thing).and_then(|t| Some((t.labels().is_empty(), t.pieces.get(piece)?))) {
+            Some((true, p)) => {
+                p.start.cast_signed().saturating_add(i64::from(piece == 0))..p.end.cast_signed()
+            }
+            _ => 0..0,
+        }
+    }
+}
