@@ -109,10 +109,14 @@ fn compact_relocations_that_lie() {
         let file = ElfFile64::<::object::Endianness>::parse(&*bytes).unwrap();
         file.section_by_name(".crel.text").unwrap().file_range().unwrap()
     };
-    let start = start as usize;
-    for count in [0xff_u8, 0x80] {
-        // The header is the count, eight times, as a LEB128 number: one of all bytes of the section says very many, and has no end.
-        bytes.get_mut(start..start + size as usize).unwrap().fill(count);
+    let section = start as usize..(start + size) as usize;
+    // The header is the count, eight times, as a LEB128 number: one without an end; and one of 2^57 relocations, of which the
+    // section has a few that say nothing.
+    let endless = vec![0xff; section.len()];
+    let mut many = vec![0; section.len()];
+    many.splice(..9, [0x84, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x10]);
+    for lie in [endless, many] {
+        bytes.get_mut(section.clone()).unwrap().copy_from_slice(&lie);
         let error = object::fingerprint(&bytes).unwrap_err();
         assert!(error.place.contains("relocation section"), "{error}");
     }
