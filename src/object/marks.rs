@@ -18,7 +18,7 @@ use rustc_hash::FxHashSet;
 use super::addend::addend;
 use super::facts::{Definition, Facts, Relocation, Section};
 use super::machine::Machine;
-use super::{arch, lsda_section, orc, unwinding};
+use super::{arch, orc, unwinding};
 
 /// Per section: offsets that are referred to, sorted.
 #[derive(Debug, Default)]
@@ -98,7 +98,7 @@ fn lists_places(section: &Section<'_>) -> bool {
     let kept = section.is_allocated() || section.kind == elf::SHT_NOTE.0;
     let unwinds = unwinding::is_frames(section)
         || unwinding::is_arm_table(section)
-        || lsda_section(section)
+        || unwinding::is_lsda(section)
         || orc::is_table(section);
     kept && !unwinds
 }

@@ -2,7 +2,6 @@
 
 pub mod addend;
 pub mod arch;
-pub mod arm_unwinding;
 pub mod attributes;
 pub mod biased;
 pub mod bodies;
@@ -17,7 +16,6 @@ pub mod follow;
 mod indexed;
 pub mod leftover;
 pub mod listing;
-pub mod lsda;
 pub mod machine;
 pub mod marks;
 pub mod model;
@@ -171,9 +169,4 @@ pub fn members(file: &[u8]) -> Result<Vec<Member<'_>>, ReadError> {
         members.push(Member { name: member.name().into(), data });
     }
     Ok(members)
-}
-
-/// Whether a section holds language-specific exception tables, which [`lsda`] reads.
-fn lsda_section(section: &facts::Section<'_>) -> bool {
-    section.name.starts_with(b".gcc_except_table")
 }

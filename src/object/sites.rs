@@ -17,7 +17,7 @@ use super::orc::{self, Orc};
 use super::places::Place;
 use super::private::Privates;
 use super::stream::Write;
-use super::{arm_unwinding, lsda_section, unwinding};
+use super::unwinding::{self, arm};
 
 /// Strides of sections whose entries hold one kind of field only, so that the rhythm does not tell.
 /// Source: the kernel's `struct static_call_site` (two 32-bit offsets), and the places of ORC entries.
@@ -114,7 +114,7 @@ fn is_special(model: &Model<'_>, privates: &Privates, index: usize, section: &Se
         && !section.is_zero_filled()
         && !section.relocations.is_empty()
         && !unwinding::is_frames(section)
-        && !lsda_section(section)
+        && !unwinding::is_lsda(section)
         && model.owner.ranges(index).next().is_none()
         && !privates.has_outside_readers(index)
         && section.relocations.iter().any(|r| code(model, section, r.offset).is_some())
@@ -159,7 +159,7 @@ fn served(model: &Model<'_>, section: &Section<'_>, start: u64, end: u64) -> Opt
 /// The size of an entry, where it can be told.
 fn stride(model: &Model<'_>, section: &Section<'_>) -> Option<u64> {
     // Arm's index of unwinding: the function, and how to unwind it.
-    let index = (section.kind == object::elf::SHT_ARM_EXIDX.0).then_some(arm_unwinding::ENTRY);
+    let index = (section.kind == object::elf::SHT_ARM_EXIDX.0).then_some(arm::ENTRY);
     let named = STRIDES.iter().find(|(name, _)| *name == section.name).map(|(_, stride)| *stride);
     let known = index.or(named);
     let stated = Some(section.entry_size).filter(|s| *s > 0);
@@ -210,7 +210,7 @@ impl Sites {
             let Some(section) = model.section(entry.section) else { continue };
             out.blob(section.name);
             closure.void = void_field(section, entry.start, entry.end)
-                .or_else(|| arm_unwinding::write(model, section, entry, closure, unwinding));
+                .or_else(|| arm::write(model, section, entry, closure, unwinding));
             closure.bytes(section, entry.start, entry.end, out);
             closure.void = None;
             closure.covered.push((entry.section, entry.start, entry.end));

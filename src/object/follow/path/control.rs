@@ -6,7 +6,7 @@ use super::super::super::facts::{Relocation, Section};
 use super::super::super::machine::steps::Flow;
 use super::super::super::places::{Place, Use};
 use super::super::super::x86::Reach;
-use super::super::super::{arch, lsda_section};
+use super::super::super::{arch, unwinding};
 use super::Path;
 use super::done::code;
 
@@ -39,7 +39,7 @@ pub struct Hidden {
 impl Path<'_, '_> {
     /// Where control comes to from an instruction by no branch: through tables, or by an exception.
     pub fn hidden(&mut self, from: u32, flow: Flow) -> Vec<u32> {
-        let is_thrown_at = |s: &Section<'_>| lsda_section(s) || s.name.starts_with(b".ARM.extab");
+        let is_thrown_at = |s: &Section<'_>| unwinding::is_lsda(s) || s.name.starts_with(b".ARM.extab");
         if flow == Flow::Call && !self.model.facts.sections.iter().any(is_thrown_at) {
             return Vec::new();
         }

@@ -7,14 +7,14 @@
 
 use bstr::ByteSlice;
 
-use super::closure::Closure;
-use super::cursor::{Cursor, encoded_size};
-use super::facts::Section;
-use super::model::Model;
-use super::places::Place;
-use super::private::Extent;
-use super::stream::{Write, unwinding as tag};
-use super::unwinding::{distance, field, function_at, pointer, strays};
+use super::super::closure::Closure;
+use super::super::cursor::{Cursor, encoded_size};
+use super::super::facts::Section;
+use super::super::model::Model;
+use super::super::places::Place;
+use super::super::private::Extent;
+use super::super::stream::{Write, unwinding as tag};
+use super::fields::{distance, field, function_at, pointer, strays};
 
 /// `DW_EH_PE_omit`.
 const OMIT: u8 = 0xff;

@@ -1,6 +1,6 @@
 //! Arm's unwinding: index entries that lead to a language's table.
 //!
-//! The index is a list of sites ([`super::sites`]), and what its entries lead to mostly instructions for the unwinder that say
+//! The index is a list of sites ([`super::super::sites`]), and what its entries lead to mostly instructions for the unwinder that say
 //! nothing of places in code: constants like others. Behind a personality routine of a language (C++) its own table follows,
 //! whose distances count bytes, which branch widths and literal pools change: it is written as that of `.eh_frame` is.
 //!
@@ -9,15 +9,16 @@
 
 use object::elf;
 
-use super::closure::Closure;
-use super::cursor::Cursor;
-use super::facts::{Relocation, Section};
+use super::super::closure::Closure;
+use super::super::cursor::Cursor;
+use super::super::facts::{Relocation, Section};
+use super::super::model::Model;
+use super::super::places::Place;
+use super::super::sites::Entry;
+use super::super::stream::{Write, unwinding as tag};
+use super::fields::{field, function_at, pointer, strays};
 use super::lsda;
-use super::model::Model;
-use super::places::Place;
-use super::sites::Entry;
-use super::stream::{Write, unwinding as tag};
-use super::unwinding::{field, function_at, is_arm_table, is_need, pointer, strays};
+use super::{is_arm_table, is_need};
 
 /// Size of an entry of the index: the function, and what leads to its table.
 pub const ENTRY: u64 = 8;
