@@ -4,23 +4,20 @@
 //! that renumbering changes nothing; the concrete targets are kept beside, in the order of first use, for
 //! whoever compares. Nameless bytes get a number at first use and are followed until nothing new is reached.
 
+mod bytes;
+mod tables;
+
 use std::borrow::Cow;
 
-use bstr::{BString, ByteSlice};
-use object::elf;
+use bstr::ByteSlice;
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::addend::in_field;
-use super::arch;
-use super::facts::{Relocation, Section};
-use super::fingerprint::Kind;
+use super::facts::Section;
 use super::model::Model;
 use super::names;
-use super::places::{DIRECT, Place};
-use super::private::{Extent, Privates, SizedName};
-use super::recipe::clear_implicit;
+use super::places::Place;
+use super::private::{Extent, Privates};
 use super::stream::{Write, target};
-use super::unwinding;
 
 /// What an item refers to, before items have their final numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -62,9 +59,6 @@ pub struct Closure<'m, 'd> {
     /// The `tables` part.
     pub tables: Vec<u8>,
 }
-
-/// Type, binding and `st_other` of a compiler's name for nameless data: a local object.
-const PLAIN_NAME: [u8; 3] = [1, 0, 0];
 
 /// What nameless bytes are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -305,55 +299,6 @@ impl<'m, 'd> Closure<'m, 'd> {
         self.table(home, extent, relocations).map_or(Role::Constant, Role::Table)
     }
 
-    /// A table of distances: the places that its entries lead to, and where it ends.
-    fn distances(&self, home: &Section<'_>, extent: &Extent) -> Option<(Entries, u64)> {
-        let (table, piece) = self.model.distances_at(self.own?, (extent.section, extent.start))?;
-        let all = table.entries(home, extent.end);
-        let end = extent.start + all.len() as u64 * u64::from(table.width);
-        let entry = |(offset, target)| Some((offset, DIRECT, table.place(target, piece)?));
-        Some((all.into_iter().map(entry).collect::<Option<_>>()?, end))
-    }
-
-    fn table(
-        &self,
-        home: &Section<'_>,
-        extent: &Extent,
-        relocations: &[Relocation],
-    ) -> Option<Vec<(u64, u32, Place)>> {
-        let machine = self.model.facts.image.machine;
-        let mut end = extent.start;
-        let mut entries = Vec::with_capacity(relocations.len());
-        for relocation in relocations {
-            let shape = arch::shape(machine, relocation.kind)?;
-            if relocation.offset != end {
-                return None;
-            }
-            end += u64::from(shape.size);
-            let place = self.table_entry(home, extent, relocation, shape.relative)?;
-            entries.push((relocation.offset - extent.start, relocation.kind, place));
-        }
-        home.bytes(end, extent.end).iter().all(|b| *b == 0).then_some(entries)
-    }
-
-    /// Where one entry of a table leads: in this function if there is one. PC-relative entries count from the
-    /// start of the table (`.long .L5-.L4`), so the distance to the entry is in the addend.
-    fn table_entry(
-        &self,
-        home: &Section<'_>,
-        extent: &Extent,
-        relocation: &Relocation,
-        relative: bool,
-    ) -> Option<Place> {
-        let mut at = *relocation;
-        if relative {
-            at.addend = at.addend.wrapping_sub((relocation.offset - extent.start).cast_signed());
-        }
-        let place = self.model.resolve(home, &at, 0);
-        let (Place::Code(thing, ..) | Place::Thing(thing, 0, _)) = place else { return None };
-        let function = self.model.owner.things.get(thing)?.kind == Kind::Function;
-        (function && self.own.is_none_or(|own| own == thing)).then_some(place)
-    }
-
     /// Writes the nameless bytes that were met, and those that they reach, until there are no more.
     pub fn follow(&mut self) {
         let mut next = 0;
@@ -400,113 +345,5 @@ impl<'m, 'd> Closure<'m, 'd> {
                 }
             }
         }
-    }
-
-    /// The compiler-made symbols in nameless bytes that are no plain name of the whole: LLVM keeps such a name
-    /// (`.L.str.3`) where some relocation wants a symbol, which is no fact about the bytes.
-    pub fn odd_names(&self, extent: &Extent) -> Vec<SizedName> {
-        let all = self.privates.sized_names(extent.section);
-        let from = all.partition_point(|n| n.0 < extent.start);
-        let whole = (extent.start, extent.end.saturating_sub(extent.start), PLAIN_NAME);
-        let inside = all.iter().skip(from).take_while(|n| n.0 < extent.end);
-        inside.filter(|n| **n != whole).copied().collect()
-    }
-
-    /// Writes where in nameless bytes a compiler-made symbol with a size (`CSWTCH.5`) lies, its name aside.
-    pub fn sized_names(&self, extent: &Extent, out: &mut Vec<u8>) {
-        let all = self.privates.sized_names(extent.section);
-        let from = all.partition_point(|n| n.0 < extent.start);
-        let inside: Vec<_> = all
-            .iter()
-            .skip(from)
-            .take_while(|n| n.0 < extent.end.max(extent.start.saturating_add(1)))
-            .collect();
-        out.number(inside.len() as u64);
-        for (offset, size, kind) in inside {
-            out.number(offset - extent.start);
-            out.number(*size);
-            out.extend(kind);
-        }
-    }
-
-    /// Writes bytes with their references: flags of the section, contents, then each relocation as offset,
-    /// type, target.
-    pub fn bytes(&mut self, home: &'m Section<'d>, start: u64, end: u64, out: &mut Vec<u8>) {
-        out.number(home.flags);
-        if home.is_zero_filled() {
-            out.byte(0);
-            out.number(end.saturating_sub(start));
-        } else {
-            out.byte(1);
-            let relocations = home.relocations_in(start, end);
-            if relocations.iter().any(|r| self.holds_addend(home, r)) {
-                out.blob(&self.masked(home, start, end, relocations));
-            } else {
-                out.blob(home.bytes(start, end));
-            }
-        }
-        self.relocations(home, start, end, out);
-    }
-
-    /// Writes the relocations of a range as their number, then offset, type and target of each.
-    pub fn relocations(&mut self, home: &'m Section<'d>, start: u64, end: u64, out: &mut Vec<u8>) {
-        let relocations = home.relocations_in(start, end).iter().filter(|r| !unwinding::is_need(home, r));
-        out.number(relocations.clone().count() as u64);
-        for relocation in relocations {
-            out.number(relocation.offset - start);
-            out.number(relocation.kind.into());
-            let mut at = *relocation;
-            if let Some(base) = self.table_base {
-                at.addend = at.addend.wrapping_sub((relocation.offset - base).cast_signed());
-            }
-            if self.void == Some(relocation.offset) {
-                self.target(Place::Absolute(0), 0, out);
-                continue;
-            }
-            let place = self.model.resolve(home, &at, 0);
-            self.target(place, 0, out);
-        }
-    }
-
-    /// A table of distances from its own start to strings or data (LLVM makes one of an array of pointers in
-    /// position-independent code): PC-relative entries, one behind the other. The distance from the start to the
-    /// entry is in the addend, as in jump tables.
-    pub fn is_relative_table(&self, home: &Section<'_>, start: u64, end: u64) -> bool {
-        let relocations = home.relocations_in(start, end);
-        let machine = self.model.facts.image.machine;
-        let mut end = start;
-        relocations.len() > 1
-            && relocations.iter().all(|relocation| {
-                let Some(shape) = arch::shape(machine, relocation.kind) else { return false };
-                let follows = relocation.offset == end;
-                end = end.saturating_add(shape.size.into());
-                follows && shape.relative && !relocation.is_implicit()
-            })
-    }
-
-    /// Whether a field holds the addend of its relocation, which is part of the target: where it lies nowhere else (`SHT_REL`), and
-    /// where GNU ld writes into a word what the relocation says too, the address of what lies in the same linked file.
-    fn holds_addend(&self, home: &Section<'_>, relocation: &Relocation) -> bool {
-        let image = &self.model.facts.image;
-        let repeats = || {
-            let size = if image.bits == 64 { 8 } else { 4 };
-            arch::relative_kind(image.machine) == Some(relocation.kind)
-                && in_field(home, relocation.offset, size, image.little_endian) == relocation.addend
-        };
-        relocation.is_implicit() || (image.file_type != elf::ET_REL.0 && repeats())
-    }
-
-    /// Contents with the fields zeroed that hold an addend.
-    pub fn masked(&self, home: &Section<'_>, start: u64, end: u64, relocations: &[Relocation]) -> BString {
-        let mut bytes = home.bytes(start, end).to_vec();
-        for relocation in relocations.iter().filter(|r| self.holds_addend(home, r)) {
-            let size = arch::shape(self.model.facts.image.machine, relocation.kind).map_or(4, |s| s.size);
-            let from = (relocation.offset - start) as usize;
-            let to = from.saturating_add(size.into()).min(bytes.len());
-            if let Some(field) = bytes.get_mut(from..to) {
-                clear_implicit(self.model, relocation.kind, field);
-            }
-        }
-        bytes.into()
     }
 }
