@@ -37,6 +37,8 @@ pub struct Extent {
 pub struct Privates {
     sections: Vec<Vec<Cut>>,
     names: Vec<Vec<SizedName>>,
+    /// From which sections nameless bytes lead to those of which others (Power's `.toc`, to the tables that it holds addresses of).
+    led: FxHashSet<(usize, usize)>,
 }
 
 /// A compiler-made symbol that says something: offset, size, and its type, binding and `st_other`.
@@ -80,11 +82,13 @@ pub fn find(model: &Model<'_>) -> Privates {
             }
         }
     }
+    let mut led = FxHashSet::default();
     for (index, section) in sections.iter().enumerate().filter(|(_, section)| section.is_allocated()) {
         for relocation in &section.relocations {
             if model.owner.at(index, relocation.offset).is_none()
                 && let Place::Private(at, offset) = model.resolve(section, relocation, 0)
             {
+                led.insert((index, at));
                 mark(model, &mut marks, at, offset, Some(NAMELESS), true);
             }
         }
@@ -118,8 +122,10 @@ pub fn find(model: &Model<'_>) -> Privates {
     }
     for list in &mut names {
         list.sort_unstable();
+        // Functions of equal tables share one under several names.
+        list.dedup();
     }
-    Privates { sections: cuts(model, marks).into_iter().map(settle).collect(), names }
+    Privates { sections: cuts(model, marks).into_iter().map(settle).collect(), names, led }
 }
 
 fn mark(
@@ -234,11 +240,13 @@ impl Privates {
         self.names.get(section).map_or(&[], Vec::as_slice)
     }
 
-    /// Whether anyone but nameless bytes refers to nameless bytes of this section.
+    /// Whether anyone but nameless bytes refers to nameless bytes of this section, or to those that lead here.
     pub fn has_outside_readers(&self, section: usize) -> bool {
-        self.sections
-            .get(section)
-            .is_some_and(|cuts| cuts.iter().any(|c| c.referrers.iter().any(|w| *w != NAMELESS)))
+        let read = |section: usize| {
+            let cuts = self.sections.get(section).map_or(&[][..], Vec::as_slice);
+            cuts.iter().any(|cut| cut.referrers.iter().any(|who| *who != NAMELESS))
+        };
+        read(section) || self.led.iter().any(|(from, to)| *to == section && from != to && read(*from))
     }
 }
 

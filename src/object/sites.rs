@@ -3,12 +3,15 @@
 //! The kernel adds such a section every few releases (`__ex_table`, `.altinstructions`, `__jump_table`,
 //! `.static_call_sites`, ...), and every peer that knows them by name missed the next one. So a special section
 //! is told by what it is: allocated, not executable, without a symbol of its own, referred to by nobody, and
-//! with relocations into functions. Its entries are told by `sh_entsize`, by the few strides below, or by the
-//! rhythm of its relocations; each belongs to the function that its first relocation into code names. What has
-//! no rhythm, or serves no function, stays one conservative item.
+//! with relocations into functions. Its entries are told by `sh_entsize`, by a few names, or by the rhythm of its relocations
+//! ([`entries`]); each belongs to the function that its first relocation into code names. What serves no function stays one
+//! conservative item.
+
+mod entries;
 
 use std::collections::HashMap;
 
+use super::arch;
 use super::closure::Closure;
 use super::facts::Section;
 use super::fingerprint::Kind;
@@ -19,11 +22,7 @@ use super::private::Privates;
 use super::stream::Write;
 use super::unwinding::{self, arm};
 
-/// Strides of sections whose entries hold one kind of field only, so that the rhythm does not tell.
-/// Source: the kernel's `struct static_call_site` (two 32-bit offsets), and the places of ORC entries.
-const STRIDES: [(&[u8], u64); 2] = [(b".static_call_sites", 8), (orc::PLACES, 4)];
-
-/// The kernel's alternatives (`struct alt_instr`): by the size of an entry, where in it the length of the replacement stands.
+/// The kernel's alternatives on x86 (`struct alt_instr`): by the size of an entry, where in it the length of the replacement stands.
 /// Source: `arch/x86/include/asm/alternative.h` of Linux 3.x to 5.12 (`padlen` at the end), 5.13 to 6.2, and from 6.3 on.
 const ALTERNATIVES: &[u8] = b".altinstructions";
 const REPLACEMENT_LENGTH: [(u64, u64); 3] = [(12, 11), (13, 11), (14, 13)];
@@ -73,13 +72,7 @@ pub fn find(model: &Model<'_>, privates: &Privates) -> Sites {
         if is_orc(index) || !is_special(model, privates, index, section) {
             continue;
         }
-        let Some(stride) = stride(model, section) else {
-            sites.loose.push(Entry { section: index, start: 0, end: section.size });
-            continue;
-        };
-        let mut start = 0;
-        while start < section.size {
-            let end = start.saturating_add(stride).min(section.size);
+        for (start, end) in entries::of(model, section) {
             let entry = Entry { section: index, start, end };
             match served(model, section, start, end) {
                 Some((thing, prefix)) => {
@@ -90,10 +83,13 @@ pub fn find(model: &Model<'_>, privates: &Privates) -> Sites {
                 }
                 None => sites.loose.push(entry),
             }
-            start = end;
         }
     }
-    sites.by_thing.sort_by_key(|(thing, _)| *thing);
+    // Which section comes first in the file, an unrelated function may decide.
+    let name = |entry: &Entry| model.section(entry.section).map(|section| section.name);
+    sites.by_thing.sort_by(|(one, a), (other, b)| {
+        (one, name(a), a.section, a.start).cmp(&(other, name(b), b.section, b.start))
+    });
     sites.orc = orc.unwrap_or_default();
     sites.loose.extend(sites.orc.loose.iter().copied());
     sites
@@ -101,7 +97,10 @@ pub fn find(model: &Model<'_>, privates: &Privates) -> Sites {
 
 /// Where in an alternative the field lies that leads to a replacement of no bytes. What it leads to is the next alternative's,
 /// or nobody's.
-fn void_field(section: &Section<'_>, start: u64, end: u64) -> Option<u64> {
+fn void_field(model: &Model<'_>, section: &Section<'_>, start: u64, end: u64) -> Option<u64> {
+    if !matches!(model.facts.image.machine, arch::X86_64 | arch::I386) {
+        return None; // on arm64 no length says that the field leads to a function that is called
+    }
     let (_, length) = REPLACEMENT_LENGTH.iter().find(|(size, _)| *size == end - start)?;
     let is_void = section.name == ALTERNATIVES && section.bytes(start + length, start + length + 1) == [0];
     is_void.then_some(start + REPLACEMENT)
@@ -110,7 +109,7 @@ fn void_field(section: &Section<'_>, start: u64, end: u64) -> Option<u64> {
 fn is_special(model: &Model<'_>, privates: &Privates, index: usize, section: &Section<'_>) -> bool {
     section.is_allocated()
         && !section.is_executable()
-        && !section.is_mergeable()
+        && !section.is_strings()
         && !section.is_zero_filled()
         && !section.relocations.is_empty()
         && !unwinding::is_frames(section)
@@ -156,35 +155,6 @@ fn served(model: &Model<'_>, section: &Section<'_>, start: u64, end: u64) -> Opt
     section.relocations_in(start, end).iter().find_map(|r| code(model, section, r.offset))
 }
 
-/// The size of an entry, where it can be told.
-fn stride(model: &Model<'_>, section: &Section<'_>) -> Option<u64> {
-    // Arm's index of unwinding: the function, and how to unwind it.
-    let index = (section.kind == object::elf::SHT_ARM_EXIDX.0).then_some(arm::ENTRY);
-    let named = STRIDES.iter().find(|(name, _)| *name == section.name).map(|(_, stride)| *stride);
-    let known = index.or(named);
-    let stated = Some(section.entry_size).filter(|s| *s > 0);
-    let fits = |stride: &u64| section.size.is_multiple_of(*stride);
-    known.filter(fits).or_else(|| stated.filter(fits)).or_else(|| rhythm(model, section))
-}
-
-/// The shortest entry for which the relocations repeat, and each entry leads into a function.
-fn rhythm(model: &Model<'_>, section: &Section<'_>) -> Option<u64> {
-    let all = &section.relocations;
-    let count = all.len();
-    (1..=count.min(16)).filter(|per_entry| count.is_multiple_of(*per_entry)).find_map(|per_entry| {
-        let entries = (count / per_entry) as u64;
-        let stride = section.size / entries;
-        let even = stride * entries == section.size;
-        let repeats = all
-            .iter()
-            .zip(all.iter().skip(per_entry))
-            .all(|(a, b)| b.offset - a.offset == stride && a.kind == b.kind);
-        let inside = all.iter().take(per_entry).all(|r| r.offset < stride);
-        let leads = || (0..entries).all(|n| served(model, section, n * stride, (n + 1) * stride).is_some());
-        (even && repeats && inside && leads()).then_some(stride)
-    })
-}
-
 impl Sites {
     /// The entries that serve a function.
     pub fn of(&self, thing: usize) -> impl Iterator<Item = &Entry> {
@@ -209,7 +179,7 @@ impl Sites {
         for entry in self.of(thing) {
             let Some(section) = model.section(entry.section) else { continue };
             out.blob(section.name);
-            closure.void = void_field(section, entry.start, entry.end)
+            closure.void = void_field(model, section, entry.start, entry.end)
                 .or_else(|| arm::write(model, section, entry, closure, unwinding));
             closure.bytes(section, entry.start, entry.end, out);
             closure.void = None;

@@ -41,6 +41,9 @@ struct Finder<'a, 'd> {
 /// Symbols without a size, by section and offset.
 type Unsized = Vec<(usize, u64, u32)>;
 
+/// Functions by name and source, each with the number of its symbol.
+type Parents<'d> = HashMap<(&'d [u8], Option<&'d [u8]>), Vec<(u32, usize)>>;
+
 /// How many kinds of names are told apart at a glance. (A prime: remainders take in all bytes.)
 const GLANCES: usize = 1021;
 
@@ -174,18 +177,26 @@ impl<'d> Finder<'_, 'd> {
             }
         }
         let is_wanted = |name: &[u8]| wanted.get(slot(name)).is_some_and(|is_wanted| *is_wanted);
-        let mut parents: HashMap<(&[u8], Option<&[u8]>), usize> = HashMap::new();
+        // Linked into one object, two sources of one name may have a static of one name each.
+        let mut parents: Parents<'_> = HashMap::new();
         for (index, thing) in functions() {
-            for symbol in symbols(thing) {
-                if is_wanted(symbol.name) && names::cold_parent(symbol.name).is_none() {
-                    parents.insert((symbol.name, symbol.file), index);
+            for number in &thing.symbols {
+                if let Some(symbol) = self.symbol(*number)
+                    && is_wanted(symbol.name)
+                    && names::cold_parent(symbol.name).is_none()
+                {
+                    parents.entry((symbol.name, symbol.file)).or_default().push((*number, index));
                 }
             }
         }
         for (index, parent, file) in cold {
-            let Some(&owner) = parents.get(&(parent, file)).or_else(|| parents.get(&(parent, None))) else {
+            let Some(several) = parents.get(&(parent, file)).or_else(|| parents.get(&(parent, None))) else {
                 continue;
             };
+            // A source's symbols stand together.
+            let own = self.owner.things.get(index).and_then(|t| t.symbols.first().copied()).unwrap_or(0);
+            let nearest = several.iter().min_by_key(|(number, _)| number.abs_diff(own));
+            let Some(&(_, owner)) = nearest else { continue };
             if owner == index {
                 continue;
             }
