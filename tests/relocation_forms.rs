@@ -5,7 +5,8 @@
 
 mod kit;
 
-use kit::{Place, have, json, run, skip};
+use kit::objects::works;
+use kit::{Place, have, json, skip};
 use lpcc::object;
 
 const SOURCE: &str = "int one(int); int two(int); static int kept, other; static const char *const names[] = {\"a\", \"b\", \"c\"}; \
@@ -35,11 +36,6 @@ fn differing(place: &Place, old: &str, new: &str) -> Vec<String> {
         .collect();
     names.sort();
     names
-}
-
-/// Whether a command succeeds in the tree.
-fn works(place: &Place, script: &str) -> bool {
-    run(place.command("/bin/sh").args(["-ec", script]), None).status.success()
 }
 
 /// That every edit is found where files are made by `script` from `$1.c` as `$1.o`.

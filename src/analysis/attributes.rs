@@ -3,13 +3,13 @@
 //! The listing gives the part as lines of a word (or a few) and a value: `section .text.foo`, `binding weak`,
 //! `alias bar (global, default, function)`, `hook fentry`, `size 16`, `alignment 8`, `section flags 0x6`.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use bstr::ByteSlice;
 
 use super::detail::In;
 use super::findings::Change;
-use crate::object::{Item, Kind, PartKind, Scope, listing};
+use crate::object::{Item, Kind, PartKind, Scope, listing, names};
 
 /// One attribute that differs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +52,21 @@ pub fn changes(old: In<'_>, new: In<'_>) -> Vec<Attribute> {
         found.insert(Change::Changed, Vec::new());
     }
     found.into_iter().map(|(change, details)| Attribute { change, detail: details.join(", ") }).collect()
+}
+
+/// The names that only one of two items has which have one in common, where they are not called alike.
+pub fn other_names(old: &Item, new: &Item) -> Option<Attribute> {
+    if old.name == new.name {
+        return None;
+    }
+    let stems =
+        |item: &Item| item.names().map(|name| names::stem(name).into_owned()).collect::<BTreeSet<_>>();
+    let (was, is) = (stems(old), stems(new));
+    let only = |these: &BTreeSet<Vec<u8>>, others: &BTreeSet<Vec<u8>>, verb: &str| {
+        these.difference(others).map(|name| format!("alias {} {verb}", name.as_bstr())).collect::<Vec<_>>()
+    };
+    let all = [only(&was, &is, "is gone"), only(&is, &was, "is new")].concat();
+    (!all.is_empty()).then(|| Attribute { change: Change::Alias, detail: all.join(", ") })
 }
 
 /// The alignment in bytes that an item's attributes state.

@@ -124,11 +124,18 @@ impl<'a> Differ<'a> {
             return;
         };
         let mut parts = differing_parts(old, new);
-        let attributes = if parts.contains(&PartKind::Attributes) {
+        let mut attributes = if parts.contains(&PartKind::Attributes) {
             attributes::changes((self.old, old), (self.new, new))
         } else {
             Vec::new()
         };
+        // What an item is called is in no hash; where it has several names, which is the first may change with the others.
+        if pair.how == How::Name
+            && let Some(renamed) = attributes::other_names(old, new)
+        {
+            attributes.retain(|attribute| attribute.change != Change::Alias);
+            attributes.push(renamed);
+        }
         // What the attributes say has its own findings; they are a part of `changed` only where they say
         // something that has no word of its own.
         if attributes.iter().all(|attribute| attribute.change != Change::Changed) {

@@ -19,10 +19,7 @@ pub fn of_thing(model: &Model<'_>, thing: &Thing, hook: Hook, out: &mut Vec<u8>)
         // Of several names, the one that the section is called after.
         let named = thing.symbols.iter().filter_map(symbol).find(|s| is_own_section(section, s.name));
         out.blob(&section_name(section.name, named.unwrap_or(first).name));
-        if let Some(group) = section.group {
-            out.byte(key::GROUP);
-            out.blob(&names::stem(group));
-        }
+        group(section, out);
         if named.is_some() {
             of_section(section, out);
         }
@@ -117,6 +114,17 @@ fn position(model: &Model<'_>, (thing, piece, offset): (usize, usize, u64)) -> O
         }
         _ => (offset.wrapping_sub(start), 0),
     })
+}
+
+/// Writes the group of a section, where it has one.
+pub fn group(section: &Section<'_>, out: &mut Vec<u8>) {
+    let Some(group) = section.group else { return };
+    out.byte(key::GROUP);
+    if section.is_plain_group {
+        out.blob(&[&names::stem(group), &b" (no COMDAT)"[..]].concat());
+    } else {
+        out.blob(&names::stem(group));
+    }
 }
 
 /// Writes a section's own attributes.

@@ -80,7 +80,8 @@ impl Model<'_> {
         Body { ranks: Ranks::of_all(&pieces), pieces, uses: scratch.uses.clone(), distances }
     }
 
-    fn instructions(&self, machine: &dyn Machine, piece: &Piece, list: &mut Vec<Instruction>) {
+    /// Appends the instructions of a piece.
+    pub(super) fn instructions(&self, machine: &dyn Machine, piece: &Piece, list: &mut Vec<Instruction>) {
         let (Some(section), Ok(start)) = (self.section(piece.section), u32::try_from(piece.start)) else {
             return;
         };
@@ -148,6 +149,11 @@ impl Model<'_> {
                 Reach::None | Reach::Literal(_) | Reach::Undecodable => continue,
             };
             uses.push(Use { at, field: instruction.field, access: instruction.access, kind: DIRECT, place });
+        }
+        let is_last = self.owner.things.get(thing).is_some_and(|t| t.pieces.len() == at_piece + 1);
+        if let Some(place) = is_last.then(|| self.runs_into(piece, list)).flatten() {
+            let at = number + list.len() as u32;
+            uses.push(Use { at, field: 0, access: 0, kind: DIRECT, place });
         }
     }
 

@@ -5,6 +5,7 @@
 //! whoever compares. Nameless bytes get a number at first use and are followed until nothing new is reached.
 
 mod bytes;
+mod code;
 mod tables;
 
 use std::borrow::Cow;
@@ -13,6 +14,7 @@ use bstr::ByteSlice;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::facts::Section;
+use super::machine::mapping::Mode;
 use super::model::Model;
 use super::names;
 use super::places::Place;
@@ -291,6 +293,10 @@ impl<'m, 'd> Closure<'m, 'd> {
             return Role::String;
         }
         let relocations = home.relocations_in(extent.start, extent.end);
+        let map = self.model.maps.get(extent.section).filter(|map| !map.is_empty());
+        if map.is_some_and(|map| map.at(extent.start) != Mode::Data) && home.is_executable() {
+            return Role::Constant; // a branch alone is no table
+        }
         if relocations.is_empty() {
             return self
                 .distances(home, extent)
@@ -322,10 +328,14 @@ impl<'m, 'd> Closure<'m, 'd> {
                 Role::Constant => {
                     let mut out = std::mem::take(&mut self.constants);
                     self.sized_names(&extent, &mut out);
-                    self.table_base =
-                        self.is_relative_table(home, extent.start, extent.end).then_some(extent.start);
-                    self.bytes(home, extent.start, extent.end, &mut out);
-                    self.table_base = None;
+                    if home.is_executable() {
+                        self.code(home, &extent, &mut out);
+                    } else {
+                        self.table_base =
+                            self.is_relative_table(home, extent.start, extent.end).then_some(extent.start);
+                        self.bytes(home, extent.start, extent.end, &mut out);
+                        self.table_base = None;
+                    }
                     self.constants = out;
                 }
                 Role::Table(entries) => {

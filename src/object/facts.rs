@@ -52,6 +52,8 @@ pub struct Section<'d> {
     pub data: &'d [u8],
     /// Signature of the section group it belongs to.
     pub group: Option<&'d [u8]>,
+    /// That group is no COMDAT: a linker keeps all of its name.
+    pub is_plain_group: bool,
     /// Relocations that apply here, sorted by offset.
     pub relocations: Vec<Relocation>,
     /// Where the last search among them ended.

@@ -12,7 +12,6 @@ use super::collector::Collector;
 use super::facts::{Definition, Section, Symbol};
 use super::fingerprint::{Item, Kind, PartKind, Scope, Traits};
 use super::model::Model;
-use super::names;
 use super::private::Extent;
 use super::recipe::Known;
 use super::stream::{Write, attribute as key, target};
@@ -69,10 +68,7 @@ fn sections(known: &Known<'_, '_>, collector: &mut Collector) {
         }
         let mut stream = Vec::new();
         attributes::of_section(section, &mut stream);
-        if let Some(group) = section.group {
-            stream.byte(key::GROUP);
-            stream.blob(&names::stem(group));
-        }
+        attributes::group(section, &mut stream);
         for symbol in labels.iter().filter_map(|s| model.facts.symbols.get(*s as usize)) {
             stream.byte(key::LABEL);
             stream.blob(symbol.name);
@@ -360,7 +356,11 @@ fn is_fill(known: &Known<'_, '_>, section: &Section<'_>, start: u64, end: u64) -
     let bytes = section.bytes(start, end);
     let zeros = bytes.iter().all(|b| *b == 0);
     if section.is_executable() {
-        let is_fill = known.model.machine.is_some_and(|machine| machine.is_fill(bytes));
+        // g++ aligns a member function to two, and then to sixteen.
+        let after_one = bytes.strip_prefix(&[0x90]).filter(|_| start % 2 == 1);
+        let is_fill = known.model.machine.is_some_and(|machine| {
+            machine.is_fill(bytes) || after_one.is_some_and(|rest| machine.is_fill(rest))
+        });
         return is_fill || (zeros && end == section.size);
     }
     zeros

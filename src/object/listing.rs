@@ -263,7 +263,8 @@ fn bytes(reader: &mut Reader<'_>) -> Option<String> {
         let offset = reader.number()?;
         let kind = reader.number()?;
         let target = target(reader)?.text;
-        let _ = write!(text, "; +{offset:#x}: type {kind} {target}");
+        let word = if kind == DISTANCE { "direct".to_owned() } else { format!("type {kind}") };
+        let _ = write!(text, "; +{offset:#x}: {word} {target}");
     }
     Some(text)
 }

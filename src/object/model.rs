@@ -5,13 +5,15 @@ use std::borrow::Cow;
 
 use super::bodies::{Body, Scratch};
 use super::facts::{Facts, Section};
+use super::fingerprint::Kind;
 use super::machine::distances::Distances;
 use super::machine::{self, Machine, mapping};
 use super::marks::{self, Marks};
 use super::names;
-use super::ownership::{Ownership, Thing};
+use super::ownership::{Ownership, Piece, Thing};
 use super::parallel::Workers;
 use super::places::Place;
+use super::x86::{Instruction, Reach};
 
 /// An object, taken apart.
 #[derive(Debug)]
@@ -32,6 +34,8 @@ pub struct Model<'d> {
     pub maps: Vec<mapping::Map>,
     /// Per section: places that something beside the code refers to.
     pub marks: Marks,
+    /// Per section, on a machine without a decoder: BLAKE3 of which functions lie where in it.
+    pub layouts: Vec<[u8; 32]>,
     /// Data that addresses may lead into beside what lies there: thing and datum ([`super::biased`]).
     pub perhaps: Vec<(usize, usize)>,
 }
@@ -58,8 +62,12 @@ impl<'d> Model<'d> {
             patchable,
             maps,
             marks,
+            layouts: Vec::new(),
             perhaps: Vec::new(),
         };
+        if machine.is_none() {
+            model.layouts = layouts(&model.facts, &model.owner);
+        }
         let things = &model.owner.things;
         let mut runs = workers.map_runs(things, Thing::weight, |run| {
             let mut scratch = Scratch::default();
@@ -145,9 +153,67 @@ impl<'d> Model<'d> {
     pub fn inner(&self, thing: usize, piece: usize) -> std::ops::Range<i64> {
         match self.owner.things.get(thing).and_then(|t| Some((t.labels().is_empty(), t.pieces.get(piece)?))) {
             Some((true, p)) => {
-                p.start.cast_signed().saturating_add(i64::from(piece == 0))..p.end.cast_signed()
+                // A branch to the end is to nothing else where only fill follows (clang's at `-O0`, behind a call that throws).
+                let end = p
+                    .end
+                    .cast_signed()
+                    .saturating_add(i64::from(self.ends_section(p) || self.is_fill_behind(p)));
+                p.start.cast_signed().saturating_add(i64::from(piece == 0))..end
             }
             _ => 0..0,
         }
     }
+
+    fn ends_section(&self, piece: &Piece) -> bool {
+        self.section(piece.section).is_some_and(|section| piece.end == section.size)
+    }
+
+    /// Whether nothing but fill stands between the end of a piece and what has a name next, and something does.
+    fn is_fill_behind(&self, piece: &Piece) -> bool {
+        let Some(section) = self.section(piece.section) else { return false };
+        let next = self.owner.next_start(piece.section, piece.end.saturating_sub(1)).unwrap_or(section.size);
+        let gap = section.bytes(piece.end, next);
+        piece.end < next
+            && section.relocations_in(piece.end, next).is_empty()
+            && self.machine.is_some_and(|machine| machine.is_fill(gap))
+    }
+
+    /// What a piece of a function runs on into: the function or the nameless code right behind an instruction from which control
+    /// goes to the next. (A call there is one that does not return.)
+    pub fn runs_into(&self, piece: &Piece, list: &[Instruction]) -> Option<Place> {
+        let (section, machine) = (self.section(piece.section)?, self.machine?);
+        let instruction = list.last()?;
+        let (start, end) =
+            (u64::from(instruction.start), u64::from(instruction.start) + u64::from(instruction.length));
+        if end != piece.end || end >= section.size || matches!(instruction.reach(), Reach::Undecodable) {
+            return None;
+        }
+        let mode = self.maps.get(piece.section).map_or(mapping::Mode::Code, |map| map.at(start));
+        if mode == mapping::Mode::Data || !machine.runs_on(section.bytes(start, end), mode) {
+            return None;
+        }
+        let place = self.containing(piece.section, end.cast_signed());
+        match place {
+            Place::Thing(_, 0, _) => Some(place),
+            Place::Private(..) if !self.is_fill_behind(piece) => Some(place),
+            _ => None,
+        }
+    }
+}
+
+/// Which functions lie where, per section; zeros where none does, or one alone.
+fn layouts(facts: &Facts<'_>, owner: &Ownership) -> Vec<[u8; 32]> {
+    let mut hashers: Vec<Option<(blake3::Hasher, u32)>> = facts.sections.iter().map(|_| None).collect();
+    for thing in &owner.things {
+        let Some(first) = thing.symbols_in(facts).next() else { continue };
+        for piece in thing.pieces.iter().filter(|_| thing.kind == Kind::Function) {
+            let Some(slot) = hashers.get_mut(piece.section) else { continue };
+            let (hasher, count) = slot.get_or_insert_with(|| (blake3::Hasher::new(), 0));
+            *count += 1;
+            hasher.update(&names::stem(first.name));
+            hasher.update(&piece.start.to_le_bytes());
+        }
+    }
+    let hash = |(hasher, _): (blake3::Hasher, u32)| *hasher.finalize().as_bytes();
+    hashers.into_iter().map(|one| one.filter(|(_, count)| *count > 1).map_or([0; 32], hash)).collect()
 }

@@ -8,7 +8,7 @@ use object::elf;
 
 use super::addend::addend;
 use super::arch;
-use super::facts::{Definition, Relocation, Section};
+use super::facts::{Definition, Relocation, Section, Symbol};
 use super::fingerprint::Kind;
 use super::machine::Machine;
 use super::model::Model;
@@ -94,7 +94,7 @@ impl Model<'_> {
                     {
                         Place::Beyond(at, symbol.value, addend)
                     }
-                    None => self.containing(at, offset),
+                    None => by_label(symbol, relocation.symbol(), self.containing(at, offset)),
                 }
             }
         }
@@ -225,5 +225,13 @@ impl Model<'_> {
             return Place::Thing(before.thing, (at - piece.start).cast_signed(), None);
         }
         Place::Private(section, offset)
+    }
+}
+
+/// A place that was named by a label: by one that others may define too, that is what the linker goes by.
+fn by_label(label: &Symbol<'_>, number: u32, place: Place) -> Place {
+    match place {
+        Place::Thing(thing, offset, None) if !label.is_local() => Place::Thing(thing, offset, Some(number)),
+        place => place,
     }
 }

@@ -235,6 +235,13 @@ impl Privates {
         Some(Extent { section, start: offset, end: without_zeros(model, home, offset, end), string: false })
     }
 
+    /// Whether anyone refers to nameless bytes of a range.
+    pub fn refers_to(&self, section: usize, start: u64, end: u64) -> bool {
+        let cuts = self.sections.get(section).map_or(&[][..], Vec::as_slice);
+        let from = cuts.partition_point(|cut| cut.offset < start);
+        cuts.iter().skip(from).take_while(|cut| cut.offset < end).any(|cut| !cut.referrers.is_empty())
+    }
+
     /// Compiler-made symbols with a size in a section, sorted by offset.
     pub fn sized_names(&self, section: usize) -> &[SizedName] {
         self.names.get(section).map_or(&[], Vec::as_slice)

@@ -251,6 +251,14 @@ fn function<'m, 'd>(
             code_stream.byte(code::RAW);
             let relocations = section.relocations_in(piece.start, piece.end);
             code_stream.blob(&closure.masked(section, piece.start, piece.end, relocations));
+            if model.machine.is_none() {
+                // A call that the assembler resolved holds a distance that nobody here can read: whoever lies where is a part of it.
+                code_stream.byte(code::RAW);
+                code_stream
+                    .blob(model.layouts.get(piece.section).map_or(&[][..], |layout| layout.as_slice()));
+                code_stream.byte(code::RAW);
+                code_stream.blob(&piece.start.to_le_bytes());
+            }
         }
     }
     let mut uses = body.uses.as_slice();
@@ -314,10 +322,10 @@ fn function<'m, 'd>(
         }
     }
     for one in uses {
-        // Without a decoder: every relocation by its offset.
+        // What it runs on into; without a decoder, every relocation by its offset.
         references.number(one.at.into());
         references.byte(one.field);
-        references.number(u64::from(one.kind) + 1);
+        references.number(if one.kind == DIRECT { 0 } else { u64::from(one.kind) + 1 });
         closure.target(one.place, 0, references);
     }
 }

@@ -8,6 +8,7 @@
 //! conservative item.
 
 mod entries;
+mod words;
 
 use std::collections::HashMap;
 
@@ -54,6 +55,8 @@ pub struct Sites {
     pub loose: Vec<Entry>,
     /// Nops before a function's entry that `-fpatchable-function-entry` put there: thing to (section, start, end).
     pub prefixes: HashMap<usize, (usize, u64, u64)>,
+    /// What stands before a function's entry and is no fill, its type for who calls it by a pointer (clang's kcfi): likewise.
+    words: HashMap<usize, (usize, u64, u64)>,
     /// The kernel's unwinding tables, which are no list of sites.
     pub orc: Orc,
 }
@@ -90,6 +93,7 @@ pub fn find(model: &Model<'_>, privates: &Privates) -> Sites {
     sites.by_thing.sort_by(|(one, a), (other, b)| {
         (one, name(a), a.section, a.start).cmp(&(other, name(b), b.section, b.start))
     });
+    sites.words = words::find(model, privates);
     sites.orc = orc.unwrap_or_default();
     sites.loose.extend(sites.orc.loose.iter().copied());
     sites
@@ -186,12 +190,15 @@ impl Sites {
             closure.covered.push((entry.section, entry.start, entry.end));
         }
         self.orc.write(thing, closure, out);
-        if let Some((section, start, end)) = self.prefixes.get(&thing)
-            && let Some(home) = model.section(*section)
-        {
-            out.blob(b"entry nops");
-            closure.bytes(home, *start, *end, out);
-            closure.covered.push((*section, *start, *end));
+        let before: [(&[u8], _); 2] = [(b"entry nops", &self.prefixes), (b"before the entry", &self.words)];
+        for (what, ranges) in before {
+            if let Some((section, start, end)) = ranges.get(&thing)
+                && let Some(home) = model.section(*section)
+            {
+                out.blob(what);
+                closure.bytes(home, *start, *end, out);
+                closure.covered.push((*section, *start, *end));
+            }
         }
     }
 }

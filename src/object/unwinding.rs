@@ -66,7 +66,7 @@ pub struct Frames {
 
 /// Whether a section holds exception frames.
 pub fn is_frames(section: &Section<'_>) -> bool {
-    section.name == b".eh_frame"
+    section.name.ends_with(b".eh_frame") // objcopy puts `.init` before
 }
 
 /// Whether a section holds language-specific exception tables, which [`lsda`] reads.

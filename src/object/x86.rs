@@ -8,12 +8,22 @@ mod common;
 mod fill;
 mod opcodes;
 
-use iced_x86::{Decoder, DecoderOptions, Instruction as Decoded, Mnemonic, OpKind, Register};
+use iced_x86::{
+    Code, Decoder, DecoderOptions, FlowControl, Instruction as Decoded, Mnemonic, OpKind, Register,
+};
 
 use self::common::{Common, Relative, Told};
 use self::fill::{FILL_ALIGNMENT, drop_fill, idle_lea};
 pub use self::fill::{is_fill, nop_length};
 use super::facts::Relocation;
+
+/// Whether control may go from an instruction to the next, a call and what stops the processor aside.
+pub fn runs_on(bytes: &[u8], bits: u32) -> bool {
+    let decoded = Decoder::new(bits, bytes, DecoderOptions::NONE).decode();
+    matches!(decoded.flow_control(), FlowControl::Next | FlowControl::ConditionalBranch)
+        && !decoded.is_invalid()
+        && decoded.code() != Code::Hlt
+}
 
 /// One instruction; fill is left out of the list. An object has some hundred thousand: what they take in memory is a
 /// good part of what a fingerprint takes in time, hence the narrow fields.

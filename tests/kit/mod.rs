@@ -10,6 +10,7 @@
 )]
 
 pub mod fakes;
+pub mod objects;
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};

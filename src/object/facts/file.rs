@@ -50,6 +50,7 @@ fn read_class<Elf: FileHeader<Endian = Endianness>>(data: &[u8], bits: u8) -> Re
             size: if section_type == elf::SHT_NULL { 0 } else { raw.sh_size(endian).into() },
             data: body.map_err(|e| error(e, format!("contents of section `{}`", lossy(name))))?,
             group: None,
+            is_plain_group: false,
             relocations: Vec::new(),
             last: Last::default(),
         });
@@ -126,7 +127,9 @@ fn read_groups<'d, Elf: FileHeader<Endian = Endianness>>(
 ) -> Result<(), ReadError> {
     for (index, raw) in table.iter().enumerate() {
         let place = || format!("section group {index}");
-        let Some((_, members)) = raw.group(endian, data).map_err(|e| error(e, place()))? else { continue };
+        let Some((flags, members)) = raw.group(endian, data).map_err(|e| error(e, place()))? else {
+            continue;
+        };
         let signature = symbols
             .symbol(SymbolIndex(raw.sh_info(endian) as usize))
             .and_then(|symbol| {
@@ -141,6 +144,7 @@ fn read_groups<'d, Elf: FileHeader<Endian = Endianness>>(
         for member in members {
             if let Some(section) = sections.get_mut(member.get(endian) as usize) {
                 section.group = Some(signature);
+                section.is_plain_group = flags & elf::GRP_COMDAT != elf::GRP_COMDAT;
             }
         }
     }

@@ -219,6 +219,12 @@ impl Machine for Aarch64 {
         }
     }
 
+    fn traps(&self, bytes: &[u8]) -> bool {
+        let word = bytes.first_chunk().map_or(0, |word| u32::from_le_bytes(*word));
+        // brk, hlt, and what is no instruction.
+        matches!(word & 0xffe0_001f, 0xd420_0000 | 0xd440_0000) || word >> 16 == 0
+    }
+
     fn bias(&self, _start: u64, _end: u64, _field: u64) -> i64 {
         0
     }

@@ -204,6 +204,19 @@ impl Machine for Arm {
         }
     }
 
+    fn traps(&self, bytes: &[u8]) -> bool {
+        // udf and bkpt, of Arm and of both widths of Thumb.
+        match *bytes {
+            [_, high] => matches!(high, 0xde | 0xbe),
+            [a, b, c, d] => {
+                let word = u32::from_le_bytes([a, b, c, d]);
+                matches!(word & 0xfff0_00f0, 0xe7f0_00f0 | 0xe120_0070)
+                    || (a & 0xf0, b, d & 0xf0) == (0xf0, 0xf7, 0xa0)
+            }
+            _ => false,
+        }
+    }
+
     fn bias(&self, _start: u64, _end: u64, _field: u64) -> i64 {
         0
     }

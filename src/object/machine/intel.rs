@@ -2,6 +2,7 @@
 
 use super::super::arch::{self, Shape};
 use super::super::x86::{self, Instruction};
+use super::mapping::Mode;
 use super::{Machine, Opcode, Run, bounds};
 
 /// x86 of one width.
@@ -51,6 +52,10 @@ impl Machine for Intel {
 
     fn is_fill(&self, bytes: &[u8]) -> bool {
         x86::is_fill(bytes, self.bits) || bytes.iter().all(|b| *b == 0xcc)
+    }
+
+    fn runs_on(&self, bytes: &[u8], _mode: Mode) -> bool {
+        x86::runs_on(bytes, self.bits)
     }
 
     fn takes_address(&self, kind: u32, before: &[u8]) -> Option<i64> {

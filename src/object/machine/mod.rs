@@ -137,6 +137,17 @@ pub trait Machine: std::fmt::Debug + Sync {
         0
     }
 
+    /// Whether control may go from an instruction to the next, a call aside.
+    fn runs_on(&self, bytes: &[u8], mode: mapping::Mode) -> bool {
+        let flows = matches!(self.step(bytes, mode).flow, steps::Flow::Next | steps::Flow::Branch);
+        self.rules().is_some() && flows && !self.traps(bytes)
+    }
+
+    /// Whether an instruction is one that compilers put where control must not get.
+    fn traps(&self, _bytes: &[u8]) -> bool {
+        false
+    }
+
     /// Whether there are addresses in two instructions, or tables of distances.
     fn has_pairs(&self) -> bool {
         true

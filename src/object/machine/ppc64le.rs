@@ -168,6 +168,12 @@ impl Machine for Ppc64le {
         }
     }
 
+    fn traps(&self, bytes: &[u8]) -> bool {
+        let word = bytes.first_chunk().map_or(0, |word| u32::from_le_bytes(*word));
+        // tw, td, twi, tdi, and what is no instruction.
+        matches!(word >> 26, 0 | 2 | 3) || (word >> 26 == 31 && matches!(word >> 1 & 0x3ff, 4 | 68))
+    }
+
     fn bias(&self, _start: u64, _end: u64, _field: u64) -> i64 {
         0
     }

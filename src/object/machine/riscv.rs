@@ -156,6 +156,12 @@ impl Machine for Riscv {
         left.to_le_bytes().get(..bytes.len()).unwrap_or(bytes).to_vec()
     }
 
+    fn traps(&self, bytes: &[u8]) -> bool {
+        let word = bytes.first_chunk().map_or(0, |word| u32::from_le_bytes(*word));
+        // ebreak and unimp, each of both widths.
+        word == 0x0010_0073 || word == 0xc000_1073 || matches!(bytes, [0x02, 0x90] | [0, 0])
+    }
+
     fn bias(&self, _start: u64, _end: u64, _field: u64) -> i64 {
         0
     }

@@ -141,6 +141,11 @@ impl Machine for S390x {
         bytes
     }
 
+    fn traps(&self, bytes: &[u8]) -> bool {
+        // mc, and what is no instruction.
+        matches!(bytes.first(), Some(0xaf | 0))
+    }
+
     fn bias(&self, start: u64, _end: u64, field: u64) -> i64 {
         start.wrapping_sub(field).cast_signed()
     }

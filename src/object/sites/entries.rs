@@ -44,7 +44,8 @@ fn stride(model: &Model<'_>, section: &Section<'_>) -> Option<u64> {
     let named = STRIDES.iter().find(|(name, _)| *name == section.name).map(|(_, stride)| *stride);
     let holds = |stride: &u64| {
         let first = section.relocations.iter().take_while(|r| r.offset < *stride).count();
-        first > 0 && fits(stride) && repeats(section, first) == Some(*stride)
+        let repeats = first > 0 && fits(stride) && repeats(section, first) == Some(*stride);
+        repeats && lead_alike(&lead(model, section), first)
     };
     let known = index.filter(fits).or_else(|| named.filter(holds)).or_else(|| stated.filter(fits));
     known.or_else(|| rhythm(model, section))
@@ -67,16 +68,24 @@ fn repeats(section: &Section<'_>, per_entry: usize) -> Option<u64> {
 
 /// The shortest entry for which the relocations repeat, and in each of which the first into code is the same.
 fn rhythm(model: &Model<'_>, section: &Section<'_>) -> Option<u64> {
-    let lead: Vec<bool> = section.relocations.iter().map(|r| leads(model, section, r.offset)).collect();
+    let lead = lead(model, section);
     let count = lead.len();
-    (1..=count.min(MOST)).filter(|per_entry| *per_entry < count || count <= MOST_ALONE).find_map(
-        |per_entry| {
-            let stride = repeats(section, per_entry)?;
-            let mut firsts = lead.chunks(per_entry).map(|entry| entry.iter().position(|leads| *leads));
-            let first = firsts.next()??;
-            firsts.all(|other| other == Some(first)).then_some(stride)
-        },
-    )
+    let several = |per_entry: &usize| *per_entry < count || count <= MOST_ALONE;
+    (1..=count.min(MOST))
+        .filter(several)
+        .find_map(|per_entry| repeats(section, per_entry).filter(|_| lead_alike(&lead, per_entry)))
+}
+
+/// Which relocations lead into code.
+fn lead(model: &Model<'_>, section: &Section<'_>) -> Vec<bool> {
+    section.relocations.iter().map(|r| leads(model, section, r.offset)).collect()
+}
+
+/// Whether the first relocation into code stands at the same place of all entries.
+fn lead_alike(lead: &[bool], per_entry: usize) -> bool {
+    let mut firsts = lead.chunks(per_entry).map(|entry| entry.iter().position(|leads| *leads));
+    let first = firsts.next().flatten();
+    first.is_some() && firsts.all(|other| other == first)
 }
 
 /// Whether the relocation at an offset leads into code, of a function or of nobody.
@@ -98,7 +107,7 @@ fn one_for_each(model: &Model<'_>, section: &Section<'_>) -> Vec<u64> {
         if leads(model, section, relocation.offset) {
             let distance = *before.get_or_insert(relocation.offset);
             let start = relocation.offset.saturating_sub(distance).max(behind);
-            if starts.last().is_none_or(|last| start > *last) {
+            if start < section.size && starts.last().is_none_or(|last| start > *last) {
                 starts.push(start);
             }
         }

@@ -84,9 +84,10 @@ pub fn write<'m, 'd>(
         match advance {
             Moves::By { units, at } => {
                 let units = distance(model, section, at, units, out);
-                // No assembler moves by nothing.
                 if units == 0 {
-                    return None;
+                    // GCC moves by nothing at the start of a cold piece where it writes frames itself.
+                    out.byte(tag::RAW);
+                    out.blob(bytes);
                 }
                 location = location.wrapping_add(units.wrapping_mul(cie.code_align));
             }

@@ -1,0 +1,114 @@
+//! Code without a name: replacements of alternatives, fixups, tails that several functions share.
+//!
+//! Taken as bytes it would tell where it lies: a branch that the assembler resolved holds a distance, and a relocation's addend
+//! counts from the end of its instruction on some machines. So it is taken apart as a function's is, and what leads out of it is written as
+//! a place. Nothing says that it is code and no constant: what does not lead to an instruction stays as it stands.
+
+use super::super::facts::Section;
+use super::super::fingerprint::Kind;
+use super::super::machine::Machine;
+use super::super::ownership::Piece;
+use super::super::places::{DIRECT, Place};
+use super::super::private::Extent;
+use super::super::stream::Write;
+use super::super::x86::{Instruction, Reach};
+use super::Closure;
+
+/// So many bytes of an instruction may be zeros at its end: an address or a distance.
+const LONGEST_REST: u64 = 8;
+
+impl<'m, 'd> Closure<'m, 'd> {
+    /// Writes nameless code as other nameless bytes are: flags of the section, contents, then offset, type and target of each
+    /// reference, of [`DIRECT`] type where the assembler resolved it.
+    pub fn code(&mut self, home: &'m Section<'d>, extent: &Extent, out: &mut Vec<u8>) {
+        let model = self.model;
+        let Some(machine) = model.machine.filter(|_| !home.is_zero_filled()) else {
+            return self.bytes(home, extent.start, extent.end, out);
+        };
+        // Zeros at the end of nameless bytes are taken for fill: here they may be the rest of an instruction.
+        let ahead = extent.end.saturating_add(LONGEST_REST).min(home.size);
+        let piece = Piece { section: extent.section, start: extent.start, end: ahead };
+        let mut list = Vec::new();
+        model.instructions(machine, &piece, &mut list);
+        let ranges =
+            list.iter().map(|one| (u64::from(one.start), u64::from(one.start) + u64::from(one.length)));
+        let mut cut =
+            ranges.filter(|(start, end)| (start + 1..*end).contains(&extent.end)).map(|(_, end)| end);
+        let is_rest = |end: &u64| {
+            home.bytes(extent.end, *end).iter().all(|byte| *byte == 0)
+                && model.owner.next_start(extent.section, extent.start).is_none_or(|next| next >= *end)
+        };
+        let mut extent = *extent;
+        if let Some(end) = cut.next().filter(is_rest) {
+            self.covered.push((extent.section, extent.end, end));
+            extent.end = end;
+        }
+        list.retain(|one| u64::from(one.start) < extent.end);
+        let relocations = home.relocations_in(extent.start, extent.end);
+        let mut contents = self.masked(home, extent.start, extent.end, relocations);
+        let biases = |offset: u64| {
+            let at = list.partition_point(|one| u64::from(one.start) <= offset).checked_sub(1)?;
+            let one = list.get(at).filter(|one| !matches!(one.reach(), Reach::Undecodable))?;
+            let (start, end) = (u64::from(one.start), u64::from(one.start) + u64::from(one.length));
+            (offset < end).then(|| machine.bias(start, end, offset))
+        };
+        let mut references: Vec<(u64, u32, Place)> = Vec::new();
+        for relocation in relocations {
+            let bias = biases(relocation.offset).unwrap_or(0);
+            references.push((relocation.offset, relocation.kind, model.resolve(home, relocation, bias)));
+        }
+        for one in &list {
+            let (start, end) = (u64::from(one.start), u64::from(one.start) + u64::from(one.length));
+            let (from, to) = ((start - extent.start) as usize, (end - extent.start) as usize);
+            let Some(text) = contents.get_mut(from..to) else { continue };
+            let own = home.relocations_in(start, end);
+            for relocation in own {
+                machine.clear_repeated(relocation.kind, relocation.addend, text);
+            }
+            let (Reach::Branch(target) | Reach::Entry(target)) = one.reach() else { continue };
+            let inside = (extent.start..extent.end).contains(&target.cast_unsigned());
+            if own.is_empty() && !inside {
+                let Some(place) = self.led_to(extent.section, target) else { continue };
+                references.push((start, DIRECT, place));
+            } else if own.is_empty() {
+                continue;
+            }
+            clear_distance(machine, one, text);
+        }
+        references.sort_by_key(|(at, ..)| *at);
+        out.number(home.flags);
+        out.byte(1);
+        out.blob(&contents);
+        out.number(references.len() as u64);
+        for (at, kind, place) in references {
+            out.number(at - extent.start);
+            out.number(kind.into());
+            self.target(place, 0, out);
+        }
+    }
+
+    /// Where a branch without a relocation leads, if that is an instruction.
+    fn led_to(&self, section: usize, target: i64) -> Option<Place> {
+        let place = self.model.direct(section, target);
+        let is_one = match place {
+            Place::Thing(thing, 0, _) => {
+                self.model.owner.things.get(thing).is_some_and(|thing| thing.kind == Kind::Function)
+            }
+            Place::Code(thing, piece, offset) => self.model.instruction_at(thing, piece, offset).1 == 0,
+            Place::Private(home, _) => {
+                home == section
+                    && self.model.section(home).is_some_and(|s| (0..s.size.cast_signed()).contains(&target))
+            }
+            _ => false,
+        };
+        is_one.then_some(place)
+    }
+}
+
+/// Takes a branch's distance out of its bytes.
+fn clear_distance(machine: &dyn Machine, one: &Instruction, text: &mut [u8]) {
+    match machine.branch_opcode(text, one.field) {
+        Some(opcode) if opcode.bytes().len() == text.len() => text.copy_from_slice(opcode.bytes()),
+        _ => text.iter_mut().skip(one.field.into()).for_each(|byte| *byte = 0),
+    }
+}
