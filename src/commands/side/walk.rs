@@ -1,7 +1,6 @@
 //! The objects in files, archives and directory trees.
 
 use std::ffi::OsStr;
-use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,7 +10,7 @@ use walkdir::WalkDir;
 
 use super::{Object, Side, Source};
 use crate::object::{self, FileKind};
-use crate::store::{kind_of_file, locate};
+use crate::store::{kind_of_file, locate, read_regular};
 
 /// The object or objects in one file that the user named.
 pub fn file(side: &mut Side, path: &Path, name: BString) {
@@ -61,7 +60,7 @@ pub fn tree(side: &mut Side, root: &Path) {
 }
 
 fn archive(side: &mut Side, path: &Path, name: &BString) {
-    let bytes = match fs::read(path) {
+    let bytes = match read_regular(path) {
         Ok(bytes) => Arc::new(bytes),
         Err(error) => return side.trouble(path, &super::system_says(&error)),
     };
