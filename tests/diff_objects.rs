@@ -241,6 +241,22 @@ fn bad_input_is_one_line_and_the_rest_is_compared() {
 }
 
 #[test]
+fn a_name_with_a_line_break_is_one_line_of_trouble() {
+    let top = tempfile::tempdir().unwrap();
+    let name = "evil\n\x1b[31m\rname.o";
+    std::fs::write(top.path().join(name), "\x7fELF and no more").unwrap();
+    for arguments in [&["show", name][..], &["diff", name, "no\nsuch"], &["show", "no\nsuch"]] {
+        let output = lpcc(top.path(), arguments);
+        let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{complaint:?}");
+        assert_eq!(complaint.lines().count(), 1, "{complaint:?}");
+        assert!(!complaint.trim_end_matches('\n').contains(char::is_control), "{complaint:?}");
+    }
+    let complaint = String::from_utf8_lossy(&lpcc(top.path(), &["show", name]).stderr).into_owned();
+    assert!(complaint.contains(r"`evil\n\u{1b}[31m\rname.o`"), "{complaint:?}");
+}
+
+#[test]
 fn recordings_compare_by_name_and_from_records_alone() {
     let top = tempfile::tempdir().unwrap();
     let folder = top.path();
