@@ -240,6 +240,12 @@ fn bad_input_is_one_line_and_the_rest_is_compared() {
     }
 }
 
+/// An archive of files in `folder`, perhaps a thin one.
+fn archive(folder: &Path, words: &str, name: &str, members: &[&str]) {
+    let ar = Command::new("ar").args([words, name]).args(members).current_dir(folder).status().unwrap();
+    assert!(ar.success());
+}
+
 #[test]
 fn a_name_with_a_line_break_is_one_line_of_trouble() {
     let top = tempfile::tempdir().unwrap();
@@ -254,6 +260,31 @@ fn a_name_with_a_line_break_is_one_line_of_trouble() {
     }
     let complaint = String::from_utf8_lossy(&lpcc(top.path(), &["show", name]).stderr).into_owned();
     assert!(complaint.contains(r"`evil\n\u{1b}[31m\rname.o`"), "{complaint:?}");
+}
+
+#[test]
+fn two_archives_pair_by_their_members_whatever_they_are_called() {
+    let top = tempfile::tempdir().unwrap();
+    let folder = top.path();
+    compile("gcc", folder, "a.o", "int f(void) { return 1; }", &[]);
+    compile("gcc", folder, "b(1).o", "int g(void) { return 0; }", &[]);
+    archive(folder, "rcs", "old(1).a", &["a.o", "b(1).o"]);
+    archive(folder, "rcs", "same.a", &["a.o", "b(1).o"]);
+    let output = lpcc(folder, &["diff", "old(1).a", "same.a"]);
+    assert_eq!((text(&output).lines().count(), output.status.code()), (1, Some(0)), "{}", text(&output));
+    compile("gcc", folder, "a.o", "int f(void) { return 2; }", &[]);
+    compile("gcc", folder, "c.o", "int h(void) { return 3; }", &[]);
+    archive(folder, "rcs", "other.a", &["a.o", "b(1).o", "c.o"]);
+    let document = json(&lpcc(folder, &["diff", "old(1).a", "./other.a", "--format", "json"]));
+    let statuses: Vec<_> = document["objects"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|object| {
+            format!("{} {}", object["object"].as_str().unwrap(), object["status"].as_str().unwrap())
+        })
+        .collect();
+    assert_eq!(statuses, ["other.a(a.o) changed", "other.a(b(1).o) same", "other.a(c.o) added"]);
 }
 
 #[test]
