@@ -288,6 +288,34 @@ fn two_archives_pair_by_their_members_whatever_they_are_called() {
 }
 
 #[test]
+fn links_to_objects_outside_of_the_tree_are_read() {
+    use std::os::unix::fs::symlink;
+    let top = tempfile::tempdir().unwrap();
+    let folder = top.path();
+    for (tree, out, number) in [("old", "out0", "1"), ("new", "out1", "2")] {
+        compile("gcc", &folder.join(out), "x.o", &format!("int f(void) {{ return {number}; }}"), &[]);
+        compile("gcc", &folder.join(tree), "same.o", "int g(void) { return 0; }", &[]);
+        symlink(format!("../{out}/x.o"), folder.join(tree).join("x.o")).unwrap();
+        // What is met anyway, what leads round, and what leads nowhere.
+        symlink("same.o", folder.join(tree).join("again.o")).unwrap();
+        symlink(".", folder.join(tree).join("round")).unwrap();
+        symlink("loop", folder.join(tree).join("loop")).unwrap();
+        symlink("gone.o", folder.join(tree).join("nowhere.o")).unwrap();
+    }
+    let output = lpcc(folder, &["diff", "old", "new", "--format", "json"]);
+    assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
+    let names: Vec<_> = json(&output)["objects"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|object| {
+            format!("{} {}", object["object"].as_str().unwrap(), object["status"].as_str().unwrap())
+        })
+        .collect();
+    assert_eq!(names, ["same.o same", "x.o changed"]);
+}
+
+#[test]
 fn recordings_compare_by_name_and_from_records_alone() {
     let top = tempfile::tempdir().unwrap();
     let folder = top.path();

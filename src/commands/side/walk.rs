@@ -26,10 +26,11 @@ pub fn file(side: &mut Side, path: &Path, name: BString) {
     }
 }
 
-/// All objects, archives and linked files under a directory, named by their paths in it. Links are not
-/// followed: what they lead to in the tree is met anyway.
+/// All objects, archives and linked files under a directory, named by their paths in it. Links to files are followed
+/// where they lead out of the tree: what they lead to in it is met anyway. Links to directories are not.
 pub fn tree(side: &mut Side, root: &Path) {
     let walk = WalkDir::new(root).follow_root_links(true).sort_by_file_name().into_iter();
+    let whole = root.canonicalize().unwrap_or_else(|_| root.to_path_buf());
     let kept = walk.filter_entry(|entry| {
         entry.depth() == 0 || (entry.file_name() != locate::DIRECTORY && entry.file_name() != ".git")
     });
@@ -43,10 +44,10 @@ pub fn tree(side: &mut Side, root: &Path) {
                 continue;
             }
         };
-        if !entry.file_type().is_file() {
+        let path = entry.path();
+        if !entry.file_type().is_file() && !(entry.path_is_symlink() && leads_out(path, &whole)) {
             continue;
         }
-        let path = entry.path();
         let name = path.strip_prefix(root).unwrap_or(path).as_os_str().as_bytes().into();
         // A file that cannot be read might be an object: it is not passed over in silence.
         match kind_of_file(path) {
@@ -57,6 +58,11 @@ pub fn tree(side: &mut Side, root: &Path) {
     if side.objects.is_empty() && side.troubles.is_empty() {
         side.trouble(root, "no objects in this directory");
     }
+}
+
+/// Whether a link leads to a file outside of a tree.
+fn leads_out(link: &Path, tree: &Path) -> bool {
+    link.is_file() && link.canonicalize().is_ok_and(|target| !target.starts_with(tree))
 }
 
 fn archive(side: &mut Side, path: &Path, name: &BString) {
