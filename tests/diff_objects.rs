@@ -316,6 +316,24 @@ fn links_to_objects_outside_of_the_tree_are_read() {
 }
 
 #[test]
+fn a_text_in_an_archive_is_passed_over_in_a_thin_one_too() {
+    let top = tempfile::tempdir().unwrap();
+    let folder = top.path();
+    compile("gcc", folder, "a.o", "int f(void) { return 1; }", &[]);
+    std::fs::write(folder.join("README"), "text").unwrap();
+    for (words, name) in [("rcs", "whole.a"), ("rcsT", "thin.a")] {
+        archive(folder, words, name, &["README", "a.o"]);
+        let output = lpcc(folder, &["show", name]);
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{name}");
+        assert_eq!(output.status.code(), Some(0), "{name}");
+        assert!(text(&output).starts_with(&format!("{name}(a.o)")), "{}", text(&output));
+    }
+    // One that is gone might have been an object.
+    std::fs::remove_file(folder.join("README")).unwrap();
+    assert_eq!(lpcc(folder, &["show", "thin.a"]).status.code(), Some(2));
+}
+
+#[test]
 fn recordings_compare_by_name_and_from_records_alone() {
     let top = tempfile::tempdir().unwrap();
     let folder = top.path();

@@ -86,7 +86,12 @@ fn archive(side: &mut Side, path: &Path, name: &BString) {
             },
             None => {
                 let relative = PathBuf::from(OsStr::from_bytes(&member.name));
-                Source::File(path.parent().unwrap_or(Path::new("")).join(relative))
+                let file = path.parent().unwrap_or(Path::new("")).join(relative);
+                // One that cannot be read might be an object: it is said when its turn comes.
+                if matches!(kind_of_file(&file), Ok(FileKind::Other)) {
+                    continue;
+                }
+                Source::File(file)
             }
         };
         side.objects.push(Object { name: full, source });
