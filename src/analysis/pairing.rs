@@ -7,6 +7,9 @@ use bstr::{BStr, BString, ByteSlice};
 /// Indices into the two lists; one of them is `None` where an object stands on one side only.
 pub type Match = (BString, Option<usize>, Option<usize>);
 
+/// The names of both sides.
+type Names = (Vec<BString>, Vec<BString>);
+
 /// Pairs objects by name, in the order of names. A side of one object each pairs whatever they are called.
 ///
 /// Names are paths relative to a directory, `archive(member)`, or, from a recording, absolute outputs. Two
@@ -41,7 +44,7 @@ fn members(
     old: &[BString],
     new: &[BString],
     common: impl Fn(&[BString], &[BString]) -> usize,
-) -> Option<(usize, (Vec<BString>, Vec<BString>))> {
+) -> Option<(usize, Names)> {
     // Names of files and of members may hold parentheses, too: of the places where they may end the best pair holds.
     let mut best = None;
     for is in archive_ends(new) {
@@ -82,7 +85,7 @@ fn base_of_archive(names: &[BString], end: usize) -> Option<&[u8]> {
     path.get(start..)
 }
 
-fn by_name((old, new): &(Vec<BString>, Vec<BString>)) -> Vec<Match> {
+fn by_name((old, new): &Names) -> Vec<Match> {
     // Several members of an archive may share a name: the first of one side is the first of the other.
     let mut matches: BTreeMap<Numbered<'_>, (Option<usize>, Option<usize>)> = BTreeMap::new();
     for (key, index) in numbered(old) {

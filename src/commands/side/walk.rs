@@ -45,7 +45,8 @@ pub fn tree(side: &mut Side, root: &Path) {
             }
         };
         let path = entry.path();
-        if !entry.file_type().is_file() && !(entry.path_is_symlink() && leads_out(path, &whole)) {
+        let is_met = entry.file_type().is_file() || entry.path_is_symlink() && leads_out(path, &whole);
+        if !is_met {
             continue;
         }
         let name = path.strip_prefix(root).unwrap_or(path).as_os_str().as_bytes().into();
