@@ -240,6 +240,99 @@ fn bad_input_is_one_line_and_the_rest_is_compared() {
     }
 }
 
+/// An archive of files in `folder`, perhaps a thin one.
+fn archive(folder: &Path, words: &str, name: &str, members: &[&str]) {
+    let ar = Command::new("ar").args([words, name]).args(members).current_dir(folder).status().unwrap();
+    assert!(ar.success());
+}
+
+#[test]
+fn a_name_with_a_line_break_is_one_line_of_trouble() {
+    let top = tempfile::tempdir().unwrap();
+    let name = "evil\n\x1b[31m\rname.o";
+    std::fs::write(top.path().join(name), "\x7fELF and no more").unwrap();
+    for arguments in [&["show", name][..], &["diff", name, "no\nsuch"], &["show", "no\nsuch"]] {
+        let output = lpcc(top.path(), arguments);
+        let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{complaint:?}");
+        assert_eq!(complaint.lines().count(), 1, "{complaint:?}");
+        assert!(!complaint.trim_end_matches('\n').contains(char::is_control), "{complaint:?}");
+    }
+    let complaint = String::from_utf8_lossy(&lpcc(top.path(), &["show", name]).stderr).into_owned();
+    assert!(complaint.contains(r"`evil\n\u{1b}[31m\rname.o`"), "{complaint:?}");
+}
+
+#[test]
+fn two_archives_pair_by_their_members_whatever_they_are_called() {
+    let top = tempfile::tempdir().unwrap();
+    let folder = top.path();
+    compile("gcc", folder, "a.o", "int f(void) { return 1; }", &[]);
+    compile("gcc", folder, "b(1).o", "int g(void) { return 0; }", &[]);
+    archive(folder, "rcs", "old(1).a", &["a.o", "b(1).o"]);
+    archive(folder, "rcs", "same.a", &["a.o", "b(1).o"]);
+    let output = lpcc(folder, &["diff", "old(1).a", "same.a"]);
+    assert_eq!((text(&output).lines().count(), output.status.code()), (1, Some(0)), "{}", text(&output));
+    compile("gcc", folder, "a.o", "int f(void) { return 2; }", &[]);
+    compile("gcc", folder, "c.o", "int h(void) { return 3; }", &[]);
+    archive(folder, "rcs", "other.a", &["a.o", "b(1).o", "c.o"]);
+    let document = json(&lpcc(folder, &["diff", "old(1).a", "./other.a", "--format", "json"]));
+    let statuses: Vec<_> = document["objects"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|object| {
+            format!("{} {}", object["object"].as_str().unwrap(), object["status"].as_str().unwrap())
+        })
+        .collect();
+    assert_eq!(statuses, ["other.a(a.o) changed", "other.a(b(1).o) same", "other.a(c.o) added"]);
+}
+
+#[test]
+fn links_to_objects_outside_of_the_tree_are_read() {
+    use std::os::unix::fs::symlink;
+    let top = tempfile::tempdir().unwrap();
+    let folder = top.path();
+    for (tree, out, number) in [("old", "out0", "1"), ("new", "out1", "2")] {
+        compile("gcc", &folder.join(out), "x.o", &format!("int f(void) {{ return {number}; }}"), &[]);
+        compile("gcc", &folder.join(tree), "same.o", "int g(void) { return 0; }", &[]);
+        symlink(format!("../{out}/x.o"), folder.join(tree).join("x.o")).unwrap();
+        // What is met anyway, what leads round, and what leads nowhere.
+        symlink("same.o", folder.join(tree).join("again.o")).unwrap();
+        symlink(".", folder.join(tree).join("round")).unwrap();
+        symlink("loop", folder.join(tree).join("loop")).unwrap();
+        symlink("gone.o", folder.join(tree).join("nowhere.o")).unwrap();
+    }
+    let output = lpcc(folder, &["diff", "old", "new", "--format", "json"]);
+    assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
+    let names: Vec<_> = json(&output)["objects"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|object| {
+            format!("{} {}", object["object"].as_str().unwrap(), object["status"].as_str().unwrap())
+        })
+        .collect();
+    assert_eq!(names, ["same.o same", "x.o changed"]);
+}
+
+#[test]
+fn a_text_in_an_archive_is_passed_over_in_a_thin_one_too() {
+    let top = tempfile::tempdir().unwrap();
+    let folder = top.path();
+    compile("gcc", folder, "a.o", "int f(void) { return 1; }", &[]);
+    std::fs::write(folder.join("README"), "text").unwrap();
+    for (words, name) in [("rcs", "whole.a"), ("rcsT", "thin.a")] {
+        archive(folder, words, name, &["README", "a.o"]);
+        let output = lpcc(folder, &["show", name]);
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{name}");
+        assert_eq!(output.status.code(), Some(0), "{name}");
+        assert!(text(&output).starts_with(&format!("{name}(a.o)")), "{}", text(&output));
+    }
+    // One that is gone might have been an object.
+    std::fs::remove_file(folder.join("README")).unwrap();
+    assert_eq!(lpcc(folder, &["show", "thin.a"]).status.code(), Some(2));
+}
+
 #[test]
 fn recordings_compare_by_name_and_from_records_alone() {
     let top = tempfile::tempdir().unwrap();

@@ -197,6 +197,41 @@ fn a_compressed_section_is_not_believed() {
     assert!(read(&file).is_err());
 }
 
+/// A pipe that nobody writes to, a device without an end, a socket: said at once, named by the user or by a thin archive.
+#[test]
+fn what_is_no_regular_file() {
+    let scratch = Scratch::new("no-regular");
+    succeed(Command::new("mkfifo").arg(scratch.join("pipe")));
+    let _socket = std::os::unix::net::UnixListener::bind(scratch.join("socket")).unwrap();
+    succeed(Command::new("ln").args(["-s", "/dev/zero"]).arg(scratch.join("device")));
+    let mut wrong = Vec::new();
+    for what in ["pipe", "socket", "device"] {
+        // A thin archive of this one member: its name is in the table of names.
+        let names = format!("{what}/\n");
+        let mut thin = format!("!<thin>\n{:<48}{:<10}`\n{names}", "//", names.len());
+        thin.push_str(if thin.len() % 2 == 1 { "\n" } else { "" });
+        let _ = writeln!(thin, "{:<16}{:<12}{:<6}{:<6}{:<8}{:<10}`", "/0", 0, 0, 0, 644, 1234);
+        let archive = format!("{what}.a");
+        fs::write(scratch.join(&archive), thin).unwrap();
+        for named in [what, &archive] {
+            for words in [format!("show {named}"), format!("diff {named} {named}"), format!("audit {named}")]
+            {
+                let script = format!("ulimit -v {MEMORY_KIB}; exec '{}' {words}", lpcc().display());
+                let mut command = Command::new("timeout");
+                command.args(["20", "sh", "-c", &script]).current_dir(scratch.path());
+                let output = command.env("LPCC_STORE", scratch.join("store")).output().unwrap();
+                let said = String::from_utf8_lossy(&output.stderr).into_owned();
+                let expected = format!("a {what}, not a regular file");
+                let is_one = said.lines().all(|line| line.contains(&expected) && line.contains("`"));
+                if output.status.code() != Some(2) || said.is_empty() || !is_one {
+                    wrong.push(format!("{words}: {:?}: {said}", output.status));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 /// Files that are honest and absurd: many of everything at one place. What grows with the square shows here.
 #[test]
 fn crowds() {

@@ -7,11 +7,15 @@ use bstr::{BStr, BString, ByteSlice};
 /// Indices into the two lists; one of them is `None` where an object stands on one side only.
 pub type Match = (BString, Option<usize>, Option<usize>);
 
+/// The names of both sides.
+type Names = (Vec<BString>, Vec<BString>);
+
 /// Pairs objects by name, in the order of names. A side of one object each pairs whatever they are called.
 ///
 /// Names are paths relative to a directory, `archive(member)`, or, from a recording, absolute outputs. Two
 /// builds of one tree in two places pair by what lies under the root that each has in common; of the two
-/// readings (as they stand, relative to the root) the one that pairs more objects holds.
+/// readings (as they stand, relative to the root) the one that pairs more objects holds. Two archives pair by their members
+/// where that pairs more.
 pub fn pair(old: &[BString], new: &[BString]) -> Vec<Match> {
     if let ([_], [name]) = (old, new) {
         return vec![(base_name(name.as_bstr()).into(), Some(0), Some(0))];
@@ -28,10 +32,60 @@ pub fn pair(old: &[BString], new: &[BString]) -> Vec<Match> {
         (relative.0.clone(), new.to_vec()),
     ];
     let best = readings.into_iter().rev().max_by_key(|(old, new)| common(old, new)).unwrap_or(relative);
-    by_name(&best)
+    let pairs = common(&best.0, &best.1);
+    match members(old, new, common) {
+        Some((count, members)) if count > pairs => by_name(&members),
+        _ => by_name(&best),
+    }
 }
 
-fn by_name((old, new): &(Vec<BString>, Vec<BString>)) -> Vec<Match> {
+/// Both lists under the new archive's name, where each side is one archive, and how many names they have in common.
+fn members(
+    old: &[BString],
+    new: &[BString],
+    common: impl Fn(&[BString], &[BString]) -> usize,
+) -> Option<(usize, Names)> {
+    // Names of files and of members may hold parentheses, too: of the places where they may end the best pair holds.
+    let mut best = None;
+    for is in archive_ends(new) {
+        let archive = base_of_archive(new, is)?;
+        let under = |names: &[BString], cut: usize| -> Vec<BString> {
+            let member = |name: &BString| name.get(cut..).unwrap_or_default().to_vec();
+            names.iter().map(|name| bstr::concat([archive, &member(name)]).into()).collect()
+        };
+        let news = under(new, is);
+        for was in archive_ends(old) {
+            let olds = under(old, was);
+            let count = common(&olds, &news);
+            if best.as_ref().is_none_or(|(most, _)| count > *most) {
+                best = Some((count, (olds, news.clone())));
+            }
+        }
+    }
+    best
+}
+
+/// Where the name of the archive that all these are members of may end: before each `(` that they share.
+fn archive_ends(names: &[BString]) -> Vec<usize> {
+    let Some((first, rest)) = names.split_first() else { return Vec::new() };
+    if !names.iter().all(|name| name.ends_with(b")")) {
+        return Vec::new();
+    }
+    let is_shared = |end: &usize| {
+        let archive = first.get(..=*end);
+        rest.iter().all(|name| name.get(..=*end) == archive)
+    };
+    first.find_iter(b"(").filter(is_shared).collect()
+}
+
+/// The archive's name without its directory.
+fn base_of_archive(names: &[BString], end: usize) -> Option<&[u8]> {
+    let path = names.first()?.get(..end)?;
+    let start = path.rfind_byte(b'/').map_or(0, |slash| slash + 1);
+    path.get(start..)
+}
+
+fn by_name((old, new): &Names) -> Vec<Match> {
     // Several members of an archive may share a name: the first of one side is the first of the other.
     let mut matches: BTreeMap<Numbered<'_>, (Option<usize>, Option<usize>)> = BTreeMap::new();
     for (key, index) in numbered(old) {

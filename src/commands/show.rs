@@ -13,7 +13,7 @@ use crate::object::{Hash, Workers};
 use crate::report::error::{SAME, TROUBLE};
 use crate::report::shown::{Shown, Standing};
 use crate::report::{Format, output, show_json, show_text};
-use crate::store::{Recording, UnitEntry};
+use crate::store::{Recording, UnitEntry, read_regular};
 
 /// Fingerprints of objects, archives, linked files, directories or recordings.
 #[derive(Debug, clap::Args)]
@@ -138,7 +138,7 @@ impl Show<'_> {
             return Ok(None);
         }
         // One that the build moved is known by its bytes. Reading every record is slow: only for those who ask.
-        let Ok(bytes) = std::fs::read(path) else { return Ok(None) };
+        let Ok(bytes) = read_regular(path) else { return Ok(None) };
         let hash = Hash::of(&bytes);
         let is_it = |unit: &UnitEntry| unit.identity.variants.iter().any(|variant| variant.hash == hash);
         Ok(recording.units().flatten().find(is_it))

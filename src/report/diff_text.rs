@@ -14,7 +14,9 @@ use crate::analysis::{Change, Finding, FindingKind, ObjectDiff, Status, Summary}
 pub fn render(comparison: &Comparison, width: Option<usize>) -> String {
     let mut out = String::new();
     let summary = comparison.summary();
-    let _ = writeln!(out, "{} -> {}: {}", comparison.old, comparison.new, sum(&summary));
+    let [old, new] =
+        [&comparison.old, &comparison.new].map(|label| bytes::printable(label.as_bytes().as_bstr()));
+    let _ = writeln!(out, "{old} -> {new}: {}", sum(&summary));
     circumstances(&mut out, &comparison.objects);
     for diff in comparison.objects.iter().filter(|diff| is_worth_showing(diff)) {
         object(&mut out, diff, comparison.objects.len(), width);

@@ -54,8 +54,10 @@ fn lines(mut text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Writes one line about trouble to standard error. Nothing can be done where that fails.
+/// Writes one line about trouble to standard error, one also where a file's name holds the end of a line. Nothing can be done
+/// where that fails.
 pub fn complain(message: &str) {
+    let message = super::bytes::printable(message.into());
     let mut err = anstream::AutoStream::auto(std::io::stderr().lock());
     let _ = writeln!(err, "lpcc: {message}");
 }

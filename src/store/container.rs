@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::error::FormatError;
+use super::kind::open_at_once;
 use crate::object::Hash;
 
 /// First bytes of every file. Like PNG's, they notice a transfer that changed line ends or cut the high bit.
@@ -231,7 +232,7 @@ impl Container {
     /// there may be thousands of these.
     pub fn open(path: &Path) -> Result<Self, FormatError> {
         let unreadable = |error: std::io::Error| FormatError::Unreadable(error.to_string());
-        let mut file = File::open(path).map_err(unreadable)?;
+        let mut file = open_at_once(path).map_err(unreadable)?;
         let metadata = file.metadata().map_err(unreadable)?;
         if !metadata.is_file() {
             return Err(FormatError::Unreadable("not a regular file".into()));

@@ -35,7 +35,7 @@ pub use error::{Damaged, FormatError, StoreError};
 pub use export::{Export, Exported};
 pub use format::{Identity, RecordFile, VariantHead, Want, read_record};
 pub use gc::{Removal, RemovalReason};
-pub use kind::{is_object_file, kind_of_file};
+pub use kind::{demand_regular, is_object_file, kind_of_file, open_regular, read_regular};
 pub use layout::{ObjectKey, absolute};
 pub use locate::locate;
 pub use read::{Recording, UnitEntry};

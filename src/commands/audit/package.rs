@@ -7,6 +7,8 @@ use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
+use crate::store::open_regular;
+
 /// A form of package: what its files begin with, and a command that unpacks standard input, which is one, into the working
 /// directory.
 struct Form {
@@ -39,7 +41,7 @@ const FORMS: [Form; 2] = [
 /// The contents of the package at `path`; `None` where it is none. Gone when dropped.
 pub fn unpack(path: &Path) -> Option<Result<TempDir, String>> {
     let mut head = Vec::new();
-    File::open(path).ok()?.take(64).read_to_end(&mut head).ok()?;
+    open_regular(path).ok()?.take(64).read_to_end(&mut head).ok()?;
     let form = FORMS.iter().find(|form| head.starts_with(form.magic))?;
     Some(unpack_as(form, path))
 }

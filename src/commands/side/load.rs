@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
-use std::fs;
 
 use super::{Object, Source, system_says};
 use crate::analysis::producers::{self, Built};
@@ -10,7 +9,7 @@ use crate::analysis::{Finding, inputs};
 use crate::object::fingerprint::RECIPE;
 use crate::object::{self, Fingerprints, Hash, Workers};
 use crate::store::record::Inputs;
-use crate::store::{Identity, UnitEntry};
+use crate::store::{Identity, UnitEntry, read_regular};
 
 /// What is known of an object without its fingerprints, and the way to those.
 #[derive(Debug)]
@@ -25,7 +24,7 @@ pub enum Loaded<'a> {
 pub fn load(object: &Object) -> Result<Loaded<'_>, String> {
     let bytes = match &object.source {
         Source::Unit(unit) => return Ok(Loaded::Record(unit)),
-        Source::File(path) => Cow::Owned(fs::read(path).map_err(|error| system_says(&error))?),
+        Source::File(path) => Cow::Owned(read_regular(path).map_err(|error| system_says(&error))?),
         Source::Member { archive, start, length, .. } => {
             let range = *start..start.saturating_add(*length);
             Cow::Borrowed(archive.get(range).ok_or("reaches beyond the archive")?)

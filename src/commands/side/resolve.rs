@@ -9,7 +9,7 @@ use bstr::ByteSlice;
 
 use super::{Object, Side, Source, system_says, walk};
 use crate::commands::located;
-use crate::store::{FormatError, Recording, Store, StoreError, UnitEntry, container, layout};
+use crate::store::{FormatError, Recording, Store, StoreError, UnitEntry, container, demand_regular, layout};
 
 /// The word for the current state of the store.
 const NOW: &str = "now";
@@ -49,6 +49,7 @@ pub fn target(argument: &OsStr, explicit_store: Option<&Path>) -> Result<Target,
         Err(error) => return Err(format!("{shown}: {}", system_says(&error))),
     };
     if !metadata.is_dir() {
+        demand_regular(metadata.file_type()).map_err(|error| format!("{shown}: {error}"))?;
         if let Some(exported) = Recording::open_export(path).map_err(|damaged| damaged.to_string())? {
             return Ok(Target::Recording(exported));
         }

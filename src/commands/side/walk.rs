@@ -1,7 +1,6 @@
 //! The objects in files, archives and directory trees.
 
 use std::ffi::OsStr;
-use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,7 +10,7 @@ use walkdir::WalkDir;
 
 use super::{Object, Side, Source};
 use crate::object::{self, FileKind};
-use crate::store::{kind_of_file, locate};
+use crate::store::{kind_of_file, locate, read_regular};
 
 /// The object or objects in one file that the user named.
 pub fn file(side: &mut Side, path: &Path, name: BString) {
@@ -27,10 +26,11 @@ pub fn file(side: &mut Side, path: &Path, name: BString) {
     }
 }
 
-/// All objects, archives and linked files under a directory, named by their paths in it. Links are not
-/// followed: what they lead to in the tree is met anyway.
+/// All objects, archives and linked files under a directory, named by their paths in it. Links to files are followed
+/// where they lead out of the tree: what they lead to in it is met anyway. Links to directories are not.
 pub fn tree(side: &mut Side, root: &Path) {
     let walk = WalkDir::new(root).follow_root_links(true).sort_by_file_name().into_iter();
+    let whole = root.canonicalize().unwrap_or_else(|_| root.to_path_buf());
     let kept = walk.filter_entry(|entry| {
         entry.depth() == 0 || (entry.file_name() != locate::DIRECTORY && entry.file_name() != ".git")
     });
@@ -44,10 +44,11 @@ pub fn tree(side: &mut Side, root: &Path) {
                 continue;
             }
         };
-        if !entry.file_type().is_file() {
+        let path = entry.path();
+        let is_met = entry.file_type().is_file() || entry.path_is_symlink() && leads_out(path, &whole);
+        if !is_met {
             continue;
         }
-        let path = entry.path();
         let name = path.strip_prefix(root).unwrap_or(path).as_os_str().as_bytes().into();
         // A file that cannot be read might be an object: it is not passed over in silence.
         match kind_of_file(path) {
@@ -60,8 +61,13 @@ pub fn tree(side: &mut Side, root: &Path) {
     }
 }
 
+/// Whether a link leads to a file outside of a tree.
+fn leads_out(link: &Path, tree: &Path) -> bool {
+    link.is_file() && link.canonicalize().is_ok_and(|target| !target.starts_with(tree))
+}
+
 fn archive(side: &mut Side, path: &Path, name: &BString) {
-    let bytes = match fs::read(path) {
+    let bytes = match read_regular(path) {
         Ok(bytes) => Arc::new(bytes),
         Err(error) => return side.trouble(path, &super::system_says(&error)),
     };
@@ -81,7 +87,12 @@ fn archive(side: &mut Side, path: &Path, name: &BString) {
             },
             None => {
                 let relative = PathBuf::from(OsStr::from_bytes(&member.name));
-                Source::File(path.parent().unwrap_or(Path::new("")).join(relative))
+                let file = path.parent().unwrap_or(Path::new("")).join(relative);
+                // One that cannot be read might be an object: it is said when its turn comes.
+                if matches!(kind_of_file(&file), Ok(FileKind::Other)) {
+                    continue;
+                }
+                Source::File(file)
             }
         };
         side.objects.push(Object { name: full, source });
