@@ -10,6 +10,7 @@ mod collector;
 pub mod cursor;
 pub mod debug;
 pub mod dwarf;
+mod entry_distances;
 pub mod facts;
 pub mod fingerprint;
 pub mod follow;

@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 
 use super::bodies::{Body, Scratch};
+use super::entry_distances;
 use super::facts::{Facts, Section};
 use super::fingerprint::Kind;
 use super::machine::distances::Distances;
@@ -42,7 +43,8 @@ pub struct Model<'d> {
 
 impl<'d> Model<'d> {
     /// Takes an object apart.
-    pub fn new(facts: Facts<'d>, workers: Workers) -> Self {
+    pub fn new(mut facts: Facts<'d>, workers: Workers) -> Self {
+        entry_distances::settle(&mut facts);
         let owner = super::ownership::find(&facts);
         let machine = machine::of(&facts.image);
         let maps = mapping::find(&facts);
