@@ -222,7 +222,7 @@ fn what_is_no_regular_file() {
                 let output = command.env("LPCC_STORE", scratch.join("store")).output().unwrap();
                 let said = String::from_utf8_lossy(&output.stderr).into_owned();
                 let expected = format!("a {what}, not a regular file");
-                let is_one = said.lines().all(|line| line.contains(&expected) && line.contains("`"));
+                let is_one = said.lines().all(|line| line.contains(&expected) && line.contains('`'));
                 if output.status.code() != Some(2) || said.is_empty() || !is_one {
                     wrong.push(format!("{words}: {:?}: {said}", output.status));
                 }
