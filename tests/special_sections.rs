@@ -184,12 +184,11 @@ fn aliases_that_change_sides() {
     place.write("new.c", &source("my_b", "my_a"));
     for compiler in kit::compilers() {
         place.shell(&format!("for x in old new; do {compiler} -O2 -c $x.c -o $x.o; done"));
-        differs(
-            &place,
-            "old.o",
-            "new.o",
-            &["function my_a alias attributes", "function my_b alias attributes"],
-        );
+        // clang keeps no name of a static that has a global one.
+        let found = kit::objects::findings(&place, "old.o", "new.o");
+        let by_body = ["function cleanup_module changed code", "function init_module changed code"];
+        let by_name = ["function my_a alias attributes", "function my_b alias attributes"];
+        assert!(found == by_name || found == by_body, "{compiler}: {found:?}");
     }
     let named = |name: &str| format!(".text\n{}.globl {name}\n.set {name}, foo\n", function("foo", "ret"));
     sources_differ("as", &named("__foo"), &named("__bar"), &["function foo alias attributes"]);

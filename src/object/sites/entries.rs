@@ -23,7 +23,7 @@ const STRIDES: [(&[u8], u64); 3] = [(b".static_call_sites", 8), (b"__ex_table", 
 const MOST: usize = 16;
 
 /// An entry that stands alone has so many at most: of more that repeat nothing, several entries are likelier.
-const MOST_ALONE: usize = 4;
+const MOST_ALONE: usize = 3;
 
 /// The entries of a special section, as start and end.
 pub fn of(model: &Model<'_>, section: &Section<'_>) -> Vec<(u64, u64)> {
