@@ -4,12 +4,12 @@
 //! | --- | --- | --- |
 //! | code | each instruction's bytes, in order, `.cold` behind the body. A branch without relocation: its opcode in the near form and the number of the instruction it reaches. A PC-relative operand without relocation: the bytes with the field zeroed. Alignment fill inside the function: nothing | what the function does; branch widths and fill are the assembler's choice |
 //! | content | a datum's section flags, bytes (with the zero behind it that makes it a string), and references | what it holds |
-//! | references | instruction (or offset), field, relocation type, canonical target with addend; also of what is reached by a displacement from the address of a neighbour in a register ([`super::follow`]) | what it reaches |
-//! | constants | nameless bytes, each once, in the order of first use, followed transitively | they have no other owner |
+//! | references | instruction (or offset), field, relocation type, canonical target with addend; also of what is reached by a displacement from the address of a neighbour in a register ([`super::follow`]), and of what it runs on into | what it reaches |
+//! | constants | nameless bytes, each once, in the order of first use, followed transitively; code without a name taken apart | they have no other owner |
 //! | strings | character width and the whole string; the offset into it stands at the use | a suffix may be shared |
 //! | tables | jump and label tables: the places they list, by instruction number | a swapped case shows nowhere else |
 //! | unwinding | CIE, CFI rows and call sites by instruction number, actions, types | what an exception or an unwinder does |
-//! | sites | the entries of special sections that serve this function | alternatives, exception entries, patchable places |
+//! | sites | the entries of special sections that serve this function, and the words before its entry | alternatives, exception entries, patchable places |
 //! | attributes | section, binding, visibility, type, aliases, labels, what it lies inside of, hook, group; size of data | how it can be patched and reached |
 //!
 //! Not in it: the item's own name and address, the numbers in names of statics and clones, the order of
