@@ -118,6 +118,16 @@ fn json(output: &Output) -> Value {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
+/// Each object of a document with its status.
+fn statuses(document: &Value) -> Vec<String> {
+    let objects = document["objects"].as_array().unwrap().iter();
+    objects
+        .map(|object| {
+            format!("{} {}", object["object"].as_str().unwrap(), object["status"].as_str().unwrap())
+        })
+        .collect()
+}
+
 /// All findings of a document, sorted, without the numbers of statics.
 fn findings(document: &Value) -> Vec<String> {
     let objects = document["objects"].as_array().unwrap();
@@ -187,14 +197,7 @@ fn directories_and_archives_pair_by_name() {
     std::fs::remove_file(folder.join("old/sub dir/b.o")).unwrap();
     let output = lpcc(folder, &["diff", "old", "new", "--format", "json"]);
     let document = json(&output);
-    let statuses: Vec<_> = document["objects"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|object| {
-            format!("{} {}", object["object"].as_str().unwrap(), object["status"].as_str().unwrap())
-        })
-        .collect();
+    let statuses = statuses(&document);
     assert_eq!(
         statuses,
         ["sub dir/a.o changed", "sub dir/b.o added", "sub dir/l.a(a.o) changed", "sub dir/l.a(b.o) same",]
@@ -276,14 +279,7 @@ fn two_archives_pair_by_their_members_whatever_they_are_called() {
     compile("gcc", folder, "c.o", "int h(void) { return 3; }", &[]);
     archive(folder, "rcs", "other.a", &["a.o", "b(1).o", "c.o"]);
     let document = json(&lpcc(folder, &["diff", "old(1).a", "./other.a", "--format", "json"]));
-    let statuses: Vec<_> = document["objects"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|object| {
-            format!("{} {}", object["object"].as_str().unwrap(), object["status"].as_str().unwrap())
-        })
-        .collect();
+    let statuses = statuses(&document);
     assert_eq!(statuses, ["other.a(a.o) changed", "other.a(b(1).o) same", "other.a(c.o) added"]);
 }
 
@@ -304,15 +300,7 @@ fn links_to_objects_outside_of_the_tree_are_read() {
     }
     let output = lpcc(folder, &["diff", "old", "new", "--format", "json"]);
     assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
-    let names: Vec<_> = json(&output)["objects"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|object| {
-            format!("{} {}", object["object"].as_str().unwrap(), object["status"].as_str().unwrap())
-        })
-        .collect();
-    assert_eq!(names, ["same.o same", "x.o changed"]);
+    assert_eq!(statuses(&json(&output)), ["same.o same", "x.o changed"]);
 }
 
 #[test]

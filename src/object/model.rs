@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use super::bodies::{Body, Scratch};
 use super::entry_distances;
 use super::facts::{Facts, Section};
-use super::fingerprint::Kind;
+use super::fingerprint::{Hash, Kind};
 use super::machine::distances::Distances;
 use super::machine::{self, Machine, mapping};
 use super::marks::{self, Marks};
@@ -14,6 +14,7 @@ use super::names;
 use super::ownership::{Ownership, Piece, Thing};
 use super::parallel::Workers;
 use super::places::Place;
+use super::stream::Write;
 use super::x86::{Instruction, Reach};
 
 /// An object, taken apart.
@@ -205,17 +206,16 @@ impl<'d> Model<'d> {
 
 /// Which functions lie where, per section; zeros where none does, or one alone.
 fn layouts(facts: &Facts<'_>, owner: &Ownership) -> Vec<[u8; 32]> {
-    let mut hashers: Vec<Option<(blake3::Hasher, u32)>> = facts.sections.iter().map(|_| None).collect();
+    let mut streams = vec![(Vec::new(), 0); facts.sections.len()];
     for thing in &owner.things {
         let Some(first) = thing.symbols_in(facts).next() else { continue };
         for piece in thing.pieces.iter().filter(|_| thing.kind == Kind::Function) {
-            let Some(slot) = hashers.get_mut(piece.section) else { continue };
-            let (hasher, count) = slot.get_or_insert_with(|| (blake3::Hasher::new(), 0));
+            let Some((stream, count)) = streams.get_mut(piece.section) else { continue };
             *count += 1;
-            hasher.update(&names::stem(first.name));
-            hasher.update(&piece.start.to_le_bytes());
+            stream.blob(&names::stem(first.name));
+            stream.number(piece.start);
         }
     }
-    let hash = |(hasher, _): (blake3::Hasher, u32)| *hasher.finalize().as_bytes();
-    hashers.into_iter().map(|one| one.filter(|(_, count)| *count > 1).map_or([0; 32], hash)).collect()
+    let hash = |(stream, count): (Vec<u8>, u32)| if count > 1 { Hash::of(&stream).0 } else { [0; 32] };
+    streams.into_iter().map(hash).collect()
 }

@@ -1,5 +1,7 @@
 //! Two objects of a tree, and what lies between them.
 
+#![allow(clippy::indexing_slicing, reason = "a document without what it must hold fails the test")]
+
 use super::{Place, json, run};
 
 /// Findings between two objects of the tree, as `kind symbol change parts`, sorted.

@@ -66,12 +66,11 @@ impl<'m, 'd> Closure<'m, 'd> {
                 machine.clear_repeated(relocation.kind, relocation.addend, text);
             }
             let (Reach::Branch(target) | Reach::Entry(target)) = one.reach() else { continue };
-            let inside = (extent.start..extent.end).contains(&target.cast_unsigned());
-            if own.is_empty() && !inside {
-                let Some(place) = self.led_to(extent.section, target) else { continue };
+            if own.is_empty() {
+                let stays = (extent.start..extent.end).contains(&target.cast_unsigned());
+                let leaves = || self.led_to(extent.section, target);
+                let Some(place) = (!stays).then(leaves).flatten() else { continue };
                 references.push((start, DIRECT, place));
-            } else if own.is_empty() {
-                continue;
             }
             clear_distance(machine, one, text);
         }

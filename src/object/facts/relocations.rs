@@ -8,9 +8,14 @@ use super::super::ReadError;
 use super::super::arch;
 use super::{IMPLICIT, Relocation, Section, error};
 
+/// The least width of an address in bytes.
+const WORD: usize = 4;
+
 /// Brings relocation sections to the sections they apply to.
 pub struct Relocations<'s, 'd> {
+    /// All sections, whose relocations are added to.
     pub sections: &'s mut Vec<Section<'d>>,
+    /// Addresses instead of offsets (`ET_EXEC`, `ET_DYN`).
     pub linked: bool,
     /// `e_machine`.
     pub machine: u16,
@@ -20,10 +25,12 @@ pub struct Relocations<'s, 'd> {
     pub main: SectionIndex,
     /// Where the dynamic symbols start in [`Facts::symbols`] when the static ones come first.
     pub dynamic_base: usize,
+    /// The main table is the static one.
     pub use_static: bool,
 }
 
 impl Relocations<'_, '_> {
+    /// Reads the section with this index, where it is one of relocations; an error names it.
     pub fn read<Elf: FileHeader<Endian = Endianness>>(
         &mut self,
         raw: &Elf::SectionHeader,
@@ -53,8 +60,14 @@ impl Relocations<'_, '_> {
         } else if let Some(places) = raw.relr(endian, data).map_err(wrong)?
             && let Some(kind) = arch::relative_kind(self.machine)
         {
-            let all = places.map(|place| Relocation::new(place.into(), kind, 0, None));
-            self.place(all, target, true, 0);
+            // One word tells of up to 63 places: more than there are words is a lie, which must not be believed with memory.
+            let words = self.sections.iter().filter(|s| s.is_allocated()).map(|s| s.data.len() / WORD).sum();
+            let all: Vec<_> =
+                places.take(words + 1).map(|at| Relocation::new(at.into(), kind, 0, None)).collect();
+            if all.len() > words {
+                return Err(error("more places than words", format!("relocation section {index}")));
+            }
+            self.place(all.into_iter(), target, true, 0);
         }
         Ok(())
     }

@@ -4,11 +4,13 @@ use super::super::cursor::Cursor;
 
 /// Whether a call-frame instruction moves the location: by how many units of the code's alignment, and where that stands.
 pub enum Moves {
+    /// By so many; their field stands at an offset in the section.
     By { units: u64, at: usize },
+    /// It says something of the place where it stands.
     Not,
 }
 
-/// Reads one call-frame instruction.
+/// Reads one call-frame instruction of a file of so many bits; `None` where it is not known.
 pub fn instruction(cursor: &mut Cursor<'_>, bits: u8) -> Option<Moves> {
     let start = cursor.at;
     let opcode = cursor.byte()?;

@@ -7,18 +7,26 @@ use super::entry;
 
 /// A CIE, taken apart.
 pub struct Cie<'b> {
+    /// Its bytes up to the personality's field, or all, the length and the id aside.
     pub head: &'b [u8],
+    /// What advances count in.
     pub code_align: u64,
+    /// Encoding of the pointer to the exception table, where frames have one.
     pub lsda_encoding: Option<u8>,
+    /// Encoding of a frame's first place.
     pub pointer_encoding: u8,
+    /// Whether frames say how long their augmentation is.
     pub augmented: bool,
+    /// Where the personality's field lies in the section, and its encoding.
     pub personality: Option<(usize, u8)>,
+    /// The bytes behind that field.
     pub tail: &'b [u8],
 }
 
 /// The longest CIE that is understood, in bytes: each function that it serves repeats it, and compilers write some 30.
 const LONGEST_CIE: usize = 256;
 
+/// Takes the CIE apart that lies in this range; `None` where it is not understood.
 pub fn parse_cie<'b>(model: &Model<'_>, section: &Section<'b>, range: (usize, usize)) -> Option<Cie<'b>> {
     if range.1.saturating_sub(range.0) > LONGEST_CIE {
         return None;
