@@ -113,17 +113,25 @@ fn code_without_a_name() {
             continue;
         }
         for section in [".section .fixup,\"ax\"", ".subsection 1"] {
-            let source = |inserted: &str, target: &str| {
-                let f = function("f", &format!("{branch} .Laside\n.Lback: {nop}\n{nop}\n.Lend: {nop}"));
-                format!(
-                    ".text\n{inserted}{f}{}{section}\n{nop}\n.Laside: {nop}\n{branch} {target}\n",
-                    function("g", nop)
-                )
+            let source = |functions: [&str; 3], target: &str| {
+                let one = |name: &str| match name {
+                    "f" => {
+                        function("f", &format!("{branch} .Laside\n.Lback: {nop}\n.Lend: {nop}\n{branch} f"))
+                    }
+                    "long" => function("long", &format!("{nop}\n{nop}\n{branch} long")),
+                    _ => function(name, &format!("{branch} {name}")),
+                };
+                let functions = functions.map(one).concat();
+                format!(".text\n{functions}{section}\n{nop}\n.Laside: {nop}\n{branch} {target}\n")
             };
-            let old = source("", ".Lback");
-            let inserted = function("inserted", &format!("{nop}\n{branch} inserted"));
-            sources_differ(assembler, &old, &source("", ".Lend"), &["function f changed constants"]);
-            sources_differ(assembler, &old, &source(&inserted, ".Lback"), &["function inserted new"]);
+            let old = source(["g", "f", "h"], ".Lback");
+            let differ = |new: &str, expected: &[&str]| sources_differ(assembler, &old, new, expected);
+            differ(&source(["g", "f", "h"], ".Lend"), &["function f changed constants"]);
+            // What moved is what it was; what lies where another lay is not that.
+            differ(&source(["long", "f", "h"], ".Lback"), &["function g removed", "function long new"]);
+            differ(&source(["g", "f", "long"], ".Lback"), &["function h removed", "function long new"]);
+            let (g, h) = (source(["f", "g", "h"], "g"), source(["f", "h", "g"], "h"));
+            sources_differ(assembler, &g, &h, &["function f changed constants"]);
         }
     }
 }
