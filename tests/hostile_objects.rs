@@ -170,7 +170,8 @@ fn a_compressed_section_is_not_believed() {
     let read = |bytes: &[u8]| {
         let file = object::File::parse(bytes).unwrap();
         let section = file.section_by_name(".debug_info").unwrap();
-        lpcc::object::dwarf::decompressed(&section).map(|data| data.len())
+        lpcc::object::dwarf::decompressed(&section, &lpcc::object::dwarf::Room::of(&file))
+            .map(|data| data.len())
     };
     let section = {
         let file = object::File::parse(&*honest).unwrap();

@@ -88,7 +88,7 @@ pub fn built(file: &[u8], reader: Reader<'_>) -> Result<Built, String> {
     debug_information::read(&file, reader, &mut built);
     let told = built.units.iter().any(|unit| unit.producer.is_some());
     if !told && let Some(section) = file.section_by_name(SWITCHES) {
-        match dwarf::decompressed(&section) {
+        match dwarf::decompressed(&section, &dwarf::Room::of(&file)) {
             Ok(data) => {
                 built.units.clear();
                 switches(&data, &mut built);

@@ -21,6 +21,9 @@ use super::parallel::TOGETHER;
 /// the same attributes, and many the same frame.
 const SHORT: usize = 64;
 
+/// From so many ranges on it is asked whether they repeat each other.
+const MANY: usize = 1 << 18;
+
 /// Collects items and their streams.
 #[derive(Debug, Default)]
 pub struct Collector {
@@ -39,6 +42,8 @@ pub struct Collector {
     /// How many bytes of streams are kept at most, and whether some were not.
     most: usize,
     is_full: bool,
+    /// Bytes of streams written, kept or not.
+    pub written: usize,
     /// Bytes of nameless data written for what serves nobody.
     pub followed: usize,
     /// Bytes that some item covers beside those of things: section, start, end.
@@ -124,21 +129,34 @@ impl Collector {
         let written = parts.iter().filter(|(_, stream)| !stream.is_empty());
         let mut kept = Vec::with_capacity(written.clone().count());
         for (kind, stream) in written {
+            self.written = self.written.saturating_add(stream.len());
             let (hash, stream) = self.hashed(stream);
             kept.push(Part { kind: *kind, hash, stream });
         }
         item.parts = kept.into_boxed_slice();
-        self.covered.extend_from_slice(&closure.covered);
+        self.cover(&closure.covered);
         self.by_thing.extend(thing.map(|thing| (thing, self.items.len())));
         self.items.push(item);
         self.counts.push(closure.concrete().len() as u32);
         self.concrete.extend_from_slice(closure.concrete());
     }
 
+    /// Notes bytes that an item covers. What many items reach is noted once, now and then: a list of all would be as long as what is
+    /// written.
+    fn cover(&mut self, covered: &[(usize, u64, u64)]) {
+        if self.covered.len() >= MANY && self.covered.len() + covered.len() > self.covered.capacity() {
+            self.covered.sort_unstable();
+            self.covered.dedup();
+            self.covered.reserve(2 * self.covered.len());
+        }
+        self.covered.extend_from_slice(covered);
+    }
+
     /// Adds what another one collected, behind what is here.
     pub fn append(&mut self, mut other: Self) {
         let (items, streams) = (self.items.len(), self.streams.length as u32);
         self.is_full |= other.is_full;
+        self.written = self.written.saturating_add(other.written);
         self.streams.take_over(other.streams);
         self.covered.extend(other.covered);
         self.by_thing.extend(other.by_thing.into_iter().map(|(thing, item)| (thing, items + item)));

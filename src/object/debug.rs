@@ -75,10 +75,11 @@ pub fn read(object: &[u8]) -> Result<Debug, String> {
         }
     }
     let endian = if file.is_little_endian() { RunTimeEndian::Little } else { RunTimeEndian::Big };
+    let room = dwarf::Room::of(&file);
     let sections = DwarfSections::load(|id: SectionId| {
         let section = file.section_by_name(id.name());
         section.map_or(Ok(std::borrow::Cow::Borrowed(&[][..])), |section| {
-            dwarf::relocated(&file, &section, &|symbol| address(symbol, is_code(&file, symbol)))
+            dwarf::relocated(&file, &section, &|symbol| address(symbol, is_code(&file, symbol)), &room)
         })
     })?;
     let dwarf = sections.borrow(|data| EndianSlice::new(data, endian));

@@ -5,6 +5,7 @@ pub mod arch;
 pub mod attributes;
 pub mod biased;
 pub mod bodies;
+mod claims;
 pub mod closure;
 mod collector;
 pub mod cursor;
@@ -102,13 +103,14 @@ pub fn fingerprint_with(file: &[u8], workers: Workers) -> Result<Fingerprints, R
         FileKind::Other => return Err(facts::error("not an object file", "magic")),
         FileKind::Relocatable | FileKind::Linked => {}
     }
-    let model = model::Model::new(facts::read(file)?, workers);
+    let model = model::Model::new(facts::read(file)?, workers)?;
     let mut basis = basis(&model);
     let privates = private::find(&model);
     let sites = sites::find(&model, &privates);
     let frames = unwinding::find(&model);
     let known = recipe::Known { model: &model, privates: &privates, sites: &sites, frames: &frames };
     let mut collector = recipe::things(&known, workers);
+    claims::streams(model.most_streams, collector.written)?;
     leftover::collect(&known, &mut collector);
     if is_slim_lto(&model) {
         basis = Basis::Deferred("lto".into());

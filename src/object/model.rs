@@ -3,7 +3,9 @@
 
 use std::borrow::Cow;
 
+use super::ReadError;
 use super::bodies::{Body, Scratch};
+use super::claims;
 use super::entry_distances;
 use super::facts::{Facts, Section};
 use super::fingerprint::{Hash, Kind};
@@ -38,15 +40,19 @@ pub struct Model<'d> {
     pub marks: Marks,
     /// Per section, on a machine without a decoder: BLAKE3 of which functions lie where in it.
     pub layouts: Vec<[u8; 32]>,
+    /// How many bytes of streams its items may take ([`claims`]).
+    pub most_streams: usize,
     /// Data that addresses may lead into beside what lies there: thing and datum ([`super::biased`]).
     pub perhaps: Vec<(usize, usize)>,
 }
 
 impl<'d> Model<'d> {
-    /// Takes an object apart.
-    pub fn new(mut facts: Facts<'d>, workers: Workers) -> Self {
+    /// Takes an object apart; an error where symbols cover each other without end.
+    pub fn new(mut facts: Facts<'d>, workers: Workers) -> Result<Self, ReadError> {
         entry_distances::settle(&mut facts);
         let owner = super::ownership::find(&facts);
+        claims::things(&facts, &owner)?;
+        let most_streams = claims::most_streams(&facts);
         let machine = machine::of(&facts.image);
         let maps = mapping::find(&facts);
         let patchable = facts.sections.iter().any(super::sites::lists_entries);
@@ -66,6 +72,7 @@ impl<'d> Model<'d> {
             maps,
             marks,
             layouts: Vec::new(),
+            most_streams,
             perhaps: Vec::new(),
         };
         if machine.is_none() {
@@ -104,7 +111,7 @@ impl<'d> Model<'d> {
             }
         }
         model.perhaps = super::biased::perhaps(&model, &biased);
-        model
+        Ok(model)
     }
 
     /// The section with this index.

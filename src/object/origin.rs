@@ -27,6 +27,7 @@ pub struct Origin {
 pub fn read(object: &[u8]) -> Result<Origin, String> {
     let file = object::File::parse(object).map_err(|error| error.to_string().to_lowercase())?;
     let endian = if file.is_little_endian() { RunTimeEndian::Little } else { RunTimeEndian::Big };
+    let unpacked = dwarf::Room::of(&file);
     let sections = DwarfSections::load(|id: SectionId| {
         let wanted = matches!(
             id,
@@ -39,7 +40,7 @@ pub fn read(object: &[u8]) -> Result<Origin, String> {
         );
         let section = file.section_by_name(id.name()).filter(|_| wanted);
         section.map_or(Ok(Cow::Borrowed(&[][..])), |section| {
-            dwarf::relocated(&file, &section, &|symbol| symbol.address())
+            dwarf::relocated(&file, &section, &|symbol| symbol.address(), &unpacked)
         })
     })?;
     let dwarf = sections.borrow(|data| EndianSlice::new(data, endian));

@@ -81,6 +81,9 @@ pub fn things(known: &Known<'_, '_>, workers: Workers) -> Collector {
         let mut streams = Streams::default();
         let mut closure = Closure::new(known.model, known.privates);
         for index in run {
+            if collector.written > known.model.most_streams {
+                break; // refused as a whole
+            }
             if let Some(thing) = things.get(index) {
                 collector.begin(index);
                 write(known, index, thing, &mut closure, &mut streams, &mut collector);
@@ -90,7 +93,7 @@ pub fn things(known: &Known<'_, '_>, workers: Workers) -> Collector {
     });
     let mut collector = runs.next().unwrap_or_default();
     runs.for_each(|run| collector.append(run));
-    if !collector.stands(most) {
+    if !collector.stands(most) && collector.written <= known.model.most_streams {
         // What is left out is told by the order of all things.
         drop(collector);
         return self::things(known, Workers::ONE);

@@ -200,6 +200,9 @@ impl Frames {
     ) {
         let from = self.last.count(&self.list, |frame| (frame.thing as usize) < thing);
         for frame in self.list.iter().skip(from).take_while(|frame| frame.thing as usize == thing) {
+            if out.len() > model.most_streams {
+                return; // the file is refused
+            }
             let Some(section) = model.section(frame.section as usize) else { continue };
             if write(model, section, frame, closure, out).is_none() {
                 out.byte(tag::RAW);

@@ -132,10 +132,11 @@ fn load<'data>(
     file: &object::File<'data>,
     kind: DwarfFileType,
 ) -> Result<DwarfSections<Cow<'data, [u8]>>, String> {
+    let room = dwarf::Room::of(file);
     DwarfSections::load(|id| -> Result<Cow<'data, [u8]>, String> {
         let section = section_name(id, kind).and_then(|name| file.section_by_name(name));
         section.map_or(Ok(Cow::Borrowed(&[][..])), |section| {
-            dwarf::relocated(file, &section, &|symbol| symbol.address())
+            dwarf::relocated(file, &section, &|symbol| symbol.address(), &room)
         })
     })
 }

@@ -5,6 +5,7 @@ use object::read::elf::{FileHeader, SectionHeader};
 use object::{Endianness, SectionIndex, SymbolIndex};
 
 use super::super::ReadError;
+use super::super::claims;
 use super::super::fingerprint::Image;
 use super::super::search::Last;
 use super::relocations::Relocations;
@@ -55,6 +56,7 @@ fn read_class<Elf: FileHeader<Endian = Endianness>>(data: &[u8], bits: u8) -> Re
             last: Last::default(),
         });
     }
+    claims::sections(data, &sections)?;
 
     let linked = header.e_type(endian) != elf::ET_REL;
     let mut symbols = Vec::new();
