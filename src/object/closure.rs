@@ -48,6 +48,8 @@ pub struct Closure<'m, 'd> {
     pub table_base: Option<u64>,
     /// The offset of a relocation that leads nowhere: the entry it stands in says that nothing is there.
     pub void: Option<u64>,
+    /// The offset of a relocation that says where something ends, and the length that stands for where it leads.
+    pub length: Option<(u64, i64)>,
     /// Named tables of labels already written.
     label_tables: Vec<usize>,
     concrete: Vec<Concrete>,
@@ -89,6 +91,7 @@ impl<'m, 'd> Closure<'m, 'd> {
             counts: [0; 3],
             table_base: None,
             void: None,
+            length: None,
             label_tables: Vec::new(),
             concrete: Vec::new(),
             concrete_seen: FxHashSet::default(),

@@ -34,6 +34,7 @@ use object::elf;
 use rustc_hash::FxHashSet;
 
 use self::path::Path;
+pub use self::path::position;
 use super::biased::Biased;
 use super::machine::Machine;
 use super::machine::steps::Rules;
@@ -183,9 +184,7 @@ fn passing(model: &Model<'_>, machine: &dyn Machine, judge: &Judge, found: &Foun
             continue;
         }
         let here: Vec<usize> = (0..body.uses.len())
-            .filter(|index| {
-                body.uses.get(*index).and_then(|u| path::position(model, u.place)) == Some(anchor)
-            })
+            .filter(|index| body.uses.get(*index).and_then(|u| position(model, u.place)) == Some(anchor))
             .collect();
         let is_taken = |index: &usize| {
             body.uses

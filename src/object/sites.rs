@@ -12,10 +12,13 @@ mod words;
 
 use std::collections::HashMap;
 
+use object::elf;
+
 use super::arch;
 use super::closure::Closure;
 use super::facts::Section;
 use super::fingerprint::Kind;
+use super::follow::position;
 use super::model::Model;
 use super::orc::{self, Orc};
 use super::places::Place;
@@ -110,6 +113,22 @@ fn void_field(model: &Model<'_>, section: &Section<'_>, start: u64, end: u64) ->
     is_void.then_some(start + REPLACEMENT)
 }
 
+/// Where an entry on 64-bit Power ends with two fields that say where nameless bytes begin and end: both, and how many bytes. What lies
+/// behind the end is the next entry's. (The replacements of the kernel's features, `arch/powerpc/include/asm/feature-fixups.h`.)
+fn ends(model: &Model<'_>, section: &Section<'_>, start: u64, end: u64) -> Option<(u64, u64, i64)> {
+    let [.., from, to] = section.relocations_in(start, end) else { return None };
+    let is_pair = [from, to].iter().all(|r| r.kind == elf::R_PPC64_REL64.0) && from.offset + 8 == to.offset;
+    if model.facts.image.machine != elf::EM_PPC64.0 || !is_pair {
+        return None;
+    }
+    let place = |relocation| position(model, model.resolve(section, relocation, 0));
+    let ((home, first), (other, behind)) = (place(from)?, place(to)?);
+    let bytes = model.section(home).filter(|s| home == other && !s.is_executable() && !s.is_mergeable())?;
+    let is_nameless = model.owner.ranges(home).next().is_none();
+    let inside = 0 <= first && first <= behind && behind.cast_unsigned() <= bytes.size;
+    (is_nameless && inside).then_some((from.offset, to.offset, behind - first))
+}
+
 fn is_special(model: &Model<'_>, privates: &Privates, index: usize, section: &Section<'_>) -> bool {
     section.is_allocated()
         && !section.is_executable()
@@ -185,8 +204,12 @@ impl Sites {
             out.blob(section.name);
             closure.void = void_field(model, section, entry.start, entry.end)
                 .or_else(|| arm::write(model, section, entry, closure, unwinding));
+            if let Some((from, to, length)) = ends(model, section, entry.start, entry.end) {
+                closure.length = Some((to, length));
+                closure.void = closure.void.or((length == 0).then_some(from));
+            }
             closure.bytes(section, entry.start, entry.end, out);
-            closure.void = None;
+            (closure.void, closure.length) = (None, None);
             closure.covered.push((entry.section, entry.start, entry.end));
         }
         self.orc.write(thing, closure, out);

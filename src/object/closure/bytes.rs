@@ -77,7 +77,10 @@ impl<'m, 'd> Closure<'m, 'd> {
                 self.target(Place::Absolute(0), 0, out);
                 continue;
             }
-            let place = self.model.resolve(home, &at, 0);
+            let place = match self.length.filter(|(at, _)| *at == relocation.offset) {
+                Some((_, length)) => Place::Absolute(length),
+                None => self.model.resolve(home, &at, 0),
+            };
             self.target(place, 0, out);
         }
     }
