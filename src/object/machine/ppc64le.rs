@@ -111,7 +111,7 @@ impl Machine for Ppc64le {
 
     fn decode(&self, run: &Run<'_>, list: &mut Vec<Instruction>) {
         let from = list.len();
-        let mut relocations = run.relocations.iter().map(|r| r.offset).peekable();
+        let mut relocations = run.relocations.iter().peekable();
         let mut at = 0;
         while let Some(rest) = run.bytes.get(at..).filter(|rest| !rest.is_empty()) {
             let start = run.start + at as u32;
@@ -131,15 +131,20 @@ impl Machine for Ppc64le {
             }
             let mut one = if is_nop(word) { Instruction::nop(start, 4) } else { plain(start, length as u8) };
             let end = u64::from(start) + length as u64;
-            while relocations.next_if(|r| *r < u64::from(start)).is_some() {}
-            if relocations.peek().is_some_and(|r| *r < end) {
-                one.access = access(word);
+            while relocations.next_if(|r| r.offset < u64::from(start)).is_some() {}
+            if let Some(relocation) = relocations.peek().filter(|r| r.offset < end) {
+                one.access = match rest.get(4..).and_then(super::word) {
+                    // From the table of addresses (GOT_PCREL34, PLT_PCREL34, those of TLS): what is loaded is an address.
+                    Some(_) if matches!(relocation.kind, 133..=135 | 148..=151) => 0,
+                    Some(suffix) if length == 8 => steps::ppc64le::prefixed_width(word, suffix) as u8,
+                    _ => access(word),
+                };
             } else {
                 one = one.reaching(reach(word, start));
             }
             list.push(one);
             at += length;
-            if word == BCTR && relocations.peek().is_none_or(|r| *r >= end + 4) {
+            if word == BCTR && relocations.peek().is_none_or(|r| r.offset >= end + 4) {
                 let count = table_length(run.bytes, at);
                 let base = i64::from(run.start + at as u32);
                 let entries = run.bytes.get(at..at + 4 * count).unwrap_or_default().chunks(4);

@@ -48,21 +48,31 @@ fn prefixed(prefix: u32, w: u32) -> Step {
     let value = u64::from(prefix & 0x3_ffff) << 16 | u64::from(w & 0xffff);
     let value = (value << 30).cast_signed() >> 30;
     let based = prefix >> 20 & 1 == 0 && ra != 0;
-    let mls = prefix >> 24 & 3 == 2;
+    let mls = match prefix >> 24 & 3 {
+        0 => false,
+        2 => true,
+        _ => return Step::default(), // between registers (8RR, MMIRR)
+    };
     let step = match (mls, w >> 26) {
         (true, 14) => return if based { Step::sum(rt, ra, value) } else { Step::kill(rt) },
         (true, 32 | 34 | 40 | 42) | (false, 41 | 57) => Step::kill(rt),
         _ => Step::default(),
     };
-    let width = match (mls, w >> 26) {
-        (true, 34 | 38) => 1,
-        (true, 40 | 42 | 44) => 2,
-        (true, 32 | 36 | 48 | 52) | (false, 41) => 4,
-        (true, 50 | 54) | (false, 42 | 43 | 46 | 47 | 57 | 61) => 8,
-        (false, 50 | 51 | 54 | 55 | 56 | 60) => 16,
-        _ => 1,
-    };
+    let width = prefixed_width(prefix, w).max(1);
     if based { step.reaching(ra, value, width) } else { step }
+}
+
+/// The width of a prefixed load or store; 0 of what is none, like `paddi`. Source: Power ISA 3.1, 1.6.3, the forms MLS and 8LS.
+pub fn prefixed_width(prefix: u32, w: u32) -> u32 {
+    match (prefix >> 24 & 3, w >> 26) {
+        (2, 34 | 38) => 1,                               // plbz, pstb
+        (2, 40 | 42 | 44) => 2,                          // plhz, plha, psth
+        (2, 32 | 36 | 48 | 52) | (0, 41 | 43 | 47) => 4, // plwz, pstw, plfs, pstfs, plwa, plxssp, pstxssp
+        (2, 50 | 54) | (0, 42 | 46 | 57 | 61) => 8,      // plfd, pstfd, plxsd, pstxsd, pld, pstd
+        (0, 50 | 51 | 54 | 55 | 56 | 60) => 16,          // plxv, pstxv, plq, pstq
+        (0, 58 | 62) => 32,                              // plxvp, pstxvp
+        _ => 0,
+    }
 }
 
 fn plain(w: u32) -> Step {
