@@ -4,7 +4,8 @@
 
 mod kit;
 
-use kit::{Place, have, json, skip};
+use kit::objects::findings;
+use kit::{Place, have, skip};
 
 const COMPILER: &str = "powerpc64le-linux-gnu-gcc";
 
@@ -15,12 +16,9 @@ fn differing(flags: &str, old: &str, new: &str) -> Vec<String> {
     for name in ["old", "new"] {
         place.shell(&format!("{COMPILER} -O2 {flags} -c {name}.c -o {name}.o"));
     }
-    let document = json(place.lpcc().args(["diff", "old.o", "new.o", "--format", "json"]));
-    assert_eq!(document["troubles"].as_array().map(Vec::len), Some(0), "{document}");
-    let findings =
-        document["objects"].as_array().unwrap().iter().flat_map(|o| o["findings"].as_array().unwrap());
+    let found = findings(&place, "old.o", "new.o");
     let mut names: Vec<String> =
-        findings.map(|finding| finding["symbol"].as_str().unwrap().to_owned()).collect();
+        found.iter().filter_map(|one| one.split(' ').nth(1)).map(str::to_owned).collect();
     names.sort();
     names
 }
@@ -62,15 +60,16 @@ fn a_value_from_a_prefixed_load_is_no_address() {
         return skip(COMPILER);
     }
     for (kind, zero) in [("int", "int"), ("unsigned char", "int"), ("short", "int"), ("long", "long")] {
-        let source = |before: &str| {
+        let source = |before: &str, between: &str| {
             format!(
-                "extern void ext({zero}), at(void *); {before} static int key[40], key2[40]; static {kind} cnt; \
+                "extern void ext({zero}), at(void *); {before} static int key[40], key2[40]; {between} static {kind} cnt; \
                  void f(void) {{ cnt += 36; ext(cnt); }} void g(void) {{ at(key); at(key2); }}"
             )
         };
-        let more = "static int first[6]; void more(void) { at(first); }";
+        let more = |name: &str| format!("void {name}(void) {{ static int more[6]; at(more); }}");
+        let (old, new) = (source("", ""), source(&more("first"), &more("second")));
         let flags = "-mcpu=power10 -fno-section-anchors";
-        let found = differing(flags, &source(""), &source(more));
+        let found = differing(flags, &old, &new);
         assert!(!found.contains(&"f".to_owned()) && !found.contains(&"g".to_owned()), "{kind}: {found:?}");
     }
 }

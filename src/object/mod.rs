@@ -132,10 +132,12 @@ fn basis(model: &model::Model<'_>) -> Basis {
     if reasons.is_empty() { Basis::Exact } else { Basis::Conservative(reasons) }
 }
 
-/// An object that GCC made for link-time optimisation alone: its code is in `.gnu.lto_*` sections.
+/// An object of which GCC made a part at least for link-time optimisation alone: that code is in `.gnu.lto_*` sections, and a common
+/// symbol says so (`ld -r` puts such objects together with others).
 fn is_slim_lto(model: &model::Model<'_>) -> bool {
     let marked = model.facts.sections.iter().any(|s| s.name.starts_with(b".gnu.lto_"));
-    marked && model.owner.things.iter().all(|t| t.pieces.is_empty())
+    let says_so = || model.facts.symbols.iter().any(|s| s.name == b"__gnu_lto_slim");
+    marked && (model.owner.things.iter().all(|t| t.pieces.is_empty()) || says_so())
 }
 
 fn deferred(why: &str) -> Fingerprints {

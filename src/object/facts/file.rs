@@ -57,6 +57,7 @@ fn read_class<Elf: FileHeader<Endian = Endianness>>(data: &[u8], bits: u8) -> Re
         });
     }
     claims::sections(data, &sections)?;
+    has_code(&sections)?;
 
     let linked = header.e_type(endian) != elf::ET_REL;
     let mut symbols = Vec::new();
@@ -108,6 +109,21 @@ fn read_class<Elf: FileHeader<Endian = Endianness>>(data: &[u8], bits: u8) -> Re
         symbols,
         defining: dynamic_base,
     })
+}
+
+/// Refuses a file that says nothing of its code: one of which every two would be the same.
+fn has_code(sections: &[Section<'_>]) -> Result<(), ReadError> {
+    if sections.is_empty() {
+        return Err(error("no sections: nothing tells what it holds", "e_shnum"));
+    }
+    let mut code = sections.iter().filter(|section| section.is_executable() && section.size > 0).peekable();
+    match code.peek().map(|first| first.name) {
+        Some(first) if code.all(Section::is_zero_filled) => {
+            let what = "its code is not in it, as in a file of debug information alone: name the one that this was taken from";
+            Err(error(what, format!("section `{}`", lossy(first))))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The bytes of a string table; none where it cannot be read.
