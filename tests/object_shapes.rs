@@ -506,3 +506,28 @@ fn a_zero_behind_a_datum_makes_it_a_string() {
     assert!(open.contains(&"data d changed content".to_owned()), "{open:?}");
     assert!(!open.iter().any(|one| one.starts_with("function f")), "{open:?}");
 }
+
+/// GCC's template of trampolines on aarch64 is code without a name that ends with words of zeros; the fill behind it is nobody's.
+#[test]
+fn a_template_of_trampolines_ends_with_its_words() {
+    const COMPILER: &str = "aarch64-linux-gnu-gcc";
+    if !have(COMPILER) {
+        return skip(COMPILER);
+    }
+    let source = |more: &str| {
+        format!(
+            "int get(int); void use(const void *); int before(int x) {{ return get(x){more}; }} \
+             int nest(int x) {{ int in(int y) {{ return x + y + 1; }} use((void *)in); return in(3); }}"
+        )
+    };
+    let place = Place::of(&[
+        ("old.c", &source("")),
+        ("new.c", &source(" + get(1)")),
+        ("more.c", &source(" + get(1) * 3")),
+    ]);
+    for name in ["old", "new", "more"] {
+        place.shell(&format!("{COMPILER} -O2 -c {name}.c -o {name}.o"));
+    }
+    differs(&place, "old.o", "new.o", &["function before changed code references unwinding"]);
+    differs(&place, "new.o", "more.o", &["function before changed code unwinding"]);
+}

@@ -13,6 +13,7 @@ use object::elf;
 use super::super::facts::Section;
 use super::super::fingerprint::Kind;
 use super::super::machine::Machine;
+use super::super::marks::any_in;
 use super::super::ownership::Piece;
 use super::super::places::{DIRECT, Place};
 use super::super::private::Extent;
@@ -31,24 +32,15 @@ impl<'m, 'd> Closure<'m, 'd> {
         let Some(machine) = model.machine.filter(|_| !home.is_zero_filled()) else {
             return self.bytes(home, extent.start, extent.end, out);
         };
-        // Zeros at the end of nameless bytes are taken for fill: here they may be the rest of an instruction.
-        let ahead = extent.end.saturating_add(LONGEST_REST).min(home.size);
-        let piece = Piece { section: extent.section, start: extent.start, end: ahead };
-        let mut list = Vec::new();
-        model.instructions(machine, &piece, &mut list);
-        let ranges =
-            list.iter().map(|one| (u64::from(one.start), u64::from(one.start) + u64::from(one.length)));
-        let mut cut =
-            ranges.filter(|(start, end)| (start + 1..*end).contains(&extent.end)).map(|(_, end)| end);
-        let is_rest = |end: &u64| {
-            home.bytes(extent.end, *end).iter().all(|byte| *byte == 0)
-                && model.owner.next_start(extent.section, extent.start).is_none_or(|next| next >= *end)
-        };
         let mut extent = *extent;
-        if let Some(end) = cut.next().filter(is_rest) {
+        let mut list = self.instructions_from(machine, &extent);
+        let end = self.end_of_code(home, machine, &extent, &list);
+        if end > extent.end {
             self.covered.push((extent.section, extent.end, end));
             extent.end = end;
+            list = self.instructions_from(machine, &extent);
         }
+        extent.end = end;
         list.retain(|one| u64::from(one.start) < extent.end);
         let relocations = home.relocations_in(extent.start, extent.end);
         let mut contents = self.masked(home, extent.start, extent.end, relocations);
@@ -90,6 +82,48 @@ impl<'m, 'd> Closure<'m, 'd> {
             out.number(kind.into());
             self.target(place, 0, out);
         }
+    }
+
+    /// The instructions of nameless bytes, and what begins in them.
+    fn instructions_from(&self, machine: &dyn Machine, extent: &Extent) -> Vec<Instruction> {
+        let ahead = extent.end.saturating_add(LONGEST_REST);
+        let end = self.model.section(extent.section).map_or(ahead, |home| ahead.min(home.size));
+        let mut list = Vec::new();
+        self.model.instructions(
+            machine,
+            &Piece { section: extent.section, start: extent.start, end },
+            &mut list,
+        );
+        list
+    }
+
+    /// Where nameless code ends. Zeros at the end of nameless bytes are taken for fill: here they may be the rest of an instruction,
+    /// or words that stand before the next function (a template of GCC's for trampolines). Before that one, no-operations are the fill.
+    fn end_of_code(
+        &self,
+        home: &Section<'_>,
+        machine: &dyn Machine,
+        extent: &Extent,
+        list: &[Instruction],
+    ) -> u64 {
+        let range = |one: &Instruction| (u64::from(one.start), u64::from(one.start) + u64::from(one.length));
+        let zeros = |end: u64| home.bytes(extent.end, end).iter().all(|byte| *byte == 0);
+        let next = self.model.owner.next_start(extent.section, extent.start);
+        if let Some(next) = next.filter(|next| extent.end <= *next && zeros(*next)) {
+            let is_fill = |from: u64, to: u64| {
+                let marks = self.model.marks.of(extent.section);
+                machine.is_fill(home.bytes(from, to))
+                    && home.relocations_in(from, to).is_empty()
+                    && !any_in(marks, from as u32, to as u32)
+            };
+            let before = list.iter().rev().map(range).filter(|(start, _)| *start < extent.end);
+            let last = before.skip_while(|(start, end)| is_fill(*start, *end)).map(|(_, end)| end).next();
+            let last = last.filter(|end| extent.end == next && is_fill(*end, next));
+            return last.unwrap_or(next);
+        }
+        let is_rest = |end: &u64| zeros(*end) && next.is_none_or(|next| next >= *end);
+        let mut cut = list.iter().map(range).filter(|(start, end)| (start + 1..*end).contains(&extent.end));
+        cut.next().map(|(_, end)| end).filter(is_rest).unwrap_or(extent.end)
     }
 
     /// Where a branch without a relocation leads, if that is an instruction.
