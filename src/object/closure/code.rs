@@ -117,9 +117,9 @@ impl<'m, 'd> Closure<'m, 'd> {
                     && !any_in(marks, from as u32, to as u32)
             };
             let before = list.iter().rev().map(range).filter(|(start, _)| *start < extent.end);
-            let last = before.skip_while(|(start, end)| is_fill(*start, *end)).map(|(_, end)| end).next();
-            let last = last.filter(|end| extent.end == next && is_fill(*end, next));
-            return last.unwrap_or(next);
+            let code_end = before.skip_while(|(start, end)| is_fill(*start, *end)).map(|(_, end)| end).next();
+            let code_end = code_end.filter(|end| extent.end == next && is_fill(*end, next));
+            return code_end.unwrap_or(next);
         }
         let is_rest = |end: &u64| zeros(*end) && next.is_none_or(|next| next >= *end);
         let mut cut = list.iter().map(range).filter(|(start, end)| (start + 1..*end).contains(&extent.end));
