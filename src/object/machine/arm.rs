@@ -153,7 +153,9 @@ impl Machine for Arm {
             let value = entry.iter().rev().fold(0_u32, |value, byte| value << 8 | u32::from(*byte));
             let value = if width == 4 { i64::from(value.cast_signed()) } else { i64::from(value) };
             let at = run.start + (n * width) as u32;
-            let target = i64::from(run.start) + scale * value;
+            // An address that `bx` goes to says Thumb in its last bit.
+            let says_mode = width == 4 && mode == Mode::Thumb;
+            let target = (i64::from(run.start) + scale * value) & !i64::from(says_mode);
             let whole = entry.len() == width;
             let one = plain(at, entry.len() as u8);
             list.push(if whole { one.reaching(Reach::Entry(target)) } else { one });
