@@ -19,7 +19,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use lpcc::object::fingerprint;
+use lpcc::object::{Kind, fingerprint};
 use support::{Scratch, lpcc, succeed};
 
 /// What a process may take for files of at most 2 MB: lpcc itself and a small multiple of the file.
@@ -75,7 +75,8 @@ fn symbols_may_not_lie_on_each_other_by_the_thousand() {
     }
     // Entries within each other, as hand-written code has them, are read.
     let honest = nested(".text", "@function", 30, ".rept 4000\nmov $7, %eax\n.endr");
-    assert_eq!(fingerprint(&assembled(&scratch, "honest", &honest)).unwrap().items.len(), 33);
+    let prints = fingerprint(&assembled(&scratch, "honest", &honest)).unwrap();
+    assert_eq!(prints.items.iter().filter(|item| item.kind == Kind::Function).count(), 30);
 }
 
 /// Functions that each read the same nameless bytes.
@@ -141,7 +142,7 @@ fn sections_may_not_lie_on_each_other() {
     for section in 0..count {
         let header = headers + section * 64;
         if elf::u64_at(&honest, header + 32) == 10_000 {
-            // A hundred times its own bytes, which lie where the others do.
+            // Twenty times its own bytes, which lie where the others do.
             file[header + OFFSET..header + OFFSET + 8].copy_from_slice(&64_u64.to_le_bytes());
             file[header + 32..header + 40].copy_from_slice(&200_000_u64.to_le_bytes());
         }

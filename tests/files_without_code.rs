@@ -19,7 +19,7 @@ fn sides(script: &str) -> Option<Place> {
     works(&place, &format!("for side in old new; do {script}; done")).then_some(place)
 }
 
-/// The line with which `lpcc diff` refuses both files, or the first of them.
+/// The lines with which `lpcc diff` refuses both files.
 #[track_caller]
 fn refusals(place: &Place, old: &str, new: &str) -> String {
     let output = run(place.lpcc().args(["diff", old, new]), None);
