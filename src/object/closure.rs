@@ -12,6 +12,7 @@ use std::borrow::Cow;
 
 use bstr::ByteSlice;
 use rustc_hash::{FxHashMap, FxHashSet};
+use smallvec::SmallVec;
 
 use super::facts::Section;
 use super::machine::mapping::Mode;
@@ -46,10 +47,9 @@ pub struct Closure<'m, 'd> {
     counts: [u64; 3],
     /// Where the table begins whose entries are being written as distances from there.
     pub table_base: Option<u64>,
-    /// The offset of a relocation that leads nowhere: the entry it stands in says that nothing is there.
-    pub void: Option<u64>,
-    /// The offset of a relocation that says where something ends, and the length that stands for where it leads.
-    pub length: Option<(u64, i64)>,
+    /// Relocations whose place means something else, by their offsets: one that leads nowhere (the entry it stands in says that nothing
+    /// is there) is the number 0, one that says where something ends is its length.
+    pub instead: SmallVec<[(u64, Place); 2]>,
     /// Named tables of labels already written.
     label_tables: Vec<usize>,
     concrete: Vec<Concrete>,
@@ -90,8 +90,7 @@ impl<'m, 'd> Closure<'m, 'd> {
             pending: Vec::new(),
             counts: [0; 3],
             table_base: None,
-            void: None,
-            length: None,
+            instead: SmallVec::new(),
             label_tables: Vec::new(),
             concrete: Vec::new(),
             concrete_seen: FxHashSet::default(),

@@ -202,14 +202,15 @@ impl Sites {
         for entry in self.of(thing) {
             let Some(section) = model.section(entry.section) else { continue };
             out.blob(section.name);
-            closure.void = void_field(model, section, entry.start, entry.end)
+            let void = void_field(model, section, entry.start, entry.end)
                 .or_else(|| arm::write(model, section, entry, closure, unwinding));
+            closure.instead.extend(void.map(|at| (at, Place::Absolute(0))));
             if let Some((from, to, length)) = ends(model, section, entry.start, entry.end) {
-                closure.length = Some((to, length));
-                closure.void = closure.void.or((length == 0).then_some(from));
+                closure.instead.extend((length == 0).then_some((from, Place::Absolute(0))));
+                closure.instead.push((to, Place::Absolute(length)));
             }
             closure.bytes(section, entry.start, entry.end, out);
-            (closure.void, closure.length) = (None, None);
+            closure.instead.clear();
             closure.covered.push((entry.section, entry.start, entry.end));
         }
         self.orc.write(thing, closure, out);

@@ -5,7 +5,6 @@ use object::elf;
 
 use super::super::addend::in_field;
 use super::super::facts::{Relocation, Section};
-use super::super::places::Place;
 use super::super::private::{Extent, SizedName};
 use super::super::recipe::clear_implicit;
 use super::super::stream::Write;
@@ -73,14 +72,8 @@ impl<'m, 'd> Closure<'m, 'd> {
             if let Some(base) = self.table_base {
                 at.addend = at.addend.wrapping_sub((relocation.offset - base).cast_signed());
             }
-            if self.void == Some(relocation.offset) {
-                self.target(Place::Absolute(0), 0, out);
-                continue;
-            }
-            let place = match self.length.filter(|(at, _)| *at == relocation.offset) {
-                Some((_, length)) => Place::Absolute(length),
-                None => self.model.resolve(home, &at, 0),
-            };
+            let instead = self.instead.iter().find(|(offset, _)| *offset == relocation.offset);
+            let place = instead.map_or_else(|| self.model.resolve(home, &at, 0), |(_, place)| *place);
             self.target(place, 0, out);
         }
     }
